@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Builds what is missing or older than its sources: the executors, the library and the compiled command.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+newer() { # newer TARGET SOURCE…: must TARGET be made again?
+  [ ! -e "$1" ] || [ -n "$(find "${@:2}" -newer "$1" -type f -print -quit)" ]
+}
+
+FLAGS="-Os -std=gnu11 -Wall -Wextra -Werror -ffreestanding -nostdlib -static-pie -fPIE -fno-stack-protector
+  -fno-asynchronous-unwind-tables -fno-jump-tables -fno-tree-loop-distribute-patterns -fvisibility=hidden
+  -Wl,-z,noexecstack -Wl,--build-id=none -Wl,--no-dynamic-linker -Wl,-z,norelro -s"
+
+executor() { # executor ARCH COMPILER
+  local out="dist/native/executor-$1"
+  if ! newer "$out" native scripts/build.sh; then return; fi
+  if ! command -v "$2" >/dev/null; then
+    [ "$1" = "$(uname -m)" ] && { echo "caisson: $2 is needed to build the executor (apt-get install gcc)" >&2; exit 1; }
+    return 0
+  fi
+  echo "caisson: building $out" >&2
+  mkdir -p dist/native
+  # shellcheck disable=SC2086
+  "$2" $FLAGS -o "$out.new" native/executor.c
+  if readelf -r "$out.new" 2>/dev/null | grep -q R_; then echo "caisson: $out has relocations" >&2; exit 1; fi
+  mv "$out.new" "$out"
+}
+
+case "$(uname -m)" in
+  x86_64) executor x86_64 gcc; executor aarch64 aarch64-linux-gnu-gcc ;;
+  aarch64) executor aarch64 gcc; executor x86_64 x86_64-linux-gnu-gcc ;;
+  *) echo "caisson: runs on x86-64 and arm64, not on $(uname -m)" >&2; exit 1 ;;
+esac
+
+bin=node_modules/.bin
+if newer dist/index.js src tsconfig.json tsconfig.build.json; then
+  echo "caisson: building the library" >&2
+  "$bin/tsc" -p tsconfig.build.json
+  chmod +x dist/bin/*.js
+  touch dist/index.js
+fi
+if newer dist/caisson src; then
+  echo "caisson: compiling the command" >&2
+  "$bin/bun" build --compile --minify --bytecode src/bin/caisson.ts --outfile dist/caisson.new >/dev/null
+  mv dist/caisson.new dist/caisson
+fi

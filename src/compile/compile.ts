@@ -1,0 +1,80 @@
+import type { HostFacts } from "../host/facts.ts";
+import { AT_FDCWD, O, SIG_SETMASK } from "../kernel/flags.ts";
+import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
+import type { Program, Slot } from "../program/types.ts";
+import { addressOf, high, low, textBlock, buffer } from "../program/values.ts";
+import type { Context } from "./context.ts";
+import { FD } from "./descriptors.ts";
+import type { Job } from "./job.ts";
+import type { Spec } from "./spec.ts";
+import { writeSupervisor } from "./supervisor.ts";
+
+/**
+ * A spec, the facts of the host and a job become a program. Pure: no file is opened and no clock is read here, so
+ * the same three always give the same program.
+ */
+export function compile(spec: Spec, facts: HostFacts, job: Job): Program {
+  const program = new ProgramBuilder(facts.arch);
+  const c: Context = { spec, facts, job, program };
+  if (job.report.to === "library") compileForLauncher(c);
+  else if (job.report.to === "command") compileForCommand(c, job.report);
+  else writeSupervisor(c, program.section("supervisor"), { streams: [] });
+  return program.build();
+}
+
+/** The launcher makes the pipes, since this runtime can open them at /proc/PID/fd, and starts the supervisor. */
+function compileForLauncher(c: Context): void {
+  const { program } = c;
+  const main = program.section("launcher");
+  const supervisor = program.section("supervisor");
+  const pipe = (name: string): Slot => {
+    const slot = program.slot(name);
+    main.call(`make the ${name}`, "pipe2", [addressOf(slot), O.CLOEXEC]);
+    return slot;
+  };
+  const streams = c.job.stdio.map((plan, n) => (plan.kind === "pipe" ? pipe(pipeName(n)) : undefined));
+  const warm = c.job.warm ? { from: pipe("pipe of what comes"), to: pipe("pipe of the answer") } : undefined;
+  main.spawn("start the supervisor", supervisor);
+  writeSupervisor(c, supervisor, { streams, ...(warm && { warm }) });
+}
+export const pipeName = (n: number) => `pipe of stream ${n}`;
+
+const FRONT_PIPE = "pipe to the front";
+
+/** This process is what the command line became. Detached, it waits for the start only, and prints the name. */
+function compileForCommand(c: Context, report: Job["report"] & { to: "command" }): void {
+  const { program, job } = c;
+  const main = program.section(report.detach ? "front" : "supervisor");
+  openOwnFile(main, report.file);
+  if (!report.detach) return writeSupervisor(c, main, { streams: [] });
+
+  const supervisor = program.section("supervisor");
+  const front = program.slot(FRONT_PIPE);
+  main.call("make the pipe to the front", "pipe2", [addressOf(front), O.CLOEXEC]);
+  const pid = main.spawn("start the supervisor", supervisor);
+  main.call("close the supervisor's end", "close", [high(front)]);
+  const told = main.get("wait for the start", "read", [low(front), buffer("one byte", 1), 1]);
+  main.skipIf(told, "!=", 1, () => {
+    const name = textBlock(`${job.name}\n`);
+    main.call("print the name", "write", [1, name, name.bytes.length]);
+    main.exit(0);
+  });
+  // It has said what failed; its exit status is ours.
+  const all = buffer("all signals", 8);
+  all.bytes.fill(0xff);
+  main.call("block all signals", "rt_sigprocmask", [SIG_SETMASK, all, 0, 8]);
+  const signals = main.get("open the signals", "signalfd4", [-1, all, 8, O.CLOEXEC]);
+  const [code] = main.supervise("wait for the supervisor", { child: pid, pidfd: -1, signals });
+  main.exit(code as Slot);
+
+  supervisor.call("have a session of its own", "setsid", []);
+  supervisor.call("close the front's end", "close", [low(front)]);
+  writeSupervisor(c, supervisor, { streams: [] }, front);
+}
+
+/** The performed file is removed at once, so that nothing is left of it, however this ends. */
+function openOwnFile(s: SectionBuilder, file: string): void {
+  const fd = s.get("open the own file", "openat", [AT_FDCWD, file, O.RDONLY, 0]);
+  s.call("remove it", "unlinkat", [AT_FDCWD, file, 0]);
+  s.call("keep it open", "dup3", [fd, FD.CONTROL, 0], { ignore: ["EINVAL"] });
+}

@@ -1,0 +1,69 @@
+import { capabilityMask, capabilityNames, capabilityNumber } from "../kernel/capabilities.ts";
+import { PR, PR_CAP_AMBIENT } from "../kernel/flags.ts";
+import { RLIM_INFINITY, type RlimitName, rlimitNames } from "../kernel/rlimits.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import { struct } from "../program/values.ts";
+import { type Context, isNew } from "./context.ts";
+import type { CapabilitySets, Process } from "./spec.ts";
+
+/** prlimit(2): -1 and values too large for the kernel mean no limit. */
+export function setRlimits(process: Process, s: SectionBuilder): void {
+  for (const r of process.rlimits ?? []) {
+    const value = (n: number | bigint) => (BigInt(n) < 0n ? RLIM_INFINITY : BigInt(n));
+    const limit = struct("rlimit", [
+      [8, value(r.soft)],
+      [8, value(r.hard)],
+    ]);
+    s.call(`set ${r.type}`, "prlimit64", [0, rlimitNames.indexOf(r.type as RlimitName), limit, 0]);
+  }
+}
+
+/** Before the uid changes: what only a privileged process may do. capabilities(7) "Capability bounding set". */
+function dropBounding(sets: CapabilitySets, s: SectionBuilder): void {
+  const keep = new Set(sets.bounding ?? []);
+  capabilityNames.forEach((name, n) => {
+    // EINVAL: a kernel older than the capability.
+    if (!keep.has(name)) s.call(`drop ${name} for good`, "prctl", [PR.CAPBSET_DROP, n, 0, 0, 0], { ignore: ["EINVAL"] });
+  });
+}
+
+const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+
+function setCapabilities(sets: CapabilitySets, s: SectionBuilder): void {
+  const [effective, permitted, inheritable] = [sets.effective, sets.permitted, sets.inheritable].map((names) =>
+    capabilityMask(names ?? []),
+  ) as [bigint, bigint, bigint];
+  const half = (mask: bigint, n: bigint) => [4, Number((mask >> (32n * n)) & 0xffffffffn)] as const;
+  const header = struct("cap_user_header", [
+    [4, LINUX_CAPABILITY_VERSION_3],
+    [4, 0],
+  ]);
+  const data = struct(
+    "cap_user_data",
+    [0n, 1n].flatMap((n) => [half(effective, n), half(permitted, n), half(inheritable, n)]),
+  );
+  s.call("set the capabilities", "capset", [header, data]);
+  s.call("clear the ambient capabilities", "prctl", [PR.CAP_AMBIENT, PR_CAP_AMBIENT.CLEAR_ALL, 0, 0, 0]);
+  for (const name of sets.ambient ?? [])
+    s.call(`raise ambient ${name}`, "prctl", [PR.CAP_AMBIENT, PR_CAP_AMBIENT.RAISE, capabilityNumber(name) ?? 0, 0, 0]);
+}
+
+/** Capabilities, groups and ids, in the one order in which each may still be done. */
+export function takeIdentity(c: Context, process: Process, s: SectionBuilder): void {
+  const { user, capabilities } = process;
+  if (capabilities) {
+    dropBounding(capabilities, s);
+    s.call("keep capabilities over the change of user", "prctl", [PR.SET_KEEPCAPS, 1, 0, 0, 0]);
+  }
+  const groups = user.additionalGids ?? [];
+  // A user namespace made without privileges has setgroups(2) denied: there the list stays as it is.
+  const mayNotSet = isNew(c.spec, "user") && groups.length === 0 ? { ignore: ["EPERM"] } : {};
+  const list = struct("groups", groups.length ? groups.map((g) => [4, g] as const) : [[4, 0]]);
+  s.call("set the additional groups", "setgroups", [groups.length, list], mayNotSet);
+  s.call(`become group ${user.gid}`, "setresgid", [user.gid, user.gid, user.gid]);
+  s.call(`become user ${user.uid}`, "setresuid", [user.uid, user.uid, user.uid]);
+  if (capabilities) {
+    setCapabilities(capabilities, s);
+    s.call("keep no capabilities over another change", "prctl", [PR.SET_KEEPCAPS, 0, 0, 0, 0]);
+  }
+}

@@ -1,0 +1,24 @@
+import { CLOSE_RANGE_CLOEXEC } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+
+/** File descriptors with a fixed number, so that all others can be closed by range. */
+export const FD = {
+  /** The launcher's socket (library), or the file that is performed (command). */
+  CONTROL: 3,
+  /** The container's side of its standard streams, in the supervisor. */
+  STDIO: 5,
+  /** In the container: closes when the command is executed. */
+  READY: 3,
+  /** In the supervisor: the pipes over which a waiting container gets its command, and answers. */
+  WAITING: 8,
+  /** The same in the container. */
+  WARM: 4,
+} as const;
+
+const LAST = 0xffffffff;
+
+export const closeFrom = (s: SectionBuilder, first: number): void =>
+  s.call(`close file descriptors from ${first} on`, "close_range", [first, LAST, 0]);
+
+export const closeOnExecFrom = (s: SectionBuilder, first: number): void =>
+  s.call(`close file descriptors from ${first} on at exec`, "close_range", [first, LAST, CLOSE_RANGE_CLOEXEC]);

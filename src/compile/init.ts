@@ -1,0 +1,166 @@
+import { AT_FDCWD, CLONE, KEYCTL_JOIN_SESSION_KEYRING, O, PR, SIG_SETMASK } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import type { Slot } from "../program/types.ts";
+import { buffer, high, low } from "../program/values.ts";
+import { enterGroups } from "./cgroup.ts";
+import { executeCommand } from "./command.ts";
+import { type Context, isNew, openInRoot, writeText } from "./context.ts";
+import { setRlimits, takeIdentity } from "./credentials.ts";
+import { closeFrom, FD } from "./descriptors.ts";
+import { addDevices, openDevices } from "./devices.ts";
+import { maskedPaths, readonlyPaths } from "./masks.ts";
+import { addMount, openSources } from "./mounts.ts";
+import { joinNamespaces } from "./namespaces.ts";
+import { loopbackUp } from "./network.ts";
+import { enterRoot, sealRoot, separateMounts } from "./rootfs.ts";
+import { loadSeccomp } from "./seccomp.ts";
+import { setSysctls } from "./sysctl.ts";
+import { openTerminal } from "./terminal.ts";
+
+const SIGKILL = 9;
+
+/** What the supervisor made for its child before it was born. */
+export type Inherited = {
+  readonly groups: readonly Slot[];
+  readonly ready: Slot;
+  readonly mapped: Slot | undefined;
+  readonly terminal: Slot | undefined;
+  readonly stdio: readonly (number | undefined)[];
+  readonly warm: boolean;
+};
+
+/** The container's first process, from its birth to its command. The order is the reason for most of what works. */
+export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder | undefined, i: Inherited): void {
+  s.call("end when the supervisor does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  s.call("leave the caller's session", "setsid", [], { ignore: ["EPERM"] });
+  enterGroups(s, i.groups);
+  if (i.mapped) awaitIdMaps(s, i.mapped);
+  joinNamespaces(c, s, false);
+  if (isNew(c.spec, "cgroup")) s.call("make the cgroup namespace", "unshare", [CLONE.NEWCGROUP]);
+  setNames(c, s);
+  loopbackUp(c, s);
+  s.call("clear the umask", "umask", [0]);
+  if (isNew(c.spec, "mount")) {
+    separateMounts(c, s);
+    const sources = openSources(c, s);
+    const nodes = openDevices(c, s);
+    const root = enterRoot(c, s);
+    for (const mount of c.spec.mounts ?? []) {
+      addMount(c, s, root, mount, sources.get(mount));
+      if (mount.destination === "/dev") addDevices(c, s, root, nodes);
+    }
+    setSysctls(c, s, root);
+    if (i.terminal) openTerminal(c, s, root, i.terminal);
+    readonlyPaths(c, s, root);
+    maskedPaths(c, s, root);
+    sealRoot(c, s, root);
+  }
+  i.stdio.forEach((fd, n) => {
+    if (fd !== undefined && !i.terminal) s.call(`make it file descriptor ${n}`, "dup3", [fd, n, 0]);
+  });
+  s.call("keep the supervisor's pipe", "dup3", [high(i.ready), FD.READY, O.CLOEXEC]);
+  if (i.warm)
+    for (const n of [0, 1]) s.call("keep the pipes of what comes", "dup3", [FD.WAITING + n, FD.WARM + n, O.CLOEXEC]);
+  // Before the first path of the command is looked up: no descriptor of the host's may be there to go through.
+  closeFrom(s, i.warm ? FD.WARM + 2 : FD.READY + 1);
+  adjustOom(c, s);
+  s.call("have a session keyring of its own", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0], {
+    ignore: ["ENOSYS", "EPERM", "EDQUOT"],
+  });
+  if (payload) beInit(c, s, payload);
+  else if (c.job.idle) beIdle(s);
+  else writePayload(c, s);
+}
+
+/** The supervisor maps ids from outside, and says so with a byte. */
+function awaitIdMaps(s: SectionBuilder, mapped: Slot): void {
+  const byte = buffer("one byte", 1);
+  s.call("close the other end", "close", [high(mapped)]);
+  s.call("wait for the id maps", "read", [low(mapped), byte, 1]);
+  s.call("close the pipe", "close", [low(mapped)]);
+  s.call("become group 0 of the user namespace", "setresgid", [0, 0, 0]);
+  s.call("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
+}
+
+function setNames(c: Context, s: SectionBuilder): void {
+  const { hostname, domainname } = c.spec;
+  const length = (text: string) => new TextEncoder().encode(text).length;
+  if (hostname !== undefined) s.call(`set the host name ${hostname}`, "sethostname", [hostname, length(hostname)]);
+  if (domainname !== undefined) s.call(`set the domain name ${domainname}`, "setdomainname", [domainname, length(domainname)]);
+}
+
+function adjustOom(c: Context, s: SectionBuilder): void {
+  const value = c.spec.process?.oomScoreAdj;
+  if (value === undefined) return;
+  const root = s.get("open the top", "openat", [AT_FDCWD, "/", O.PATH | O.CLOEXEC, 0]);
+  // proc/self is a magic link for RESOLVE_NO_MAGICLINKS' taste only where it leads out of procfs: it does not.
+  const fd = openInRoot(s, root, "/proc/self/oom_score_adj", O.WRONLY);
+  writeText(s, `set oom_score_adj to ${value}`, fd, String(value));
+  s.call("close oom_score_adj", "close", [fd]);
+  s.call("close the top", "close", [root]);
+}
+
+const ALL_SIGNALS = () => {
+  const mask = buffer("all signals", 8);
+  mask.bytes.fill(0xff);
+  return mask;
+};
+
+const lastRights = (s: SectionBuilder) =>
+  // Until the next exec no process of the container may trace this one or open its /proc files (prctl(2)).
+  s.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
+
+/** --init: the executor stays as the first process, reaps, and passes signals on to the command. */
+function beInit(c: Context, s: SectionBuilder, payload: SectionBuilder): void {
+  lastRights(s);
+  s.call("block all signals", "rt_sigprocmask", [SIG_SETMASK, ALL_SIGNALS(), 0, 8]);
+  const signals = s.get("open the signals", "signalfd4", [-1, ALL_SIGNALS(), 8, O.CLOEXEC]);
+  const pidfd = s.program.slot("pidfd of the command");
+  const pid = s.spawn("start the command", payload, { flags: CLONE.PIDFD, pidfd: pidfd });
+  s.call("leave the pipe to the command", "close", [FD.READY]);
+  const results = s.supervise("reap, and wait for the command", { child: pid, pidfd: low(pidfd), signals });
+  s.exit(results[0] as Slot);
+}
+
+/** No command: reap whoever is started here later, until told to end. */
+function beIdle(s: SectionBuilder): void {
+  lastRights(s);
+  s.call("block all signals", "rt_sigprocmask", [SIG_SETMASK, ALL_SIGNALS(), 0, 8]);
+  const signals = s.get("open the signals", "signalfd4", [-1, ALL_SIGNALS(), 8, O.CLOEXEC]);
+  s.call("say that the container is there", "close", [FD.READY]);
+  const results = s.supervise("reap until told to end", { child: -1, pidfd: -1, signals });
+  s.exit(results[0] as Slot);
+}
+
+/** The last steps: become who the command is to be, give up what it may not have, and execute it. */
+export function writePayload(c: Context, s: SectionBuilder): void {
+  if (c.job.warm) {
+    lastRights(s);
+    s.call("say that the container is there", "close", [FD.READY]);
+    s.serve("perform what comes", FD.WARM, FD.WARM + 1);
+    return;
+  }
+  finishProcess(c, s);
+}
+
+/** What exec'd processes and pool runs share with a start. */
+export function finishProcess(c: Context, s: SectionBuilder): void {
+  const { process } = c.spec;
+  if (!process) return;
+  setRlimits(process, s);
+  const noNewPrivileges = process.noNewPrivileges === true;
+  // Without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before that is given up.
+  if (!noNewPrivileges) loadSeccomp(c, s);
+  takeIdentity(c, process, s);
+  // As the user of the command, so that a directory which it may not enter is refused.
+  s.call(`enter the working directory ${process.cwd}`, "chdir", [process.cwd]);
+  s.call("set the umask", "umask", [process.user.umask ?? 0o022]);
+  if (noNewPrivileges) {
+    s.call("never gain privileges again", "prctl", [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+    loadSeccomp(c, s);
+  }
+  lastRights(s);
+  const none = buffer("no signals", 8);
+  s.call("unblock all signals", "rt_sigprocmask", [SIG_SETMASK, none, 0, 8]);
+  executeCommand(process, s);
+}

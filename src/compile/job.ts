@@ -1,0 +1,73 @@
+/** What a start needs that an OCI spec does not say: where things are kept and who is told of what. */
+export type Job = {
+  readonly name: string;
+  /** The root filesystem: the spec's directory itself, or a copy-on-write view of it. */
+  readonly root: { readonly kind: "directory" } | { readonly kind: "overlay"; readonly keep?: string };
+  /** An existing directory of the host over which the root is assembled, in the container's mount namespace only. */
+  readonly scratch: string;
+  /** Whether each source of a bind mount is a directory: what to make as its mount point if that is missing. */
+  readonly directories: Readonly<Record<string, boolean>>;
+  /** The host path of a device whose name in the container is another. */
+  readonly deviceSources?: Readonly<Record<string, string>>;
+  readonly stdio: readonly [Stdio, Stdio, Stdio];
+  readonly terminal?: Terminal;
+  /** Run a first process that reaps and passes signals on, and the command as its child. */
+  readonly init: boolean;
+  /** No command: the first process waits and reaps until it is told to end. */
+  readonly idle: boolean;
+  readonly timeoutMs: number;
+  readonly state?: StatePlan;
+  readonly cgroup: CgroupPlan;
+  readonly report: Report;
+  /** Instead of the command: wait for the rest of the program on this pipe (the warm pool). */
+  readonly warm?: boolean;
+};
+
+export type Stdio =
+  | { readonly kind: "inherit" }
+  | { readonly kind: "null" }
+  | { readonly kind: "pipe" }
+  | { readonly kind: "log"; readonly path: string };
+
+/** The size of the container's terminal, and whether the caller's own is put into raw mode meanwhile. */
+export type Terminal = { readonly raw: boolean; readonly rows: number; readonly columns: number };
+
+/** Where the state of a container is kept (docs/architecture.md). */
+export type StatePlan = {
+  readonly directory: string;
+  readonly json: string;
+  /** Remove all of it at the end. */
+  readonly remove: boolean;
+};
+
+/** The control groups to make, as src/cgroups decided them for the layout found. */
+export type CgroupPlan = {
+  readonly groups: readonly {
+    readonly path: string;
+    /** Parents that are made, and left, if missing. */
+    readonly parents: readonly string[];
+    /** What the parents must allow first: cgroup.subtree_control of v2. */
+    readonly prepare: readonly { readonly path: string; readonly text: string }[];
+    readonly writes: readonly { readonly file: string; readonly text: string; readonly ignore?: readonly string[] }[];
+    /** Files read when the container has ended. */
+    readonly reads: readonly { readonly key: string; readonly file: string }[];
+    readonly unified: boolean;
+  }[];
+};
+
+export type Report =
+  /** Frames to the launcher's socket, with this token. */
+  | { readonly to: "library"; readonly token: number; readonly survive: boolean }
+  /** The command: this process is it, and it becomes `after` to explain an end that needs words. */
+  | {
+      readonly to: "command";
+      /** The command line's own executable and the words before the numbers: it says what went wrong, and why it ended. */
+      readonly after: readonly string[];
+      /** The file that is performed, removed first thing; kept open for `after` to find labels in. */
+      readonly file: string;
+      readonly detach: boolean;
+      /** Whether an end by a signal is worth a line. */
+      readonly explain: boolean;
+    }
+  /** A file by itself (caisson compile): the step and errno as an exit status only. */
+  | { readonly to: "nobody" };

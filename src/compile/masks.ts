@@ -1,0 +1,50 @@
+import { errno } from "../kernel/errno.ts";
+import { MOUNT_ATTR, O, RESOLVE } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import type { Slot } from "../program/types.ts";
+import { type Context, openInRoot } from "./context.ts";
+import { attach, cloneTree, newFilesystem, setAttributes } from "./mounts.ts";
+
+const MISSING = ["ENOENT", "ENOTDIR", "EACCES"] as const;
+const ENOTDIR = errno("ENOTDIR");
+
+/** Read-only paths: each is bound on itself, read-only. Those that this kernel lacks are passed over. */
+export function readonlyPaths(c: Context, s: SectionBuilder, root: Slot): void {
+  for (const path of c.spec.linux?.readonlyPaths ?? []) {
+    const at = openInRoot(s, root, path, O.PATH, { ignore: MISSING, label: `find ${path}, to make it read-only` });
+    s.skipIf(at, "<", 0, () => {
+      const tree = cloneTree(s, `open ${path} again`, at, "", true);
+      setAttributes(s, `make ${path} read-only`, tree, { set: MOUNT_ATTR.RDONLY, recursive: true });
+      attach(s, `cover ${path}`, tree, at);
+      s.call(`close ${path}`, "close", [tree]);
+      s.call(`close ${path}`, "close", [at]);
+    });
+  }
+}
+
+/**
+ * Masked paths: a directory is covered with an empty read-only tmpfs, all else with our own /dev/null. Which of the
+ * two it is, is told by how it can be opened, and the mount goes on what was opened: nothing can be swapped between.
+ */
+export function maskedPaths(c: Context, s: SectionBuilder, root: Slot): void {
+  const paths = c.spec.linux?.maskedPaths ?? [];
+  if (paths.length === 0) return;
+  const options = [["source", "masked"], ["nr_inodes", "1"]] as const;
+  const empty = newFilesystem(s, "tmpfs", options, MOUNT_ATTR.RDONLY);
+  const none = openInRoot(s, root, "/dev/null", O.PATH, { resolve: RESOLVE.NO_SYMLINKS });
+  const cover = (path: string, at: Slot, by: Slot) =>
+    s.skipIf(at, "<", 0, () => {
+      const mask = cloneTree(s, `open a mask for ${path}`, by, "", false);
+      attach(s, `mask ${path}`, mask, at);
+      s.call(`close ${path}`, "close", [mask]);
+      s.call(`close ${path}`, "close", [at]);
+    });
+  for (const path of paths) {
+    const label = `find ${path}, to mask it`;
+    const directory = openInRoot(s, root, path, O.PATH | O.DIRECTORY, { ignore: MISSING, label });
+    cover(path, directory, empty);
+    s.skipIf(directory, "!=", -ENOTDIR, () => cover(path, openInRoot(s, root, path, O.PATH, { ignore: MISSING, label }), none));
+  }
+  s.call("close the masks", "close", [empty]);
+  s.call("close the masks", "close", [none]);
+}

@@ -1,0 +1,152 @@
+import {
+  AT,
+  AT_FDCWD,
+  FSCONFIG,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOVE_MOUNT,
+  MS,
+  O,
+  OPEN_TREE,
+  RESOLVE,
+} from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import type { Slot } from "../program/types.ts";
+import { type Loose, struct } from "../program/values.ts";
+import { type Context, openHow } from "./context.ts";
+import { type MountOptions, mountOptions } from "./mount-options.ts";
+import type { Mount } from "./spec.ts";
+
+/** A new file system, not attached anywhere yet: fsopen(2), fsconfig(2), fsmount(2). */
+export function newFilesystem(
+  s: SectionBuilder,
+  type: string,
+  parameters: readonly (readonly [key: string, value?: string])[],
+  attributes = 0,
+): Slot {
+  const fs = s.get(`open a ${type} file system`, "fsopen", [type, FSOPEN_CLOEXEC]);
+  for (const [key, value] of parameters) {
+    const label = `set ${key}${value === undefined ? "" : `=${value}`} of ${type}`;
+    if (value === undefined) s.call(label, "fsconfig", [fs, FSCONFIG.SET_FLAG, key, 0, 0]);
+    else s.call(label, "fsconfig", [fs, FSCONFIG.SET_STRING, key, value, 0]);
+  }
+  s.call(`create the ${type} file system`, "fsconfig", [fs, FSCONFIG.CMD_CREATE, 0, 0, 0]);
+  const mount = s.get(`mount ${type}`, "fsmount", [fs, FSMOUNT_CLOEXEC, attributes]);
+  s.call(`close the ${type} context`, "close", [fs]);
+  return mount;
+}
+
+/** A detached copy of what is at a path: the source of a bind mount. open_tree(2). */
+export function cloneTree(s: SectionBuilder, label: string, at: Loose, path: string, recursive: boolean): Slot {
+  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | (recursive ? AT.RECURSIVE : 0) | (path === "" ? AT.EMPTY_PATH : 0);
+  return s.get(label, "open_tree", [at, path, flags]);
+}
+
+export function setAttributes(
+  s: SectionBuilder,
+  label: string,
+  mount: Loose,
+  a: { set?: number; clear?: number; propagation?: number; recursive?: boolean },
+): void {
+  const attr = struct("mount_attr", [
+    [8, a.set ?? 0],
+    [8, a.clear ?? 0],
+    [8, a.propagation ?? 0],
+    [8, 0],
+  ]);
+  const flags = AT.EMPTY_PATH | (a.recursive ? AT.RECURSIVE : 0);
+  s.call(label, "mount_setattr", [mount, "", flags, attr, attr.bytes.length]);
+}
+
+/** Attaches a detached mount on an open mount point: no path is looked up again. */
+export function attach(s: SectionBuilder, label: string, mount: Loose, point: Loose): void {
+  s.call(label, "move_mount", [mount, "", point, "", MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH]);
+}
+
+/**
+ * Opens a mount point inside the container's root and makes it, and what leads to it, where it is missing. Each
+ * part is looked up with RESOLVE_IN_ROOT, so a link in the root cannot make us touch the host.
+ */
+export function mountPoint(s: SectionBuilder, root: Loose, path: string, directory: boolean, noLinks = false): Slot {
+  const resolve = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS | (noLinks ? RESOLVE.NO_SYMLINKS : 0);
+  const how = openHow(O.PATH, resolve);
+  const point = s.get(`find ${path} in the container`, "openat2", [root, path, how, how.bytes.length], {
+    ignore: ["ENOENT"],
+  });
+  s.skipIf(point, ">", -1, () => {
+    const parts = path.split("/").filter(Boolean);
+    for (let i = 0; i < parts.length; i++) {
+      const parent = s.get(`open /${parts.slice(0, i).join("/")} in the container`, "openat2", [
+        root,
+        `/${parts.slice(0, i).join("/")}`,
+        how,
+        how.bytes.length,
+      ]);
+      const last = i === parts.length - 1;
+      const name = parts[i] as string;
+      if (!last || directory) s.call(`make the mount point ${path}`, "mkdirat", [parent, name, 0o755], { ignore: ["EEXIST"] });
+      else s.call(`make the mount point ${path}`, "mknodat", [parent, name, 0o100644, 0], { ignore: ["EEXIST"] });
+      s.call("close a parent", "close", [parent]);
+    }
+    s.call(`open the mount point ${path}`, "openat2", [root, path, how, how.bytes.length], { result: point });
+  });
+  return point;
+}
+
+/** Sources are opened while the host's root is still there; what is opened is attached once it is gone. */
+export function openSources(c: Context, s: SectionBuilder): ReadonlyMap<Mount, Slot> {
+  const sources = new Map<Mount, Slot>();
+  for (const mount of c.spec.mounts ?? []) {
+    const o = mountOptions(mount);
+    if (!o.bind) continue;
+    const source = mount.source ?? "";
+    sources.set(mount, cloneTree(s, `open ${source}, to bind on ${mount.destination}`, AT_FDCWD, source, o.recursive));
+  }
+  return sources;
+}
+
+function applyOptions(s: SectionBuilder, label: string, mount: Slot, o: MountOptions): void {
+  if (o.set || o.clear) setAttributes(s, `options of ${label}`, mount, o);
+  if (o.recursiveSet || o.recursiveClear)
+    setAttributes(s, `options of all below ${label}`, mount, {
+      set: o.recursiveSet,
+      clear: o.recursiveClear,
+      recursive: true,
+    });
+}
+
+/** One mount of the spec, in the container's root, which is the working directory's and the process's root by now. */
+export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount, source: Slot | undefined): void {
+  const { destination } = mount;
+  const o = mountOptions(mount);
+  const kernelView = mount.type === "proc" || mount.type === "sysfs";
+  const directory = source === undefined || c.job.directories[mount.source ?? ""] !== false;
+  const what = source === undefined ? `${mount.type} on ${destination}` : `${mount.source} on ${destination}`;
+  const mounted =
+    source ??
+    newFilesystem(
+      s,
+      mount.type ?? "none",
+      [["source", mount.source ?? mount.type ?? "none"] as const, ...parameters(o.data)],
+      o.set,
+    );
+  const point = mountPoint(s, root, destination, directory, kernelView);
+  if (source !== undefined) applyOptions(s, what, mounted, o);
+  // A bind mount is a peer of its source until it is told otherwise.
+  const propagation = o.propagation || (source === undefined ? 0 : MS.PRIVATE | MS.REC);
+  if (propagation)
+    setAttributes(s, `propagation of ${what}`, mounted, {
+      propagation: propagation & ~MS.REC,
+      recursive: (propagation & MS.REC) !== 0,
+    });
+  attach(s, `mount ${what}`, mounted, point);
+  s.call(`close ${destination}`, "close", [point]);
+  s.call(`close the mount on ${destination}`, "close", [mounted]);
+}
+
+/** "size=64m" and "newinstance" as fsconfig(2) takes them. */
+const parameters = (data: readonly string[]) =>
+  data.map((word) => {
+    const i = word.indexOf("=");
+    return i < 0 ? ([word] as const) : ([word.slice(0, i), word.slice(i + 1)] as const);
+  });

@@ -1,0 +1,52 @@
+import { AT_FDCWD, CLONE, O } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import { textBlock } from "../program/values.ts";
+import { type Context, namespaceOf } from "./context.ts";
+import type { NamespaceKind, Spec } from "./spec.ts";
+
+export const cloneFlag: Record<NamespaceKind, number> = {
+  mount: CLONE.NEWNS,
+  uts: CLONE.NEWUTS,
+  ipc: CLONE.NEWIPC,
+  pid: CLONE.NEWPID,
+  network: CLONE.NEWNET,
+  user: CLONE.NEWUSER,
+  cgroup: CLONE.NEWCGROUP,
+  time: CLONE.NEWTIME,
+};
+
+const hasOffsets = (spec: Spec) => Object.keys(spec.linux?.timeOffsets ?? {}).length > 0;
+
+/** The new namespaces that clone3(2) makes at once. */
+export function cloneFlags(spec: Spec): number {
+  let flags = 0;
+  for (const { type, path } of spec.linux?.namespaces ?? []) {
+    // The cgroup namespace's root is the group its maker is in, so it is made once the process is in its own.
+    if (path !== undefined || type === "cgroup" || (type === "time" && hasOffsets(spec))) continue;
+    flags |= cloneFlag[type];
+  }
+  return flags;
+}
+
+/** The clock offsets must be written before the first process is in a time namespace (time_namespaces(7)). */
+export function prepareTime(c: Context, s: SectionBuilder): void {
+  const time = namespaceOf(c.spec, "time");
+  if (!time || time.path !== undefined || !hasOffsets(c.spec)) return;
+  s.call("make the time namespace of the children", "unshare", [CLONE.NEWTIME]);
+  for (const [clock, offset] of Object.entries(c.spec.linux?.timeOffsets ?? {})) {
+    const text = textBlock(`${clock} ${offset.secs ?? 0} ${offset.nanosecs ?? 0}\n`);
+    const fd = s.get("open timens_offsets", "openat", [AT_FDCWD, "/proc/self/timens_offsets", O.WRONLY | O.CLOEXEC, 0]);
+    s.call(`offset of the ${clock} clock`, "write", [fd, text, text.bytes.length]);
+    s.call("close timens_offsets", "close", [fd]);
+  }
+}
+
+/** Namespaces given by path. PID and time namespaces take the children of whoever enters them: the supervisor's. */
+export function joinNamespaces(c: Context, s: SectionBuilder, forChildren: boolean): void {
+  for (const { type, path } of c.spec.linux?.namespaces ?? []) {
+    if (path === undefined || forChildren !== (type === "pid" || type === "time")) continue;
+    const fd = s.get(`open the ${type} namespace ${path}`, "openat", [AT_FDCWD, path, O.RDONLY | O.CLOEXEC, 0]);
+    s.call(`enter the ${type} namespace ${path}`, "setns", [fd, cloneFlag[type]]);
+    s.call(`close ${path}`, "close", [fd]);
+  }
+}

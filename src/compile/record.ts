@@ -1,0 +1,35 @@
+import type { SectionBuilder } from "../program/builder.ts";
+import { type Block, FAILURE, type Slot } from "../program/types.ts";
+import { addressOf, buffer } from "../program/values.ts";
+
+/**
+ * What a supervisor tells of an end, as 64-bit numbers and then the text of each file that the control groups were
+ * asked for. The executor writes it; src/container/record.ts reads it.
+ */
+export const RECORD = {
+  failure: 0,
+  results: 24,
+  endedAt: 72,
+  files: 88,
+  fileSize: 512,
+} as const;
+
+export const STARTED = { pid: 0, supervisor: 8, startedAt: 16, size: 32 } as const;
+
+const CLOCK_REALTIME = 0;
+
+/** The time of day, seconds and nanoseconds, in two slots. */
+export function timeOfDay(s: SectionBuilder): readonly [Slot, Slot] {
+  const seconds = s.program.slot("seconds");
+  const nanoseconds = s.program.slot("nanoseconds");
+  s.call("read the clock", "clock_gettime", [CLOCK_REALTIME, addressOf(seconds)]);
+  return [seconds, nanoseconds];
+}
+
+export const recordBlock = (files: number, prefix = 0): Block =>
+  buffer("record", prefix + RECORD.files + files * RECORD.fileSize);
+
+export function storeFailure(s: SectionBuilder, record: Block, prefix = 0): void {
+  for (const [i, slot] of [FAILURE.section, FAILURE.step, FAILURE.errno].entries())
+    s.store({ slot, name: "failure" }, record, prefix + RECORD.failure + 8 * i, 8);
+}

@@ -1,0 +1,103 @@
+import { fileMounts } from "../host/mountinfo.ts";
+import { AT_FDCWD, MNT_DETACH, MOUNT_ATTR, MS, O } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import type { Slot } from "../program/types.ts";
+import { type Context, isNew } from "./context.ts";
+import { attach, cloneTree, newFilesystem, setAttributes } from "./mounts.ts";
+
+const propagations = { shared: MS.SHARED, slave: MS.SLAVE, private: MS.PRIVATE, unbindable: MS.UNBINDABLE };
+
+/** From now on no mount of ours is seen by the host; `slave` lets the host's be seen here until the root is changed. */
+export function separateMounts(c: Context, s: SectionBuilder): void {
+  const wanted = propagations[c.spec.linux?.rootfsPropagation ?? "private"];
+  const flags = wanted === MS.SHARED ? MS.SLAVE : wanted === MS.UNBINDABLE ? MS.PRIVATE : wanted;
+  s.call("separate the mounts from the host's", "mount", [0, "/", 0, MS.REC | flags, 0]);
+}
+
+const openDirectory = (s: SectionBuilder, path: string) =>
+  s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
+
+/** An overlay of `lower`, its changes in `upper` and its work directory beside them. */
+function overlay(c: Context, s: SectionBuilder, lower: string, upper: string): Slot {
+  const escape = (path: string) => path.replace(/[\\:]/g, "\\$&");
+  return newFilesystem(s, "overlay", [
+    ["source", "caisson"],
+    ["lowerdir", escape(lower)],
+    ["upperdir", `${upper}/diff`],
+    ["workdir", `${upper}/work`],
+    // Without privileges over the file system, overlay marks its files in the user.* attributes.
+    ...(isNew(c.spec, "user") ? [["userxattr"] as const] : []),
+  ]);
+}
+
+function makeUpper(s: SectionBuilder, at: string): void {
+  for (const [name, mode] of [
+    ["", 0o755],
+    ["/diff", 0o755],
+    ["/work", 0o755],
+  ] as const)
+    s.call(`make ${at}${name}`, "mkdirat", [AT_FDCWD, `${at}${name}`, mode], { ignore: ["EEXIST"] });
+}
+
+/** The host's other file systems, as the parts of a copy-on-write view of its root, with where their changes go. */
+export function overlayParts(c: Context): { point: string; upper: string }[] {
+  const others = c.spec.root?.path === "/" ? fileMounts(c.facts.mounts) : [];
+  const shown = others.filter((m) => !covered(c.job.scratch, m.point) && (c.job.root.kind !== "overlay" || m.point !== c.job.root.keep));
+  return shown.map((m) => ({ point: m.point, upper: m.point.replaceAll("%", "%25").replaceAll("/", "%2F") }));
+}
+const covered = (scratch: string, point: string) => point === scratch || point.startsWith(`${scratch}/`);
+
+/** Makes the new root and enters it: the working directory is its top. */
+function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined): void {
+  const { scratch } = c.job;
+  // Where nothing is kept, changes are in a tmpfs that only this mount namespace knows: it goes when the container does.
+  const memory = newFilesystem(s, "tmpfs", [["source", "caisson"], ["mode", "755"]]);
+  const at = openDirectory(s, scratch);
+  if (keep !== undefined) {
+    // Opened before it can be covered, attached below the scratch directory so that one path is right for both.
+    const kept = cloneTree(s, `open ${keep}`, AT_FDCWD, keep, false);
+    attach(s, `cover ${scratch}`, memory, at);
+    s.call("make the place of the changes", "mkdirat", [AT_FDCWD, `${scratch}/changes`, 0o755]);
+    attach(s, `attach ${keep}`, kept, openDirectory(s, `${scratch}/changes`));
+  } else {
+    attach(s, `cover ${scratch}`, memory, at);
+    s.call("make the place of the changes", "mkdirat", [AT_FDCWD, `${scratch}/changes`, 0o755]);
+  }
+  s.call("make the new root's mount point", "mkdirat", [AT_FDCWD, `${scratch}/root`, 0o755]);
+  const lower = c.spec.root?.path ?? "/";
+  makeUpper(s, `${scratch}/changes/root`);
+  const root = overlay(c, s, lower, `${scratch}/changes/root`);
+  attach(s, `mount the copy-on-write view of ${lower}`, root, openDirectory(s, `${scratch}/root`));
+  s.call("enter the new root", "chdir", [`${scratch}/root`]);
+  for (const part of overlayParts(c)) {
+    const upper = `${scratch}/changes/${part.upper}`;
+    makeUpper(s, upper);
+    const mounted = overlay(c, s, part.point, upper);
+    attach(s, `mount the copy-on-write view of ${part.point}`, mounted, openDirectory(s, `.${part.point}`));
+  }
+}
+
+function assembleDirectory(c: Context, s: SectionBuilder): void {
+  const path = c.spec.root?.path ?? "";
+  const tree = cloneTree(s, `open the root filesystem ${path}`, AT_FDCWD, path, true);
+  attach(s, `bind ${path} on itself`, tree, openDirectory(s, path));
+  s.call(`enter ${path}`, "chdir", [path]);
+}
+
+/** pivot_root(2) with both arguments ".": the old root is stacked on the new one and detached. */
+export function enterRoot(c: Context, s: SectionBuilder): Slot {
+  if (c.job.root.kind === "overlay") assembleOverlay(c, s, c.job.root.keep);
+  else assembleDirectory(c, s);
+  s.call("change the root", "pivot_root", [".", "."]);
+  s.call("leave the host's root", "umount2", [".", MNT_DETACH]);
+  s.call("go to the top", "chdir", ["/"]);
+  return openDirectory(s, "/");
+}
+
+/** At the end, when all mount points are there. */
+export function sealRoot(c: Context, s: SectionBuilder, root: Slot): void {
+  if (c.spec.root?.readonly) setAttributes(s, "make the root read-only", root, { set: MOUNT_ATTR.RDONLY });
+  const { rootfsPropagation } = c.spec.linux ?? {};
+  if (rootfsPropagation === "shared" || rootfsPropagation === "unbindable")
+    setAttributes(s, `make the root ${rootfsPropagation}`, root, { propagation: propagations[rootfsPropagation] });
+}

@@ -1,0 +1,35 @@
+import { SECCOMP_FILTER_FLAG, SECCOMP_SET_MODE_FILTER } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import type { Block } from "../program/types.ts";
+import { into, struct } from "../program/values.ts";
+import { assemble } from "../seccomp/assemble.ts";
+import { nativeArchitecture } from "../seccomp/architectures.ts";
+import { filterBytes } from "../seccomp/bpf.ts";
+import type { Context } from "./context.ts";
+import type { Seccomp } from "./spec.ts";
+
+const flagBits: Record<string, number> = {
+  SECCOMP_FILTER_FLAG_TSYNC: SECCOMP_FILTER_FLAG.TSYNC,
+  SECCOMP_FILTER_FLAG_LOG: SECCOMP_FILTER_FLAG.LOG,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: SECCOMP_FILTER_FLAG.SPEC_ALLOW,
+};
+
+const assembled = new WeakMap<Seccomp, Uint8Array>();
+
+/** Loads the filter: nothing after this is done with more rights than the command has. seccomp(2). */
+export function loadSeccomp(c: Context, s: SectionBuilder): void {
+  const { seccomp } = c.spec.linux ?? {};
+  if (!seccomp) return;
+  let bytes = assembled.get(seccomp);
+  if (!bytes) {
+    bytes = filterBytes(assemble(seccomp, nativeArchitecture(c.facts.arch)));
+    assembled.set(seccomp, bytes);
+  }
+  const filter: Block = { name: "seccomp filter", bytes, pointers: [] };
+  const program = struct("sock_fprog", [
+    [2, bytes.length / 8],
+    [8, into(filter)],
+  ]);
+  const flags = (seccomp.flags ?? []).reduce((bits, f) => bits | (flagBits[f] ?? 0), 0);
+  s.call(`load the seccomp filter of ${bytes.length / 8} instructions`, "seccomp", [SECCOMP_SET_MODE_FILTER, flags, program]);
+}

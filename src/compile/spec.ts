@@ -1,0 +1,130 @@
+/** The parts of an OCI runtime spec 1.3 configuration that the compile step reads. Source: config.md, config-linux.md. */
+
+export type Spec = {
+  readonly ociVersion: string;
+  readonly hostname?: string;
+  readonly domainname?: string;
+  readonly root?: { readonly path: string; readonly readonly?: boolean };
+  readonly mounts?: readonly Mount[];
+  readonly process?: Process;
+  readonly linux?: Linux;
+  readonly annotations?: Readonly<Record<string, string>>;
+};
+
+export type Mount = {
+  readonly destination: string;
+  readonly type?: string;
+  readonly source?: string;
+  readonly options?: readonly string[];
+};
+
+export type User = {
+  readonly uid: number;
+  readonly gid: number;
+  readonly umask?: number;
+  readonly additionalGids?: readonly number[];
+};
+
+export type CapabilitySets = {
+  readonly bounding?: readonly string[];
+  readonly effective?: readonly string[];
+  readonly inheritable?: readonly string[];
+  readonly permitted?: readonly string[];
+  readonly ambient?: readonly string[];
+};
+
+export type Rlimit = { readonly type: string; readonly soft: number | bigint; readonly hard: number | bigint };
+
+export type Process = {
+  readonly terminal?: boolean;
+  readonly consoleSize?: { readonly height: number; readonly width: number };
+  readonly user: User;
+  readonly args: readonly string[];
+  readonly env?: readonly string[];
+  readonly cwd: string;
+  readonly capabilities?: CapabilitySets;
+  readonly rlimits?: readonly Rlimit[];
+  readonly noNewPrivileges?: boolean;
+  readonly oomScoreAdj?: number;
+};
+
+export type NamespaceKind = "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup" | "time";
+export type Namespace = { readonly type: NamespaceKind; readonly path?: string };
+export type IdMap = { readonly containerID: number; readonly hostID: number; readonly size: number };
+
+export type Device = {
+  readonly path: string;
+  readonly type: "c" | "b" | "u" | "p";
+  readonly major?: number;
+  readonly minor?: number;
+  readonly fileMode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+};
+
+export type Resources = {
+  readonly memory?: { readonly limit?: number; readonly reservation?: number; readonly swap?: number };
+  readonly cpu?: {
+    readonly shares?: number;
+    readonly quota?: number;
+    readonly period?: number;
+    readonly cpus?: string;
+    readonly mems?: string;
+  };
+  readonly pids?: { readonly limit: number };
+};
+
+export type SeccompAction =
+  | "SCMP_ACT_ALLOW"
+  | "SCMP_ACT_ERRNO"
+  | "SCMP_ACT_KILL"
+  | "SCMP_ACT_KILL_PROCESS"
+  | "SCMP_ACT_KILL_THREAD"
+  | "SCMP_ACT_LOG"
+  | "SCMP_ACT_TRAP"
+  | "SCMP_ACT_TRACE"
+  | "SCMP_ACT_NOTIFY";
+
+export type SeccompOp =
+  | "SCMP_CMP_NE"
+  | "SCMP_CMP_LT"
+  | "SCMP_CMP_LE"
+  | "SCMP_CMP_EQ"
+  | "SCMP_CMP_GE"
+  | "SCMP_CMP_GT"
+  | "SCMP_CMP_MASKED_EQ";
+
+export type SeccompArg = {
+  readonly index: number;
+  readonly value: number | bigint;
+  readonly valueTwo?: number | bigint;
+  readonly op: SeccompOp;
+};
+export type SeccompRule = {
+  readonly names: readonly string[];
+  readonly action: SeccompAction;
+  readonly errnoRet?: number;
+  readonly args?: readonly SeccompArg[];
+};
+export type Seccomp = {
+  readonly defaultAction: SeccompAction;
+  readonly defaultErrnoRet?: number;
+  readonly architectures?: readonly string[];
+  readonly flags?: readonly string[];
+  readonly syscalls?: readonly SeccompRule[];
+};
+
+export type Linux = {
+  readonly namespaces?: readonly Namespace[];
+  readonly uidMappings?: readonly IdMap[];
+  readonly gidMappings?: readonly IdMap[];
+  readonly timeOffsets?: Readonly<Partial<Record<"monotonic" | "boottime", { secs?: number; nanosecs?: number }>>>;
+  readonly devices?: readonly Device[];
+  readonly cgroupsPath?: string;
+  readonly resources?: Resources;
+  readonly rootfsPropagation?: "shared" | "slave" | "private" | "unbindable";
+  readonly seccomp?: Seccomp;
+  readonly sysctl?: Readonly<Record<string, string>>;
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
+};

@@ -1,0 +1,65 @@
+import { AT, AT_FDCWD, LOCK, O } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import type { Block, Slot } from "../program/types.ts";
+import { buffer } from "../program/values.ts";
+import { type Context, writeFile } from "./context.ts";
+import { STARTED, timeOfDay } from "./record.ts";
+
+/** The files of a container's state directory. `ended` is there once it has ended; `lock` is held until then. */
+export const STATE_FILES = { lock: "lock", state: "state.json", started: "started", ended: "ended" } as const;
+
+/** Whether the state directory is ours: the result of making it. */
+export type Kept = { readonly made: Slot } | undefined;
+
+/**
+ * Making the directory takes the name. The lock is held as long as the supervisor lives, however it ends: who finds
+ * it free knows that nobody looks after what is noted there. state.json comes after the lock, so that no state is
+ * ever seen without an owner while it has one.
+ */
+export function keepState(c: Context, s: SectionBuilder): Kept {
+  const { state } = c.job;
+  if (!state) return undefined;
+  const made = s.get(`take the name ${c.job.name}`, "mkdirat", [AT_FDCWD, state.directory, 0o700]);
+  const lock = `${state.directory}/${STATE_FILES.lock}`;
+  const fd = s.get("open the lock", "openat", [AT_FDCWD, lock, O.RDWR | O.CREAT | O.CLOEXEC, 0o600]);
+  s.call("hold the lock", "flock", [fd, LOCK.EX | LOCK.NB]);
+  writeFile(s, "write the state", `${state.directory}/${STATE_FILES.state}`, state.json, O.WRONLY | O.CREAT | O.EXCL);
+  return { made };
+}
+
+/** Written beside and renamed, so that a reader sees all of it or nothing. */
+function writeRecord(c: Context, s: SectionBuilder, file: string, record: Block, size: number): void {
+  const directory = c.job.state?.directory ?? "";
+  const path = `${directory}/${file}`;
+  const flags = O.WRONLY | O.CREAT | O.TRUNC | O.CLOEXEC;
+  const fd = s.get(`open ${file}`, "openat", [AT_FDCWD, `${path}.new`, flags, 0o600]);
+  s.call(`write ${file}`, "write", [fd, record, size]);
+  s.call(`close ${file}`, "close", [fd]);
+  s.call(`put ${file} in its place`, "renameat2", [AT_FDCWD, `${path}.new`, AT_FDCWD, path, 0]);
+}
+
+export function noteStart(c: Context, s: SectionBuilder, pid: Slot): void {
+  if (!c.job.state) return;
+  const record = buffer("started", STARTED.size);
+  const supervisor = s.get("ask for the own pid", "getpid", []);
+  const [seconds, nanoseconds] = timeOfDay(s);
+  s.store(pid, record, STARTED.pid, 8);
+  s.store(supervisor, record, STARTED.supervisor, 8);
+  s.store(seconds, record, STARTED.startedAt, 8);
+  s.store(nanoseconds, record, STARTED.startedAt + 8, 8);
+  writeRecord(c, s, STATE_FILES.started, record, STARTED.size);
+}
+
+export function noteEnd(c: Context, s: SectionBuilder, record: Block): void {
+  if (c.job.state && !c.job.state.remove) writeRecord(c, s, STATE_FILES.ended, record, record.bytes.length);
+}
+
+export function removeState(c: Context, s: SectionBuilder, kept: Kept): void {
+  const { state } = c.job;
+  if (!state || !kept) return;
+  s.skipIf(kept.made, "!=", 0, () => {
+    for (const file of [STATE_FILES.state, STATE_FILES.started, `${STATE_FILES.started}.new`, STATE_FILES.lock])
+      s.call(`remove ${file}`, "unlinkat", [AT_FDCWD, `${state.directory}/${file}`, 0], { ignore: "all" });
+    s.call(`give up the name ${c.job.name}`, "unlinkat", [AT_FDCWD, state.directory, AT.REMOVEDIR], { ignore: "all" });
+  });
+}

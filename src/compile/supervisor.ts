@@ -1,0 +1,115 @@
+import { CLONE, O, P_PIDFD, PR, SIG_SETMASK, WEXITED } from "../kernel/flags.ts";
+import { KILL_EVERYTHING } from "../kernel/signals.ts";
+import { CLONE_ARGS_CGROUP, cloneArgs, type SectionBuilder } from "../program/builder.ts";
+import type { Slot } from "../program/types.ts";
+import { addressOf, buffer, high, low } from "../program/values.ts";
+import { makeGroups, removeGroups } from "./cgroup.ts";
+import { type Context, isNew, writeText } from "./context.ts";
+import { FD } from "./descriptors.ts";
+import { writeInit, writePayload } from "./init.ts";
+import { cloneFlags, joinNamespaces, prepareTime } from "./namespaces.ts";
+import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
+import { keepState, noteEnd, noteStart, removeState } from "./state.ts";
+import { arrangeStdio, type Given, leaveStdio } from "./stdio.ts";
+import { rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "./terminal.ts";
+import { writeIdMaps } from "./users.ts";
+
+const SIGKILL = 9;
+const ESRCH = 3;
+/** SIGTSTP, SIGTTIN, SIGTTOU: job control of the caller's shell is for the supervisor, not for the container. */
+const JOB_CONTROL = [20, 21, 22];
+
+export function supervisorSignals() {
+  const mask = buffer("signals to pass on", 8);
+  mask.bytes.fill(0xff);
+  for (const n of JOB_CONTROL) mask.bytes[(n - 1) >> 3] = (mask.bytes[(n - 1) >> 3] ?? 0) & ~(1 << ((n - 1) & 7));
+  return mask;
+}
+
+/** When the launcher ends, its containers end. It may have ended before this was said: then 1 is the parent. */
+function endWithLauncher(s: SectionBuilder): void {
+  s.call("end when the launcher does", "prctl", [PR.SET_PDEATHSIG, KILL_EVERYTHING, 0, 0, 0]);
+  const parent = s.get("ask for the parent", "getppid", []);
+  s.skipIf(parent, "!=", 1, () => s.fail("see whether the launcher is still there", ESRCH));
+}
+
+/**
+ * The supervisor stays in the host's namespaces. It makes what the container needs there, starts it, waits, and undoes
+ * all it made: at the end, and the same after a step has failed.
+ */
+export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, front?: Slot): void {
+  const { program, job } = c;
+  const init = program.section("container");
+  const payload = job.init ? program.section("command") : undefined;
+  const undo = program.section("undo");
+  s.onFail = undo;
+  const pidfdSlot = program.slot("pidfd of the container");
+  const pidfd = low(pidfdSlot);
+  const record = endRecord(c);
+
+  if (job.report.to === "library" && !job.report.survive) endWithLauncher(s);
+  const stdio = arrangeStdio(c, s, given);
+  s.call("block the signals to pass on", "rt_sigprocmask", [SIG_SETMASK, supervisorSignals(), 0, 8]);
+  const signals = s.get("open the signals", "signalfd4", [-1, supervisorSignals(), 8, O.CLOEXEC]);
+  const kept = keepState(c, s);
+  const groups = makeGroups(c, s);
+  prepareTime(c, s);
+  const ready = program.slot("pipe that closes at exec");
+  s.call("make the pipe that closes at exec", "pipe2", [addressOf(ready), O.CLOEXEC]);
+  const mapped = isNew(c.spec, "user") ? program.slot("pipe of the id maps") : undefined;
+  if (mapped) s.call("make the pipe of the id maps", "pipe2", [addressOf(mapped), O.CLOEXEC]);
+  const terminal = job.terminal ? terminalSockets(s) : undefined;
+  joinNamespaces(c, s, true);
+
+  const flags = BigInt(cloneFlags(c.spec) | CLONE.PIDFD) | (groups.born ? CLONE.INTO_CGROUP : 0n);
+  const args = cloneArgs({ flags, pidfd: pidfdSlot });
+  if (groups.born) s.store(groups.born, args, CLONE_ARGS_CGROUP, 8);
+  const pid = s.spawn("start the container", init, args);
+    writeInit(c, init, payload, { groups: groups.join, ready, mapped, terminal, stdio, warm: given.warm !== undefined });
+  if (payload) writePayload(c, payload);
+
+  s.call("close the container's end", "close", [high(ready)]);
+  if (mapped) {
+    s.call("close the container's end", "close", [low(mapped)]);
+    writeIdMaps(c, s, pid);
+    writeText(s, "say that ids are mapped", high(mapped), "!");
+    s.call("close the pipe of the id maps", "close", [high(mapped)]);
+  }
+  for (const fd of groups.join) s.call("close cgroup.procs", "close", [fd]);
+  if (groups.born) s.call("close the control group", "close", [groups.born]);
+  if (given.warm)
+    for (const fd of [FD.WAITING, FD.WAITING + 1]) s.call("leave the pipes to the container", "close", [fd]);
+  s.call("wait until the command is executed", "read", [low(ready), buffer("one byte", 1), 1]);
+  s.call("close the pipe", "close", [low(ready)]);
+  s.check("did the container start?");
+  const master = terminal ? takeTerminal(s, terminal) : undefined;
+  const saved = job.terminal?.raw ? rawMode(s) : undefined;
+  const [input, output] = [stdio[0] ?? 0, stdio[1] ?? 1];
+  const relays = master ? terminalRelays(s, master, front ? undefined : input, output) : undefined;
+  if (!relays) for (const fd of stdio) if (fd !== undefined) s.call("leave a stream to the container", "close", [fd]);
+  noteStart(c, s, pid);
+  reportStart(c, s, pid, front);
+  if (front) leaveStdio(s);
+  const timeout = job.timeoutMs;
+  const results = s.supervise("wait for the container", {
+    child: pid,
+    pidfd,
+    signals,
+    timeout,
+    ...(relays && { relays }),
+  });
+  if (saved) restoreMode(s, saved);
+  fillRecord(c, s, record, results);
+  noteEnd(c, s, record.block);
+  removeGroups(s, groups.made);
+  if (job.state?.remove) removeState(c, s, kept);
+  afterEnd(c, s, record, results);
+
+  // The container's first process is killed and reaped before its control groups are removed.
+  undo.call("end the container", "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], { ignore: "all" });
+  undo.call("reap the container", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], { ignore: "all" });
+  if (saved) restoreMode(undo, saved);
+  removeGroups(undo, groups.made);
+  removeState(c, undo, kept);
+  afterFailure(c, undo, record);
+}

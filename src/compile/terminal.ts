@@ -1,0 +1,117 @@
+import { AT, O, OPEN_TREE, TTY } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import type { Block, Slot } from "../program/types.ts";
+import { addressOf, buffer, high, into, type Loose, low, struct } from "../program/values.ts";
+import { type Context, openInRoot } from "./context.ts";
+import { attach, mountPoint } from "./mounts.ts";
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const CMSG_WITH_ONE_FD = 24;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+const TTY_GROUP = 5;
+
+/** A pair of sockets over which the container hands its terminal out to the supervisor. */
+export function terminalSockets(s: SectionBuilder): Slot {
+  const pair = s.program.slot("terminal sockets");
+  s.call("make the terminal's sockets", "socketpair", [AF_UNIX, SOCK_STREAM | O.CLOEXEC, 0, addressOf(pair)]);
+  return pair;
+}
+
+function message(control: ReturnType<typeof into> | ReturnType<typeof addressOf>): { header: Block; byte: Block } {
+  const byte = buffer("one byte", 1);
+  const iovec = struct("iovec", [
+    [8, into(byte)],
+    [8, 1],
+  ]);
+  const header = struct("msghdr", [
+    [8, 0],
+    [8, 0],
+    [8, into(iovec)],
+    [8, 1],
+    [8, control],
+    [8, CMSG_WITH_ONE_FD],
+    [8, 0],
+  ]);
+  return { header, byte };
+}
+
+/** In the container: a pseudo-terminal of its own devpts, as /dev/console, standard streams and controlling terminal. */
+export function openTerminal(c: Context, s: SectionBuilder, root: Slot, sockets: Slot): void {
+  const unlocked = buffer("zero", 4);
+  const master = openInRoot(s, root, "/dev/pts/ptmx", O.RDWR | O.NOCTTY, { label: "open a new terminal" });
+  s.call("unlock the terminal", "ioctl", [master, TTY.TIOCSPTLCK, unlocked]);
+  const peer = s.get("open the terminal's other side", "ioctl", [master, TTY.TIOCGPTPEER, O.RDWR | O.NOCTTY | O.CLOEXEC]);
+  const { rows = 24, columns = 80 } = c.job.terminal ?? {};
+  const size = struct("winsize", [
+    [2, rows],
+    [2, columns],
+    [2, 0],
+    [2, 0],
+  ]);
+  s.call("set the window size", "ioctl", [master, TTY.TIOCSWINSZ, size]);
+  const uid = c.spec.process?.user.uid ?? 0;
+  // Without a mapping for the tty group the terminal keeps the group it has.
+  s.call("give the terminal to the user", "fchownat", [peer, "", uid, TTY_GROUP, AT.EMPTY_PATH], { ignore: ["EINVAL", "EPERM"] });
+  const console = s.get("open the terminal for /dev/console", "open_tree", [peer, "", OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH]);
+  const point = mountPoint(s, root, "/dev/console", false);
+  attach(s, "bind the terminal on /dev/console", console, point);
+  const control = struct("cmsg", [
+    [8, CMSG_WITH_ONE_FD - 4],
+    [4, SOL_SOCKET],
+    [4, SCM_RIGHTS],
+    [8, 0],
+  ]);
+  s.store(master, control, 16, 4);
+  const { header } = message(into(control));
+  s.call("hand the terminal to the supervisor", "sendmsg", [high(sockets), header, 0]);
+  s.call("make it the controlling terminal", "ioctl", [peer, TTY.TIOCSCTTY, 0]);
+  for (const fd of [0, 1, 2]) s.call(`make it file descriptor ${fd}`, "dup3", [peer, fd, 0]);
+}
+
+/** In the supervisor: takes the terminal. The control message lands in slots, the fd in the low half of the third. */
+export function takeTerminal(s: SectionBuilder, sockets: Slot): Loose {
+  const [first, , third] = [1, 2, 3].map((n) => s.program.slot(`terminal message ${n}`)) as [Slot, Slot, Slot];
+  const { header } = message(addressOf(first));
+  s.call("take the container's terminal", "recvmsg", [low(sockets), header, MSG_CMSG_CLOEXEC]);
+  s.call("close the terminal's sockets", "close", [low(sockets)]);
+  s.call("close the terminal's sockets", "close", [high(sockets)]);
+  return low(third);
+}
+
+const RELAY_WINDOW = 1;
+const RELAY_EOF_CHAR = 2;
+
+/** What the supervisor moves: the caller's input to the terminal, the terminal's output to the caller. */
+export function terminalRelays(s: SectionBuilder, master: Loose, input: number | undefined, output: Loose): Block {
+  const relays = buffer("relays", input === undefined ? 16 : 32);
+  s.store(master, relays, 0, 4);
+  s.store(output, relays, 4, 4);
+  if (input !== undefined) {
+    s.store(input, relays, 16, 4);
+    s.store(master, relays, 20, 4);
+    s.store(RELAY_WINDOW | RELAY_EOF_CHAR, relays, 24, 4);
+  }
+  return relays;
+}
+
+const TERMIOS_SIZE = 64;
+
+/** Puts the caller's own terminal into raw mode; what it was is kept in the block that is returned. termios(3). */
+export function rawMode(s: SectionBuilder): Block {
+  const [IUTF8, CONTROL, MIN_AT] = [0x4000, 0xbf, 23];
+  const saved = buffer("the terminal's settings", TERMIOS_SIZE);
+  const raw = buffer("raw settings", TERMIOS_SIZE);
+  const view = new DataView(raw.bytes.buffer);
+  view.setUint32(0, IUTF8, true);
+  view.setUint32(8, CONTROL, true);
+  raw.bytes[MIN_AT] = 1;
+  s.call("read the terminal's settings", "ioctl", [0, TTY.TCGETS, saved]);
+  s.call("make the terminal raw", "ioctl", [0, TTY.TCSETS, raw]);
+  return saved;
+}
+
+export const restoreMode = (s: SectionBuilder, saved: Block): void =>
+  s.call("restore the terminal", "ioctl", [0, TTY.TCSETS, saved], { ignore: "all" });

@@ -1,0 +1,147 @@
+import { DEFAULT_PATH } from "../compile/command.ts";
+import { defaultMaskedPaths, defaultReadonlyPaths, standardMounts } from "../compile/defaults.ts";
+import type { Mount, Namespace, NamespaceKind, Resources, Spec } from "../compile/spec.ts";
+import type { HostFacts } from "../host/facts.ts";
+import { defaultProfile } from "../seccomp/profile.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+import { parseCount, parseCpus, parseSize } from "../values/units.ts";
+import { capabilitiesFor } from "./capabilities.ts";
+import { describeDevices } from "./devices.ts";
+import { describeIdMaps } from "./id-maps.ts";
+import type { ContainerOptions } from "./options.ts";
+import { describeUlimits } from "./ulimits.ts";
+import type { ResolvedUser } from "./users.ts";
+
+const MINIMUM_MEMORY = 2 ** 20;
+const CPU_PERIOD = 100_000;
+const CPU_MINIMUM = 0.01;
+
+export const isRootless = (o: ContainerOptions, facts: HostFacts): boolean => o.rootless ?? facts.uid !== 0;
+
+function describeResources(o: ContainerOptions, rootless: boolean): Resources {
+  if (rootless) return {};
+  const resources: { -readonly [K in keyof Resources]: Resources[K] } = {};
+  if (o.memory !== undefined) {
+    const limit = parseSize("memory", o.memory);
+    if (limit < MINIMUM_MEMORY) throw new InvalidOptionError("memory", o.memory, "at least 1M, below which no program starts");
+    resources.memory = { limit };
+  }
+  if (o.cpus !== undefined) {
+    const cpus = parseCpus("cpus", o.cpus);
+    if (cpus < CPU_MINIMUM) throw new InvalidOptionError("cpus", o.cpus, "at least 0.01, the least that the kernel schedules");
+    resources.cpu = { quota: Math.round(cpus * CPU_PERIOD), period: CPU_PERIOD };
+  }
+  if (o.pidsLimit !== undefined) resources.pids = { limit: parseCount("pidsLimit", o.pidsLimit, 1) };
+  return resources;
+}
+
+function describeNamespaces(o: ContainerOptions, rootless: boolean): Namespace[] {
+  const kinds: NamespaceKind[] = ["pid", "mount", "ipc", "uts", "cgroup"];
+  if (o.network !== "host") kinds.push("network");
+  if (o.clock) kinds.push("time");
+  if (rootless || o.idMap) kinds.push("user");
+  return kinds.filter((k) => !o.share?.some((s) => s === k)).map((type) => ({ type }));
+}
+
+function describeMounts(o: ContainerOptions, userns: boolean, sources: ReadonlyMap<string, string>): Mount[] {
+  const mounts = standardMounts({
+    // Without a network namespace of its own, a user namespace may not mount sysfs: the host's is bound instead.
+    bindSys: userns && o.network === "host",
+    ttyGroup: !userns,
+  });
+  if (typeof o.rootfs === "undefined") mounts.push({ destination: "/run", type: "tmpfs", options: ["nosuid", "nodev", "mode=755"] });
+  for (const [destination, options] of Object.entries(o.tmpfs ?? {})) {
+    absolute("tmpfs", destination);
+    const words = options.split(",").filter(Boolean);
+    mounts.push({ destination, type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", ...words] });
+  }
+  for (const [destination, volume] of Object.entries(o.volumes ?? {})) {
+    absolute("volumes", destination);
+    const readOnly = typeof volume === "object" && volume.readOnly === true;
+    const source = sources.get(destination) ?? "";
+    mounts.push({ destination, type: "bind", source, options: ["rbind", "rprivate", ...(readOnly ? ["rro"] : [])] });
+  }
+  return mounts;
+}
+
+function absolute(field: string, path: string): void {
+  if (!path.startsWith("/") || path === "/" || path.split("/").includes(".."))
+    throw new InvalidOptionError(field, path, 'an absolute path in the container without ".."');
+}
+
+const hostnamePattern = /^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?$/;
+
+/** What was found out about the host and the root filesystem before: all that the options name by name. */
+export type Resolved = {
+  readonly name: string;
+  readonly root: string;
+  readonly user: ResolvedUser;
+  readonly workdir: string;
+  readonly volumes: ReadonlyMap<string, string>;
+  readonly command: readonly string[];
+};
+
+/** The friendly options as an OCI runtime spec. */
+export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Spec {
+  const rootless = isRootless(o, facts);
+  const maps = describeIdMaps(o, facts, rootless);
+  const hostname = o.hostname ?? r.name.slice(0, 63);
+  if (o.hostname !== undefined && !hostnamePattern.test(o.hostname))
+    throw new InvalidOptionError("hostname", o.hostname, "a host name of letters, digits, dots and hyphens, 64 at most");
+  const capabilities = capabilitiesFor(o, r.user.uid);
+  const env = { PATH: DEFAULT_PATH, HOME: r.user.home, ...(o.tty && { TERM: "xterm-256color" }), ...o.env };
+  const seccomp =
+    o.seccomp === "unconfined"
+      ? undefined
+      : o.seccomp === undefined || o.seccomp === "default"
+        ? profile(facts, capabilities.bounding ?? [])
+        : o.seccomp;
+  return {
+    ociVersion: "1.3.0",
+    ...(o.share?.includes("uts") ? {} : { hostname }),
+    root: { path: r.root, readonly: o.readOnly === true },
+    mounts: describeMounts(o, maps !== undefined, r.volumes),
+    process: {
+      terminal: o.tty !== undefined && o.tty !== false,
+      user: { ...r.user.ids, ...(o.umask !== undefined && { umask: o.umask }) },
+      args: r.command,
+      env: Object.entries(env).map(([k, v]) => `${k}=${v}`),
+      cwd: r.workdir,
+      capabilities,
+      rlimits: describeUlimits(o.ulimits ?? {}),
+      noNewPrivileges: o.noNewPrivileges ?? true,
+      ...(o.oomScoreAdj !== undefined && { oomScoreAdj: o.oomScoreAdj }),
+    },
+    linux: {
+      namespaces: describeNamespaces(o, rootless),
+      resources: describeResources(o, rootless),
+      devices: describeDevices(o.devices ?? []).devices,
+      maskedPaths: defaultMaskedPaths,
+      readonlyPaths: defaultReadonlyPaths,
+      ...(maps && { uidMappings: maps.uid, gidMappings: maps.gid }),
+      ...(o.sysctls && { sysctl: o.sysctls }),
+      ...(seccomp && { seccomp }),
+      ...(o.clock && { timeOffsets: offsets(o.clock) }),
+    },
+  };
+}
+
+const offsets = (clock: NonNullable<ContainerOptions["clock"]>) =>
+  Object.fromEntries(
+    Object.entries(clock).map(([name, seconds]) => {
+      const secs = Math.floor(seconds);
+      return [name, { secs, nanosecs: Math.round((seconds - secs) * 1e9) }];
+    }),
+  );
+
+/** One profile per set of capabilities: its assembled filter is kept with it. */
+const profiles = new Map<string, ReturnType<typeof defaultProfile>>();
+function profile(facts: HostFacts, capabilities: readonly string[]) {
+  const key = capabilities.join();
+  let found = profiles.get(key);
+  if (!found) {
+    found = defaultProfile(facts.arch, capabilities);
+    profiles.set(key, found);
+  }
+  return found;
+}

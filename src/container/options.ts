@@ -1,0 +1,102 @@
+import type { Seccomp } from "../compile/spec.ts";
+
+/** A directory or file of the host in the container. `"/data:ro"`-style text is for the command line. */
+export type Volume = string | { readonly source: string; readonly readOnly?: boolean };
+
+/**
+ * What a container is to be. All fields are optional; each default is the safe one. Sizes are bytes or text
+ * ("512M"), durations seconds or text ("30s").
+ */
+export type ContainerOptions = {
+  /** Letters, digits, "_", "." and "-", 128 at most; chosen at random if not given. */
+  readonly name?: string;
+  /** A directory to be the root filesystem. Default: a copy-on-write view of this machine's own root. */
+  readonly rootfs?: string | { readonly overlay: string };
+  /** Keep what the container wrote, for `diff`, in this directory or (true) in its own. Copy-on-write roots only. */
+  readonly keep?: boolean | string;
+  /** Memory limit, swap included. Source: memory.max of cgroup-v2, memory.limit_in_bytes of v1. */
+  readonly memory?: string | number;
+  /** CPUs' worth of time: 1.5. Source: cpu.max, cpu.cfs_quota_us. */
+  readonly cpus?: string | number;
+  /** Processes and threads at most. Source: pids.max. */
+  readonly pidsLimit?: string | number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Path in the container to path on the host: `{ "/work": "." }`. */
+  readonly volumes?: Readonly<Record<string, Volume>>;
+  /** Path in the container to options of tmpfs(5): `{ "/tmp": "size=64m" }`. */
+  readonly tmpfs?: Readonly<Record<string, string>>;
+  readonly readOnly?: boolean;
+  /** Default: the caller's directory on a view of the machine's own root, else "/". */
+  readonly workdir?: string;
+  /** "name", "uid", "name:group" or "uid:gid", looked up in the container's own /etc/passwd and /etc/group. */
+  readonly user?: string;
+  readonly groups?: readonly (string | number)[];
+  readonly hostname?: string;
+  /** "none": a loopback device only. "host": the host's network. Default "none". */
+  readonly network?: "none" | "host";
+  /** Other namespaces that are the host's instead of new. */
+  readonly share?: readonly ("pid" | "ipc" | "uts" | "cgroup" | "time")[];
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
+  /** Default true: set-uid programs give nothing. */
+  readonly noNewPrivileges?: boolean;
+  /** The default profile, none at all, or rules of your own as in an OCI spec. */
+  readonly seccomp?: "default" | "unconfined" | Seccomp;
+  /** Names without RLIMIT_, as in ulimit: `{ nofile: 1024, core: [0, 0] }`; "unlimited" is one. */
+  readonly ulimits?: Readonly<Record<string, UlimitValue | readonly [soft: UlimitValue, hard: UlimitValue]>>;
+  /** Host devices: "/dev/fuse", or "/dev/loop3:/dev/data". */
+  readonly devices?: readonly string[];
+  readonly sysctls?: Readonly<Record<string, string>>;
+  readonly oomScoreAdj?: number;
+  readonly umask?: number;
+  /** A first process which reaps zombies and passes signals on. */
+  readonly init?: boolean;
+  /** A terminal of its own. */
+  readonly tty?: boolean | { readonly rows: number; readonly columns: number };
+  /** After this long the container is killed. */
+  readonly timeout?: string | number;
+  /** Do with what an unprivileged user may: a user namespace, no control groups. Default for all users but root. */
+  readonly rootless?: boolean;
+  /** Clock offsets of the time namespace, in seconds: `{ monotonic: 86400 }`. time_namespaces(7). */
+  readonly clock?: { readonly monotonic?: number; readonly boottime?: number };
+  /** Ids of the container as ids of the host. */
+  readonly idMap?: { readonly uid: readonly IdRange[]; readonly gid: readonly IdRange[] };
+};
+
+export type UlimitValue = number | "unlimited";
+export type IdRange = { readonly container: number; readonly host: number; readonly size: number };
+
+/** Every field, for checks of what comes from untyped code. */
+export const optionNames: readonly (keyof ContainerOptions)[] = [
+  "name",
+  "rootfs",
+  "keep",
+  "memory",
+  "cpus",
+  "pidsLimit",
+  "env",
+  "volumes",
+  "tmpfs",
+  "readOnly",
+  "workdir",
+  "user",
+  "groups",
+  "hostname",
+  "network",
+  "share",
+  "capAdd",
+  "capDrop",
+  "noNewPrivileges",
+  "seccomp",
+  "ulimits",
+  "devices",
+  "sysctls",
+  "oomScoreAdj",
+  "umask",
+  "init",
+  "tty",
+  "timeout",
+  "rootless",
+  "clock",
+  "idMap",
+];

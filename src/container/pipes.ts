@@ -1,0 +1,48 @@
+import { closeSync, constants, openSync } from "node:fs";
+import { Socket } from "node:net";
+import { Readable, Writable } from "node:stream";
+
+/**
+ * Our end of a pipe that the launcher made. A process of the same user may open a pipe of another at /proc/PID/fd,
+ * and that way the container has real pipes, with the kernel's back-pressure and nobody to copy between.
+ */
+const open = (pid: number, fd: number, flags: number) => openSync(`/proc/${pid}/fd/${fd}`, flags | constants.O_NONBLOCK);
+
+/** Bun's net.Socket does not take a pipe; its files do. */
+type BunFile = { stream(): ReadableStream<Uint8Array>; writer(): { write(c: Uint8Array): number | Promise<number>; flush(): number | Promise<number>; end(): number | Promise<number> } };
+const bun = (globalThis as { Bun?: { file(fd: number): BunFile } }).Bun;
+
+export function readPipe(pid: number, fd: number): Readable {
+  const own = open(pid, fd, constants.O_RDONLY);
+  if (!bun) return new Socket({ fd: own, readable: true, writable: false });
+  const readable = Readable.fromWeb(bun.file(own).stream() as Parameters<typeof Readable.fromWeb>[0]);
+  return readable.once("close", () => closeQuietly(own));
+}
+
+export function writePipe(pid: number, fd: number): Writable {
+  const own = open(pid, fd, constants.O_WRONLY);
+  if (!bun) return new Socket({ fd: own, readable: false, writable: true });
+  const sink = bun.file(own).writer();
+  const done = (p: number | Promise<number>, callback: (e?: Error | null) => void) =>
+    Promise.resolve(p).then(() => callback(), callback);
+  return new Writable({
+    write: (chunk: Uint8Array, _encoding, callback) => {
+      sink.write(chunk);
+      done(sink.flush(), callback);
+    },
+    final: (callback) =>
+      done(sink.end(), (e) => {
+        closeQuietly(own);
+        callback(e);
+      }),
+  });
+}
+
+/** The runtime may have closed it with its stream. */
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code !== "EBADF") throw e;
+  }
+}

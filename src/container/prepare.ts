@@ -1,0 +1,113 @@
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { findLayout } from "../cgroups/layout.ts";
+import { planGroups } from "../cgroups/plan.ts";
+import type { Job, Stdio } from "../compile/job.ts";
+import type { Spec } from "../compile/spec.ts";
+import { type HostFacts, hostFacts } from "../host/facts.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+import { parseDuration } from "../values/units.ts";
+import { describe, isRootless } from "./describe.ts";
+import { describeDevices } from "./devices.ts";
+import { containerName } from "./names.ts";
+import { type ContainerOptions, optionNames } from "./options.ts";
+import { ensureDirectory, places } from "./places.ts";
+import { resolveUser } from "./users.ts";
+
+/** All that a program is compiled from, but for who is told of it. */
+export type Prepared = {
+  readonly facts: HostFacts;
+  readonly spec: Spec;
+  readonly job: Omit<Job, "report" | "stdio">;
+  /** What was asked for and is not done: why. */
+  readonly notApplied: readonly string[];
+};
+
+export const PIPES: readonly [Stdio, Stdio, Stdio] = [{ kind: "pipe" }, { kind: "pipe" }, { kind: "pipe" }];
+
+function checkNames(o: ContainerOptions): void {
+  for (const key of Object.keys(o))
+    if (!optionNames.includes(key as keyof ContainerOptions))
+      throw new InvalidOptionError(key, o[key as keyof ContainerOptions], `an option; known are ${optionNames.join(", ")}`);
+}
+
+function directory(field: string, path: string): string {
+  const absolute = resolve(path);
+  const stat = statSync(absolute, { throwIfNoEntry: false });
+  if (!stat?.isDirectory()) throw new InvalidOptionError(field, path, "an existing directory");
+  return realpathSync(absolute);
+}
+
+/** The host path of each volume, and whether it is a directory. */
+function findVolumes(o: ContainerOptions) {
+  const volumes = new Map<string, string>();
+  const directories: Record<string, boolean> = {};
+  for (const [destination, volume] of Object.entries(o.volumes ?? {})) {
+    const source = resolve(typeof volume === "string" ? volume : volume.source);
+    const stat = statSync(source, { throwIfNoEntry: false });
+    if (!stat) throw new InvalidOptionError(`volumes.${destination}`, source, "an existing file or directory of this machine");
+    volumes.set(destination, source);
+    directories[source] = stat.isDirectory();
+  }
+  return { volumes, directories };
+}
+
+const readControllers = (point: string): string[] => {
+  try {
+    return readFileSync(join(point, "cgroup.controllers"), "utf8").trim().split(/\s+/).filter(Boolean);
+  } catch {
+    return [];
+  }
+};
+
+/** Not to be had without privileges: named, so that nobody relies on a limit that isn't there. */
+function notApplied(o: ContainerOptions, rootless: boolean): string[] {
+  if (!rootless) return [];
+  const limits = (["memory", "cpus", "pidsLimit"] as const).filter((k) => o[k] !== undefined);
+  const why = "an unprivileged user has no control group to set it in";
+  return [
+    ...limits.map((k) => `${k}: ${why}`),
+    ...(o.devices?.length ? ["devices: access to them is as the calling user's, no more"] : []),
+  ];
+}
+
+/** Checks all options, and looks up what they name. Nothing of the machine is changed. */
+export function prepare(o: ContainerOptions, command: readonly string[], cwd = process.cwd()): Prepared {
+  checkNames(o);
+  const facts = hostFacts();
+  const rootless = isRootless(o, facts);
+  const name = containerName(o.name);
+  const overlayOf = typeof o.rootfs === "object" ? o.rootfs.overlay : undefined;
+  const onHost = o.rootfs === undefined;
+  const root = onHost ? "/" : directory("rootfs", overlayOf ?? (o.rootfs as string));
+  const overlay = onHost || overlayOf !== undefined;
+  if (o.keep && !overlay) throw new InvalidOptionError("keep", o.keep, "of use with a root filesystem that is written to directly");
+  if (command.some((a) => a.includes("\0"))) throw new InvalidOptionError("command", command.join(" "), "text without NUL bytes");
+  const { volumes, directories } = findVolumes(o);
+  const user = resolveUser(root, o.user, o.groups);
+  const workdir = o.workdir ?? (onHost ? cwd : "/");
+  if (!workdir.startsWith("/")) throw new InvalidOptionError("workdir", workdir, "an absolute path in the container");
+  const spec = describe(o, facts, { name, root, user, workdir, volumes, command });
+  const layout = findLayout(facts, readControllers);
+  const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
+  const { state, data } = places();
+  const keep = o.keep === true ? join(data, name, "changes") : o.keep ? resolve(o.keep) : undefined;
+  const size = typeof o.tty === "object" ? o.tty : { rows: 24, columns: 80 };
+  return {
+    facts,
+    spec,
+    notApplied: notApplied(o, rootless),
+    job: {
+      name,
+      root: overlay ? { kind: "overlay", ...(keep && { keep }) } : { kind: "directory" },
+      scratch: ensureDirectory(state),
+      directories: { ...directories, "/sys": true },
+      deviceSources: describeDevices(o.devices ?? []).sources,
+      ...(o.tty && { terminal: { raw: false, ...size } }),
+      init: o.init === true,
+      idle: false,
+      timeoutMs,
+      cgroup: planGroups(layout, `caisson-${name}`, spec.linux?.resources ?? {}),
+    },
+  };
+}

@@ -1,0 +1,134 @@
+import type { Readable, Writable } from "node:stream";
+import { compile, pipeName } from "../compile/compile.ts";
+import type { Job, Stdio } from "../compile/job.ts";
+import { ProgramBuilder } from "../program/builder.ts";
+import { encode } from "../program/encode.ts";
+import { KIND } from "../program/frames.ts";
+import { type Launcher, launcher } from "../program/launcher.ts";
+import type { Program } from "../program/types.ts";
+import { failureOf } from "./failure.ts";
+import { readPipe, writePipe } from "./pipes.ts";
+import type { Prepared } from "./prepare.ts";
+import { type Ending, readEnding, readFailure } from "./record.ts";
+
+/** A process of a container that this runtime started: its streams, and how it ends. */
+export type Started = {
+  /** The process, as the host sees it. */
+  readonly pid: Promise<number>;
+  readonly supervisor: number;
+  readonly stdin: Writable | undefined;
+  readonly stdout: Readable | undefined;
+  readonly stderr: Readable | undefined;
+  /** Rejects with a StepError if it did not start. */
+  readonly ended: Promise<Ending>;
+  /** Sends a signal: nothing happens once it has ended. */
+  kill(signal: number): void;
+  /** The pipes of the warm pool, as file descriptors of the launcher. */
+  readonly warm?: { readonly from: number; readonly to: number };
+};
+
+const P_PID = 1;
+const WEXITED = 4;
+
+/** Programs of one or two steps for the launcher itself. */
+function small(l: Launcher, arch: Program["arch"], write: (s: ReturnType<ProgramBuilder["section"]>) => void): Promise<Int32Array> {
+  const b = new ProgramBuilder(arch);
+  write(b.section("launcher"));
+  return l.perform(encode(b.build()));
+}
+
+/** Performs a program by way of the launcher. `program` lets tests put an injected failure in its place. */
+export async function start(p: Prepared, stdio: Job["stdio"], alter: (p: Program) => Program = (x) => x): Promise<Started> {
+  const l = launcher();
+  const token = l.token();
+  const report = { to: "library", token, survive: false } as const;
+  const program = alter(compile(p.spec, p.facts, { ...p.job, stdio, report }));
+  return startProgram(l, program, token, stdio, p.job.cgroup.groups.flatMap((g) => g.reads.map((r) => r.key)));
+}
+
+export async function startProgram(
+  l: Launcher,
+  program: Program,
+  token: number,
+  stdio: readonly Stdio[],
+  fileKeys: readonly string[],
+): Promise<Started> {
+  let [began, ended] = [(_: number) => {}, (_: Ending) => {}];
+  let failed = (_: Error) => {};
+  const pid = new Promise<number>((resolve, reject) => {
+    began = resolve;
+    failed = reject;
+  });
+  pid.catch(() => {});
+  let endFailed = (_: Error) => {};
+  const ending = new Promise<Ending>((resolve, reject) => {
+    ended = resolve;
+    endFailed = reject;
+  });
+  ending.catch(() => {});
+  let supervisor = 0;
+  let over = false;
+  const finish = () => {
+    over = true;
+    l.forget(token);
+    // It has said all and is about to exit: reaped by its parent, so that its pid was ours to signal until now.
+    void small(l, program.arch, (s) => s.call("reap", "waitid", [P_PID, supervisor, 0, WEXITED, 0], { ignore: "all" })).catch(() => {});
+    l.release();
+  };
+  l.hold();
+  l.listen(token, (frame) => {
+    if (frame.kind === KIND.started) return began(frame.payload.getInt32(0, true));
+    if (over) return;
+    const failure = frame.kind === KIND.ended ? readFailure(frame.payload) : undefined;
+    finish();
+    if (frame.kind === KIND.ended && !failure) return ended(readEnding(frame.payload, fileKeys));
+    const error = failure ? failureOf(program, failure) : new Error("the executor ended before the container did");
+    failed(error);
+    endFailed(error);
+  });
+
+  let slots: Int32Array;
+  try {
+    slots = await l.perform(encode(program), token);
+  } catch (e) {
+    l.forget(token);
+    l.release();
+    throw e;
+  }
+  const slot = (name: string, half: 0 | 1 = 0) => slots[2 * program.slots.indexOf(name) + half] ?? -1;
+  supervisor = slot("pid of supervisor");
+  const errno = slots[4] ?? 0;
+  if (supervisor <= 0) {
+    over = true;
+    l.forget(token);
+    l.release();
+    throw failureOf(program, { section: slots[0] ?? 0, step: slots[2] ?? 0, errno });
+  }
+  const names = stdio.map((plan, n) => (plan.kind === "pipe" ? pipeName(n) : undefined));
+  const fd = (n: number, half: 0 | 1) => slot(names[n] as string, half);
+  const [stdin, stdout, stderr] = [
+    names[0] ? writePipe(l.pid, fd(0, 1)) : undefined,
+    names[1] ? readPipe(l.pid, fd(1, 0)) : undefined,
+    names[2] ? readPipe(l.pid, fd(2, 0)) : undefined,
+  ];
+  const isWarm = program.slots.includes("pipe of what comes");
+  const warm = isWarm ? { from: slot("pipe of what comes", 1), to: slot("pipe of the answer", 0) } : undefined;
+  const open = names.flatMap((n) => (n ? [slot(n, 0), slot(n, 1)] : []));
+  if (isWarm) open.push(slot("pipe of what comes", 0), slot("pipe of the answer", 1));
+  if (open.length)
+    void small(l, program.arch, (s) => {
+      for (const n of open) s.call("close our side", "close", [n], { ignore: "all" });
+    }).catch(() => {});
+  return {
+    pid,
+    supervisor,
+    stdin,
+    stdout,
+    stderr,
+    ended: ending,
+    ...(warm && { warm }),
+    kill(signal) {
+      if (!over) process.kill(supervisor, signal);
+    },
+  };
+}

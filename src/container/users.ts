@@ -1,0 +1,49 @@
+import { readFileSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import type { User } from "../compile/spec.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+
+export type ResolvedUser = { readonly uid: number; readonly home: string; readonly ids: User };
+
+type Entry = { name: string; id: number; rest: string[] };
+
+/** passwd(5) and group(5). A file that is a link out of the root is not followed. */
+function entries(root: string, file: string): Entry[] {
+  const path = join(root, "etc", file);
+  let text: string;
+  try {
+    const inside = root === "/" ? "/" : `${realpathSync(root)}/`;
+    const real = realpathSync(path);
+    if (!real.startsWith(inside)) return [];
+    text = readFileSync(real, "utf8");
+  } catch {
+    return []; // A root filesystem without users has numbers only.
+  }
+  return text.split("\n").flatMap((line) => {
+    const [name, , id, ...rest] = line.split(":");
+    return name && id !== undefined && /^\d+$/.test(id) ? [{ name, id: Number(id), rest }] : [];
+  });
+}
+
+function lookUp(field: string, list: () => Entry[], text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  const found = list().find((e) => e.name === text);
+  if (!found) throw new InvalidOptionError(field, text, "a user or group of the container's /etc/passwd and /etc/group, or a number");
+  return found.id;
+}
+
+/** "user", "uid", "user:group": ids, additional groups and home directory, from the container's own files. */
+export function resolveUser(root: string, user = "0", groups: readonly (string | number)[] = []): ResolvedUser {
+  const [name = "", group] = user.split(":");
+  const isRoot = name === "0" || name === "root";
+  if (isRoot && group === undefined && groups.length === 0)
+    return { uid: 0, home: "/root", ids: { uid: 0, gid: 0, additionalGids: [] } };
+  const passwd = entries(root, "passwd");
+  const groupFile = entries(root, "group");
+  const uid = lookUp("user", () => passwd, name);
+  const entry = passwd.find((e) => e.id === uid);
+  const gid = group === undefined ? Number(entry?.rest[0] ?? 0) : lookUp("user", () => groupFile, group);
+  const named = group === undefined && entry ? groupFile.filter((g) => g.rest[0]?.split(",").includes(entry.name)) : [];
+  const additional = [...named.map((g) => g.id), ...groups.map((g) => lookUp("groups", () => groupFile, String(g)))];
+  return { uid, home: entry?.rest[2] ?? "/", ids: { uid, gid, additionalGids: [...new Set(additional)] } };
+}

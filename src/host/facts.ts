@@ -1,0 +1,45 @@
+import { readFileSync } from "node:fs";
+import { release } from "node:os";
+import { type Arch, hostArch } from "../kernel/arch.ts";
+import { type HostMount, parseMountinfo } from "./mountinfo.ts";
+
+/** All that a compile decision may depend on, gathered once, as plain data: so that each can be replayed in a test. */
+export type HostFacts = {
+  readonly arch: Arch;
+  readonly kernel: readonly [major: number, minor: number];
+  readonly uid: number;
+  readonly gid: number;
+  readonly mounts: readonly HostMount[];
+  /** The groups that this process is in, by controller; "" is the v2 hierarchy. */
+  readonly ownGroups: Readonly<Record<string, string>>;
+};
+
+/** /proc/PID/cgroup: lines of "id:controllers:path" (cgroups(7)). */
+export function parseOwnGroups(text: string): Record<string, string> {
+  const groups: Record<string, string> = {};
+  for (const line of text.trim().split("\n")) {
+    const [, controllers = "", ...path] = line.split(":");
+    for (const c of controllers.split(",")) groups[c] = path.join(":");
+  }
+  return groups;
+}
+
+let known: HostFacts | undefined;
+
+export function hostFacts(): HostFacts {
+  if (known) return known;
+  const [major = 0, minor = 0] = release().split(/[.-]/).map(Number);
+  known = {
+    arch: hostArch(),
+    kernel: [major, minor],
+    uid: process.geteuid?.() ?? 0,
+    gid: process.getegid?.() ?? 0,
+    mounts: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")),
+    ownGroups: parseOwnGroups(readFileSync("/proc/self/cgroup", "utf8")),
+  };
+  return known;
+}
+
+/** Is the kernel at least this version? */
+export const kernelAtLeast = (facts: HostFacts, major: number, minor: number): boolean =>
+  facts.kernel[0] > major || (facts.kernel[0] === major && facts.kernel[1] >= minor);

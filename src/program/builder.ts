@@ -1,0 +1,160 @@
+import type { Arch } from "../kernel/arch.ts";
+import type { Block, Comparison, Policy, Program, Section, Slot, Step } from "./types.ts";
+import { MAX_SLOTS, RESERVED_SLOTS, SUPERVISE_RESULTS } from "./types.ts";
+import { addressOf, type Loose, struct, toValue } from "./values.ts";
+
+export type CallOptions = Policy & { result?: Slot };
+export type CloneOptions = { flags?: number | bigint; pidfd?: Slot };
+
+/** Writes one section. Each method appends one step and gives back what later steps can name. */
+export class SectionBuilder {
+  readonly #steps: Step[] = [];
+  onFail?: SectionBuilder;
+  readonly program: ProgramBuilder;
+  readonly index: number;
+  readonly name: string;
+
+  constructor(program: ProgramBuilder, index: number, name: string) {
+    this.program = program;
+    this.index = index;
+    this.name = name;
+  }
+
+  get length(): number {
+    return this.#steps.length;
+  }
+
+  /** A system call. The label says to people what it is for: "mount proc on /proc". */
+  call(label: string, call: string, args: readonly Loose[], options: CallOptions = {}): void {
+    this.#steps.push({ op: "call", label, call, args: args.map(toValue), ...options });
+  }
+
+  /** A system call whose result later steps use. */
+  get(label: string, call: string, args: readonly Loose[], policy: Policy = {}): Slot {
+    const result = this.program.slot(label);
+    this.call(label, call, args, { ...policy, result });
+    return result;
+  }
+
+  /** A new process which performs `section`; its pid in the slot that is returned. clone3(2). */
+  spawn(label: string, section: SectionBuilder, options: CloneOptions | Block = {}): Slot {
+    const result = this.program.slot(`pid of ${section.name}`);
+    const args = "bytes" in options ? options : cloneArgs(options);
+    this.#steps.push({ op: "spawn", label, section: section.index, args, result });
+    return result;
+  }
+
+  /** Performs `body` unless the comparison holds. Jumps go forward only, so every program ends. */
+  skipIf(a: Loose, comparison: Comparison, b: Loose, body: () => void): void {
+    const at = this.#steps.length;
+    const jump = { op: "jump", label: "", over: 0, if: comparison, a: toValue(a), b: toValue(b) } as const;
+    this.#steps.push(jump);
+    body();
+    this.#steps[at] = { ...jump, over: this.#steps.length - at - 1, label: `skip ${this.#steps.length - at - 1}` };
+  }
+
+  /** Writes the value in decimal into the block. */
+  format(value: Loose, block: Block, at: number): void {
+    this.#steps.push({ op: "format", label: `put a number into ${block.name}`, value: toValue(value), block, at });
+  }
+
+  store(value: Loose, block: Block, at: number, size: 4 | 8): void {
+    this.#steps.push({ op: "store", label: `put a value into ${block.name}`, value: toValue(value), block, at, size });
+  }
+
+  /** Fails if another process of the program has failed. */
+  check(label: string): void {
+    this.#steps.push({ op: "check", label });
+  }
+
+  fail(label: string, errno: Loose): void {
+    this.#steps.push({ op: "fail", label, errno: toValue(errno) });
+  }
+
+  supervise(
+    label: string,
+    o: { child: Loose; pidfd: Loose; signals: Loose; timeout?: number; relays?: Block },
+  ): readonly Slot[] {
+    const result = Array.from({ length: SUPERVISE_RESULTS }, (_, i) => this.program.slot(superviseResults[i] as string));
+    const { child, pidfd, signals, timeout = -1, relays = { name: "relays", bytes: new Uint8Array(0), pointers: [] } } = o;
+    this.#steps.push({
+      op: "supervise",
+      label,
+      child: toValue(child),
+      pidfd: toValue(pidfd),
+      signals: toValue(signals),
+      timeout,
+      relays,
+      result: result[0] as Slot,
+    });
+    return result;
+  }
+
+  serve(label: string, from: Loose, to: Loose): void {
+    this.#steps.push({ op: "serve", label, from: toValue(from), to: toValue(to) });
+  }
+
+  exit(code: Loose): void {
+    this.#steps.push({ op: "exit", label: "exit", code: toValue(code) });
+  }
+
+  /** Appends all steps of another list: the same undoing at the end and after a failure. */
+  append(steps: readonly Step[]): void {
+    this.#steps.push(...steps);
+  }
+
+  build(): Section {
+    return { name: this.name, steps: this.#steps, ...(this.onFail && { onFail: this.onFail.index }) };
+  }
+}
+
+const superviseResults = ["exit code", "wait status", "timed out", "user time", "system time", "peak memory"];
+
+/** struct clone_args of clone3(2); the child's end is told by SIGCHLD. */
+export function cloneArgs({ flags = 0, pidfd }: CloneOptions): Block {
+  const SIGCHLD = 17;
+  const rest = [8, 0] as const;
+  return struct("clone_args", [
+    [8, BigInt(flags)],
+    [8, pidfd ? addressOf(pidfd) : 0],
+    rest,
+    rest,
+    [8, SIGCHLD],
+    rest,
+    rest,
+    rest,
+    rest,
+    rest,
+    rest,
+  ]);
+}
+
+/** Where the control group's file descriptor goes in it. */
+export const CLONE_ARGS_CGROUP = 80;
+
+/** Collects sections; `build` gives the immutable program. Section 0 is the one that is performed. */
+export class ProgramBuilder {
+  readonly #sections: SectionBuilder[] = [];
+  readonly #slots: string[] = [...RESERVED_SLOTS];
+  readonly arch: Arch;
+
+  constructor(arch: Arch) {
+    this.arch = arch;
+  }
+
+  section(name: string): SectionBuilder {
+    const section = new SectionBuilder(this, this.#sections.length, name);
+    this.#sections.push(section);
+    return section;
+  }
+
+  slot(name: string): Slot {
+    if (this.#slots.length >= MAX_SLOTS) throw new RangeError(`a program has ${MAX_SLOTS} slots at most`);
+    this.#slots.push(name);
+    return { slot: this.#slots.length - 1, name };
+  }
+
+  build(): Program {
+    return { arch: this.arch, sections: this.#sections.map((s) => s.build()), slots: this.#slots };
+  }
+}

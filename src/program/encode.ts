@@ -1,0 +1,212 @@
+import { errno } from "../kernel/errno.ts";
+import { syscallTable } from "../kernel/arch.ts";
+import type { Block, Comparison, Pointee, Policy, Program, Slot, Step, Value } from "./types.ts";
+
+export const MAGIC = 0x4e535343;
+export const VERSION = 1;
+const HEADER = 48;
+const SECTION = 16;
+const STEP = 80;
+const NONE = 0xffffffff;
+const NO_SLOT = 0xffff;
+const OPS: Record<Step["op"], number> = {
+  call: 0,
+  spawn: 1,
+  jump: 2,
+  format: 3,
+  store: 4,
+  check: 5,
+  fail: 6,
+  supervise: 7,
+  serve: 8,
+  exit: 9,
+};
+const COMPARISONS: Record<Comparison, number> = { "==": 0, "!=": 1, "<": 2, ">": 3, "&": 4 };
+const KIND = { number: 0, data: 1, slot: 2, address: 3, low: 4, high: 5 } as const;
+const IGNORE_ALL = 1;
+
+/** The data of a program: every text once, every block at a multiple of 8. */
+class Data {
+  readonly #texts = new Map<string, number>();
+  readonly #blocks = new Map<Block, number>();
+  readonly relocs: number[] = [];
+  #bytes = new Uint8Array(16384);
+  #length = 0;
+  readonly #encoder = new TextEncoder();
+
+  #reserve(size: number): number {
+    const at = this.#length;
+    while (at + size > this.#bytes.length) {
+      const more = new Uint8Array(this.#bytes.length * 2);
+      more.set(this.#bytes);
+      this.#bytes = more;
+    }
+    this.#length = at + size;
+    return at;
+  }
+
+  text(text: string): number {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    if (text.includes("\0")) throw new RangeError(`${JSON.stringify(text)}: a NUL byte cannot be passed to the kernel`);
+    const at = this.#reserve(text.length * 3 + 1);
+    const { written } = this.#encoder.encodeInto(text, this.#bytes.subarray(at));
+    this.#length = at + written + 1;
+    this.#bytes[at + written] = 0;
+    this.#texts.set(text, at);
+    return at;
+  }
+
+  block(block: Block): number {
+    const known = this.#blocks.get(block);
+    if (known !== undefined) return known;
+    this.#length = Math.ceil(this.#length / 8) * 8;
+    // Room to format 21 bytes at any place of a block.
+    const at = this.#reserve(block.bytes.length + 24);
+    this.#blocks.set(block, at);
+    this.#bytes.set(block.bytes, at);
+    for (const p of block.pointers) {
+      const [kind, to] = this.place(p.to);
+      const view = new DataView(this.#bytes.buffer);
+      view.setUint32(at + p.at, to, true);
+      view.setUint32(at + p.at + 4, 0, true);
+      this.relocs.push(at + p.at, kind);
+    }
+    return at;
+  }
+
+  place(p: Pointee): [kind: number, at: number] {
+    if (p.kind === "text") return [KIND.data, this.text(p.text)];
+    if (p.kind === "block") return [KIND.data, this.block(p.block) + p.offset];
+    return [KIND.address, p.slot.slot];
+  }
+
+  finish(): Uint8Array {
+    return this.#bytes.subarray(0, Math.ceil((this.#length + 1) / 8) * 8);
+  }
+}
+
+const number = (value: number | bigint): Value => ({ kind: "number", value });
+const at = (block: Block, offset: number): Value => ({ kind: "block", block, offset });
+
+type Shape = { nr: number; result: Slot | undefined; args: readonly Value[]; policy: Policy };
+
+/** What each kind of step has in the common record. */
+function shape(step: Step, table: Map<string, number>): Shape {
+  const policy = {};
+  switch (step.op) {
+    case "call": {
+      const nr = table.get(step.call);
+      if (nr === undefined) throw new RangeError(`${step.label}: no system call ${step.call} on this architecture`);
+      return { nr, result: step.result, args: step.args, policy: step };
+    }
+    case "spawn":
+      return {
+        nr: step.section,
+        result: step.result,
+        args: [at(step.args, 0), number(step.args.bytes.length)],
+        policy: step,
+      };
+    case "jump":
+      return { nr: COMPARISONS[step.if], result: undefined, args: [step.a, step.b, number(step.over)], policy };
+    case "format":
+      return { nr: 0, result: undefined, args: [step.value, at(step.block, step.at)], policy };
+    case "store":
+      return { nr: step.size, result: undefined, args: [step.value, at(step.block, step.at)], policy };
+    case "check":
+      return { nr: 0, result: undefined, args: [], policy };
+    case "fail":
+      return { nr: 0, result: undefined, args: [step.errno], policy };
+    case "supervise": {
+      const { child, pidfd, signals, timeout, relays, result } = step;
+      const count = relays.bytes.length / 16;
+      return { nr: 0, result, args: [child, pidfd, signals, number(timeout), at(relays, 0), number(count)], policy };
+    }
+    case "serve":
+      return { nr: 0, result: undefined, args: [step.from, step.to], policy: step };
+    case "exit":
+      return { nr: 0, result: undefined, args: [step.code], policy };
+  }
+}
+
+/** The program as the bytes that native/executor.c reads (docs/program.md). */
+export function encode(program: Program): Uint8Array {
+  const table = syscallTable(program.arch);
+  const count = program.sections.reduce((n, s) => n + s.steps.length, 0);
+  const sectionsAt = HEADER;
+  const stepsAt = sectionsAt + SECTION * program.sections.length;
+  const head = new Uint8Array(stepsAt + STEP * count);
+  const view = new DataView(head.buffer);
+  const data = new Data();
+  data.text("");
+  const put64 = (offset: number, value: number | bigint) => {
+    if (typeof value === "bigint") view.setBigUint64(offset, BigInt.asUintN(64, value), true);
+    else {
+      view.setInt32(offset, value | 0, true);
+      view.setInt32(offset + 4, Math.floor(value / 0x100000000), true);
+    }
+  };
+  const putValue = (kindAt: number, valueAt: number, v: Value) => {
+    if (v.kind === "number") return put64(valueAt, v.value);
+    if (v.kind === "slot") {
+      head[kindAt] = v.half ? KIND[v.half] : KIND.slot;
+      return put64(valueAt, v.slot.slot);
+    }
+    const [kind, where] = data.place(v);
+    head[kindAt] = kind;
+    put64(valueAt, where);
+  };
+
+  let first = 0;
+  program.sections.forEach((section, i) => {
+    const o = sectionsAt + SECTION * i;
+    view.setUint32(o, first, true);
+    view.setUint32(o + 4, section.steps.length, true);
+    view.setUint32(o + 8, section.onFail ?? NONE, true);
+    section.steps.forEach((step, k) => {
+      const s = stepsAt + STEP * (first + k);
+      const { nr, result, args, policy } = shape(step, table);
+      view.setUint16(s, OPS[step.op], true);
+      view.setUint16(s + 2, result?.slot ?? NO_SLOT, true);
+      view.setUint32(s + 4, nr, true);
+      args.forEach((v, a) => {
+        putValue(s + 8 + a, s + 24 + 8 * a, v);
+      });
+      head[s + 14] = policy.retries ?? 0;
+      head[s + 15] = policy.ignore === "all" ? IGNORE_ALL : 0;
+      if (policy.ignore && policy.ignore !== "all")
+        policy.ignore.forEach((name, n) => {
+          if (n >= 4) throw new RangeError(`${step.label}: at most 4 errnos can be ignored by name`);
+          view.setUint16(s + 16 + 2 * n, errno(name), true);
+        });
+      view.setUint32(s + 72, data.text(step.label), true);
+    });
+    first += section.steps.length;
+  });
+
+  const bytes = data.finish();
+  const relocsAt = head.length;
+  const dataAt = relocsAt + data.relocs.length * 4;
+  const out = new Uint8Array(dataAt + bytes.length);
+  const header = [
+    MAGIC,
+    VERSION,
+    out.length,
+    program.sections.length,
+    sectionsAt,
+    count,
+    stepsAt,
+    data.relocs.length / 2,
+    relocsAt,
+    dataAt,
+    bytes.length,
+    program.slots.length,
+  ];
+  header.forEach((v, i) => {
+    view.setUint32(4 * i, v, true);
+  });
+  out.set(head);
+  new Uint32Array(out.buffer, relocsAt, data.relocs.length).set(data.relocs);
+  out.set(bytes, dataAt);
+  return out;
+}

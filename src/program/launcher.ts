@@ -1,0 +1,146 @@
+import { spawn } from "node:child_process";
+import type { Duplex } from "node:stream";
+import { hostArch } from "../kernel/arch.ts";
+import { O } from "../kernel/flags.ts";
+import { ProgramBuilder } from "./builder.ts";
+import { encode } from "./encode.ts";
+import { executor } from "./executor.ts";
+import { FRAME_HEADER, type Frame, KIND } from "./frames.ts";
+
+const SOCKET = 3;
+const RESERVED = 16;
+const F_SETFD = 2;
+
+type Handler = (frame: Frame) => void;
+
+/**
+ * A resident executor. Starting a process from a JavaScript runtime costs more than a whole container does, so one
+ * executor is started once, and programs are sent to it; what it starts are children of a process of 50 KB.
+ * When this runtime ends, however it ends, the socket closes, the executor leaves, and its supervisors clean up.
+ */
+export class Launcher {
+  readonly pid: number;
+  readonly #socket: Duplex & { ref?(): void; unref?(): void };
+  readonly #child: ReturnType<typeof spawn>;
+  readonly #handlers = new Map<number, Handler>();
+  #pending: Uint8Array = new Uint8Array(0);
+  #nextToken = 1;
+  #busy = 0;
+  #dead: Error | undefined;
+
+  constructor() {
+    const { path } = executor();
+    this.#child = spawn(path, [], { stdio: ["inherit", "inherit", "inherit", "pipe"], env: {} });
+    this.pid = this.#child.pid ?? 0;
+    this.#socket = this.#child.stdio[3] as Duplex & { unref?(): void };
+    this.#socket.on("data", (chunk: Uint8Array) => this.#receive(chunk));
+    this.#socket.on("error", (e) => this.#fail(e));
+    this.#child.on("error", (e) => this.#fail(e));
+    this.#child.on("exit", () => this.#fail(new Error("the executor ended")));
+    this.#child.unref();
+    this.#reserve();
+    this.#socket.unref?.();
+  }
+
+  /** Takes the low file descriptors, so that programs can move what they open there onto fixed numbers. */
+  #reserve(): void {
+    const program = new ProgramBuilder(hostArch());
+    const s = program.section("launcher");
+    for (let fd = SOCKET + 1; fd < RESERVED; fd++) s.call(`reserve file descriptor ${fd}`, "dup3", [SOCKET, fd, O.CLOEXEC]);
+    s.call("close the socket at exec", "fcntl", [SOCKET, F_SETFD, 1]);
+    this.perform(encode(program.build())).catch((e: Error) => this.#fail(e));
+  }
+
+  token(): number {
+    return this.#nextToken++;
+  }
+
+  /** Sends a program; resolves with its slots once its first section is performed. */
+  perform(program: Uint8Array, token = this.token()): Promise<Int32Array> {
+    return new Promise((resolve, reject) => {
+      if (this.#dead) return reject(this.#dead);
+      this.hold();
+      const previous = this.#handlers.get(token);
+      const settle = () => {
+        if (previous) this.#handlers.set(token, previous);
+        else this.#handlers.delete(token);
+        this.release();
+      };
+      this.#handlers.set(token, (frame) => {
+        if (frame.kind > KIND.malformed) return previous?.(frame);
+        settle();
+        if (frame.kind === KIND.malformed) reject(new Error("the executor refused the program as malformed"));
+        else {
+          const { buffer, byteOffset, byteLength } = frame.payload;
+          resolve(new Int32Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer));
+        }
+      });
+      const ask = new Uint8Array(8 + program.length);
+      new Uint32Array(ask.buffer, 0, 2).set([program.length, token]);
+      ask.set(program, 8);
+      this.#socket.write(ask);
+    });
+  }
+
+  /** Calls `handler` for each record that processes of a program write with this token. */
+  listen(token: number, handler: Handler): void {
+    this.#handlers.set(token, handler);
+  }
+
+  forget(token: number): void {
+    this.#handlers.delete(token);
+  }
+
+  /** Keeps this runtime alive until as many calls of release(). */
+  hold(): void {
+    if (this.#busy++ === 0) this.#socket.ref?.();
+  }
+
+  release(): void {
+    if (--this.#busy === 0) this.#socket.unref?.();
+  }
+
+  close(): void {
+    this.#dead = new Error("the launcher was closed");
+    this.#socket.destroy();
+  }
+
+  #fail(e: Error): void {
+    if (this.#dead) return;
+    this.#dead = e;
+    for (const handler of this.#handlers.values())
+      handler({ kind: KIND.malformed, payload: new DataView(new ArrayBuffer(0)) });
+    this.#handlers.clear();
+  }
+
+  get dead(): boolean {
+    return this.#dead !== undefined;
+  }
+
+  #receive(chunk: Uint8Array): void {
+    let bytes = chunk;
+    if (this.#pending.length) {
+      bytes = new Uint8Array(this.#pending.length + chunk.length);
+      bytes.set(this.#pending);
+      bytes.set(chunk, this.#pending.length);
+    }
+    let at = 0;
+    while (bytes.length - at >= FRAME_HEADER) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset + at, bytes.length - at);
+      const length = view.getUint32(0, true);
+      if (length > view.byteLength) break;
+      const payload = new DataView(view.buffer, view.byteOffset + FRAME_HEADER, length - FRAME_HEADER);
+      this.#handlers.get(view.getUint32(4, true))?.({ kind: view.getUint32(8, true), payload });
+      at += length;
+    }
+    this.#pending = bytes.slice(at);
+  }
+}
+
+let shared: Launcher | undefined;
+
+/** This runtime's launcher, started on first use. */
+export function launcher(): Launcher {
+  if (!shared || shared.dead) shared = new Launcher();
+  return shared;
+}

@@ -1,0 +1,72 @@
+import type { Arch } from "../kernel/arch.ts";
+
+/** A place for one 64-bit result, shared by all processes of a program. Unset, it is -1. */
+export type Slot = { readonly slot: number; readonly name: string };
+
+/** Bytes which a program may write: buffers, and structs that hold pointers or results. */
+export type Block = {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** At `at`, the address of a value (8 bytes) is put when the program is loaded. */
+  readonly pointers: readonly { readonly at: number; readonly to: Pointee }[];
+};
+export type Pointee =
+  | { kind: "text"; text: string }
+  | { kind: "block"; block: Block; offset: number }
+  | { kind: "address"; slot: Slot };
+
+/** An argument of a step. */
+export type Value =
+  | { readonly kind: "number"; readonly value: number | bigint }
+  | { readonly kind: "slot"; readonly slot: Slot; readonly half?: "low" | "high" }
+  | Pointee;
+
+/** What happens when a step fails: nothing listed, the section ends and its `onFail` is performed. */
+export type Policy = {
+  /** Errnos after which the program goes on. */
+  readonly ignore?: readonly string[] | "all";
+  /** How often to try again, a millisecond apart, after EBUSY, EAGAIN or EINTR. */
+  readonly retries?: number;
+};
+
+export type Comparison = "==" | "!=" | "<" | ">" | "&";
+
+type Labelled = { readonly label: string };
+export type Step = Labelled &
+  (
+    | ({ readonly op: "call"; readonly call: string; readonly args: readonly Value[]; readonly result?: Slot } & Policy)
+    | ({ readonly op: "spawn"; readonly section: number; readonly args: Block; readonly result: Slot } & Policy)
+    | { readonly op: "jump"; readonly over: number; readonly if: Comparison; readonly a: Value; readonly b: Value }
+    | { readonly op: "format"; readonly value: Value; readonly block: Block; readonly at: number }
+    | { readonly op: "store"; readonly value: Value; readonly block: Block; readonly at: number; readonly size: 4 | 8 }
+    | { readonly op: "check" }
+    | { readonly op: "fail"; readonly errno: Value }
+    | {
+        readonly op: "supervise";
+        readonly child: Value;
+        readonly pidfd: Value;
+        readonly signals: Value;
+        /** Milliseconds, -1 for none. */
+        readonly timeout: number;
+        readonly relays: Block;
+        /** The first of six: exit code, wait status, timed out, user and system time (µs), peak memory (KiB). */
+        readonly result: Slot;
+      }
+    | ({ readonly op: "serve"; readonly from: Value; readonly to: Value } & Policy)
+    | { readonly op: "exit"; readonly code: Value }
+  );
+
+export type Section = { readonly name: string; readonly steps: readonly Step[]; readonly onFail?: number };
+
+/** A tree of processes, each an ordered list of system calls. Plain data: it can be kept, hashed, sent and cut. */
+export type Program = {
+  readonly arch: Arch;
+  readonly sections: readonly Section[];
+  readonly slots: readonly string[];
+};
+
+/** The slots in which the executor notes the first step that failed. */
+export const FAILURE = { section: 0, step: 1, errno: 2 } as const;
+export const RESERVED_SLOTS = ["failed section", "failed step", "failed errno"] as const;
+export const MAX_SLOTS = 512;
+export const SUPERVISE_RESULTS = 6;

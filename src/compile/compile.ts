@@ -1,10 +1,10 @@
 import type { HostFacts } from "../host/facts.ts";
-import { AT_FDCWD, O, SIG_SETMASK } from "../kernel/flags.ts";
+import { O, SIG_SETMASK } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
-import { addressOf, high, low, textBlock, buffer } from "../program/values.ts";
+import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
 import type { Context } from "./context.ts";
-import { FD } from "./descriptors.ts";
+import { launcherPipes, openOwnFile } from "./exec.ts";
 import type { Job } from "./job.ts";
 import type { Spec } from "./spec.ts";
 import { writeSupervisor } from "./supervisor.ts";
@@ -32,13 +32,11 @@ function compileForLauncher(c: Context): void {
     main.call(`make the ${name}`, "pipe2", [addressOf(slot), O.CLOEXEC]);
     return slot;
   };
-  const streams = c.job.stdio.map((plan, n) => (plan.kind === "pipe" ? pipe(pipeName(n)) : undefined));
+  const streams = launcherPipes(c, main);
   const warm = c.job.warm ? { from: pipe("pipe of what comes"), to: pipe("pipe of the answer") } : undefined;
   main.spawn("start the supervisor", supervisor);
   writeSupervisor(c, supervisor, { streams, ...(warm && { warm }) });
 }
-export const pipeName = (n: number) => `pipe of stream ${n}`;
-
 const FRONT_PIPE = "pipe to the front";
 
 /** This process is what the command line became. Detached, it waits for the start only, and prints the name. */
@@ -70,11 +68,4 @@ function compileForCommand(c: Context, report: Job["report"] & { to: "command" }
   supervisor.call("have a session of its own", "setsid", []);
   supervisor.call("close the front's end", "close", [low(front)]);
   writeSupervisor(c, supervisor, { streams: [] }, front);
-}
-
-/** The performed file is removed at once, so that nothing is left of it, however this ends. */
-function openOwnFile(s: SectionBuilder, file: string): void {
-  const fd = s.get("open the own file", "openat", [AT_FDCWD, file, O.RDONLY, 0]);
-  s.call("remove it", "unlinkat", [AT_FDCWD, file, 0]);
-  s.call("keep it open", "dup3", [fd, FD.CONTROL, 0], { ignore: ["EINVAL"] });
 }

@@ -27,7 +27,7 @@ export function supervisorSignals() {
 }
 
 /** When the launcher ends, its containers end. It may have ended before this was said: then 1 is the parent. */
-function endWithLauncher(s: SectionBuilder): void {
+export function endWithLauncher(s: SectionBuilder): void {
   s.call("end when the launcher does", "prctl", [PR.SET_PDEATHSIG, KILL_EVERYTHING, 0, 0, 0]);
   const parent = s.get("ask for the parent", "getppid", []);
   s.skipIf(parent, "!=", 1, () => s.fail("see whether the launcher is still there", ESRCH));

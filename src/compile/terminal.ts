@@ -39,7 +39,7 @@ function message(control: ReturnType<typeof into> | ReturnType<typeof addressOf>
 }
 
 /** In the container: a pseudo-terminal of its own devpts, as /dev/console, standard streams and controlling terminal. */
-export function openTerminal(c: Context, s: SectionBuilder, root: Slot, sockets: Slot): void {
+export function openTerminal(c: Context, s: SectionBuilder, root: Slot, sockets: Slot, console = true): void {
   const unlocked = buffer("zero", 4);
   const master = openInRoot(s, root, "/dev/pts/ptmx", O.RDWR | O.NOCTTY, { label: "open a new terminal" });
   s.call("unlock the terminal", "ioctl", [master, TTY.TIOCSPTLCK, unlocked]);
@@ -55,9 +55,11 @@ export function openTerminal(c: Context, s: SectionBuilder, root: Slot, sockets:
   const uid = c.spec.process?.user.uid ?? 0;
   // Without a mapping for the tty group the terminal keeps the group it has.
   s.call("give the terminal to the user", "fchownat", [peer, "", uid, TTY_GROUP, AT.EMPTY_PATH], { ignore: ["EINVAL", "EPERM"] });
-  const console = s.get("open the terminal for /dev/console", "open_tree", [peer, "", OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH]);
-  const point = mountPoint(s, root, "/dev/console", false);
-  attach(s, "bind the terminal on /dev/console", console, point);
+  if (console) {
+    const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH;
+    const tree = s.get("open the terminal for /dev/console", "open_tree", [peer, "", flags]);
+    attach(s, "bind the terminal on /dev/console", tree, mountPoint(s, root, "/dev/console", false));
+  }
   const control = struct("cmsg", [
     [8, CMSG_WITH_ONE_FD - 4],
     [4, SOL_SOCKET],

@@ -1,5 +1,7 @@
+import { openSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
-import { compile, pipeName } from "../compile/compile.ts";
+import { compile } from "../compile/compile.ts";
+import { pipeName } from "../compile/exec.ts";
 import type { Job, Stdio } from "../compile/job.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
@@ -23,8 +25,8 @@ export type Started = {
   readonly ended: Promise<Ending>;
   /** Sends a signal: nothing happens once it has ended. */
   kill(signal: number): void;
-  /** The pipes of the warm pool, as file descriptors of the launcher. */
-  readonly warm?: { readonly from: number; readonly to: number };
+  /** The pipes of the warm pool: our ends. */
+  readonly warm?: { readonly to: number; readonly from: number };
 };
 
 const P_PID = 1;
@@ -112,9 +114,12 @@ export async function startProgram(
     names[2] ? readPipe(l.pid, fd(2, 0)) : undefined,
   ];
   const isWarm = program.slots.includes("pipe of what comes");
-  const warm = isWarm ? { from: slot("pipe of what comes", 1), to: slot("pipe of the answer", 0) } : undefined;
+  const warm = isWarm ? {
+        to: openSync(`/proc/${l.pid}/fd/${slot("pipe of what comes", 1)}`, "w"),
+        from: openSync(`/proc/${l.pid}/fd/${slot("pipe of the answer", 0)}`, "r"),
+      } : undefined;
   const open = names.flatMap((n) => (n ? [slot(n, 0), slot(n, 1)] : []));
-  if (isWarm) open.push(slot("pipe of what comes", 0), slot("pipe of the answer", 1));
+  if (isWarm) for (const name of ["pipe of what comes", "pipe of the answer"]) open.push(slot(name, 0), slot(name, 1));
   if (open.length)
     void small(l, program.arch, (s) => {
       for (const n of open) s.call("close our side", "close", [n], { ignore: "all" });

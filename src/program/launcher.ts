@@ -38,8 +38,8 @@ export class Launcher {
     this.#child.on("error", (e) => this.#fail(e));
     this.#child.on("exit", () => this.#fail(new Error("the executor ended")));
     this.#child.unref();
-    this.#reserve();
     this.#socket.unref?.();
+    this.#reserve();
   }
 
   /** Takes the low file descriptors, so that programs can move what they open there onto fixed numbers. */

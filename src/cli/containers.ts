@@ -1,0 +1,156 @@
+import { createReadStream, existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { compileExec } from "../compile/exec.ts";
+import { findContainer, type Known, listContainers, removeContainer, runningContainer, sweep } from "../container/state.ts";
+import { resolveUser } from "../container/users.ts";
+import { hostFacts } from "../host/facts.ts";
+import { KILL_EVERYTHING, signalNumber } from "../kernel/signals.ts";
+import { InvalidOptionError, NameError } from "../values/errors.ts";
+import { parseDuration } from "../values/units.ts";
+import type { Values } from "./options.ts";
+import { ago, print, table } from "./output.ts";
+import { commandReport, perform, performedFile } from "./perform.ts";
+
+const POLL_MS = 10;
+
+const describeStatus = (c: Known) => (c.ending ? `exited (${c.ending.exitCode})` : c.status);
+
+export function ps(v: Values): number {
+  sweep();
+  const shown = listContainers().filter((c) => v["all"] || c.status === "running" || c.status === "creating");
+  if (v["json"]) print(JSON.stringify(shown.map(publicFacts)));
+  else if (v["quiet"]) for (const c of shown) print(c.noted.name);
+  else {
+    const rows = shown.map((c) => [c.noted.name, describeStatus(c), String(c.started?.pid ?? "-"), ago(c.noted.createdAt), c.noted.command.join(" ").slice(0, 60)]);
+    print(table(["NAME", "STATUS", "PID", "AGE", "COMMAND"], rows));
+  }
+  return 0;
+}
+
+const publicFacts = (c: Known) => ({
+  name: c.noted.name,
+  status: c.status,
+  command: c.noted.command,
+  createdAt: new Date(c.noted.createdAt).toISOString(),
+  ...(c.started && { pid: c.started.pid, supervisor: c.started.supervisor, startedAt: new Date(c.started.startedAt).toISOString() }),
+  ...(c.ending && { ...c.ending, endedAt: new Date(c.ending.endedAt).toISOString() }),
+});
+
+export function inspect(names: readonly string[]): number {
+  const found = names.map(findContainer);
+  print(JSON.stringify(found.map((c) => ({ ...publicFacts(c), controlGroups: c.noted.cgroup.groups.map((g) => g.path), log: c.noted.log, keep: c.noted.keep, spec: c.noted.spec })), null, 2));
+  return 0;
+}
+
+export function exec(v: Values, name: string, command: readonly string[]): Promise<number> {
+  if (command.length === 0) throw new InvalidOptionError("COMMAND", "", "given; for example: caisson exec web sh");
+  const c = runningContainer(name);
+  const { spec } = c.noted;
+  const facts = hostFacts();
+  const user = typeof v["user"] === "string" ? resolveUser(spec.root?.path ?? "/", v["user"]).ids : spec.process?.user;
+  const env = [...(spec.process?.env ?? []), ...((v["env"] ?? []) as string[])];
+  const cwd = typeof v["workdir"] === "string" ? v["workdir"] : (spec.process?.cwd ?? "/");
+  if (!spec.process || !user) throw new NameError(name, `the container ${name} has no process to take after`);
+  const file = performedFile();
+  const { rows = 24, columns = 80 } = process.stdout;
+  const inherit = { kind: "inherit" } as const;
+  const job = {
+    name: c.noted.name,
+    root: { kind: "directory" },
+    scratch: "/",
+    directories: {},
+    stdio: [inherit, inherit, inherit],
+    ...(v["tty"] && { terminal: { raw: process.stdin.isTTY === true, rows, columns } }),
+    init: false,
+    idle: false,
+    timeoutMs: -1,
+    cgroup: c.noted.cgroup,
+    report: commandReport(file, [], { detach: false, explain: false }),
+  } as const;
+  return perform(compileExec({ ...spec, process: { ...spec.process, user, env, cwd, args: command } }, facts, job, c.started.pid), file);
+}
+
+export async function logs(v: Values, name: string): Promise<number> {
+  const c = findContainer(name);
+  const { log } = c.noted;
+  if (!log || !existsSync(log)) throw new NameError(name, `the container ${c.noted.name} has no log: only detached containers have one`);
+  let at = 0;
+  const copy = async () => {
+    for await (const chunk of createReadStream(log, { start: at })) {
+      process.stdout.write(chunk as Uint8Array);
+      at += (chunk as Uint8Array).length;
+    }
+  };
+  await copy();
+  while (v["follow"] && findOrNothing(name)?.status === "running") {
+    await sleep(10 * POLL_MS);
+    await copy();
+  }
+  await copy();
+  return 0;
+}
+
+function findOrNothing(name: string): Known | undefined {
+  return listContainers().find((c) => c.noted.name === name);
+}
+
+async function untilEnded(name: string, ms = Number.POSITIVE_INFINITY): Promise<Known | undefined> {
+  const began = Date.now();
+  for (;;) {
+    const c = findOrNothing(name);
+    if (!c || c.status === "exited" || c.status === "lost") return c;
+    if (Date.now() - began > ms) throw new NameError(name, `the container ${name} is still ${c.status}`);
+    await sleep(POLL_MS);
+  }
+}
+
+/** Prints the exit status of each, as docker wait does. */
+export async function wait(names: readonly string[]): Promise<number> {
+  for (const name of names) {
+    const c = await untilEnded(findContainer(name).noted.name);
+    print(String(c?.ending?.exitCode ?? 137));
+  }
+  return 0;
+}
+
+const SIGKILL = 9;
+function signalOf(v: Values, otherwise: string): number {
+  const given = typeof v["signal"] === "string" ? v["signal"] : otherwise;
+  const n = signalNumber(given);
+  if (n === undefined) throw new InvalidOptionError("--signal", given, "a signal such as TERM or 15");
+  return n === SIGKILL ? KILL_EVERYTHING : n;
+}
+
+export function kill(v: Values, names: readonly string[]): number {
+  const signal = signalOf(v, "KILL");
+  for (const c of names.map(runningContainer)) process.kill(c.started.supervisor, signal);
+  return 0;
+}
+
+const STOP_AFTER = "10s";
+
+/** SIGTERM, and SIGKILL after a while to those that are still there. */
+export async function stop(v: Values, names: readonly string[]): Promise<number> {
+  const ms = parseDuration("--time", (v["time"] as string | undefined) ?? STOP_AFTER) * 1000;
+  const found = names.map(runningContainer);
+  for (const c of found) process.kill(c.started.supervisor, signalOf(v, "TERM"));
+  for (const c of found)
+    await untilEnded(c.noted.name, ms).catch(async (e: unknown) => {
+      if (!(e instanceof NameError)) throw e;
+      process.kill(c.started.supervisor, KILL_EVERYTHING);
+      await untilEnded(c.noted.name);
+    });
+  return 0;
+}
+
+export async function rm(v: Values, names: readonly string[]): Promise<number> {
+  for (const name of names) {
+    let c: Known | undefined = findContainer(name);
+    if (v["force"] && c.status === "running" && c.started) {
+      process.kill(c.started.supervisor, KILL_EVERYTHING);
+      c = await untilEnded(c.noted.name);
+    }
+    if (c) removeContainer(c);
+  }
+  return 0;
+}

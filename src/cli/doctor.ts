@@ -1,0 +1,71 @@
+import { existsSync, readFileSync } from "node:fs";
+import { findLayout } from "../cgroups/layout.ts";
+import { hostFacts, kernelAtLeast } from "../host/facts.ts";
+import { executor } from "../program/executor.ts";
+import { run } from "../container/run.ts";
+import type { ContainerOptions } from "../container/options.ts";
+import { print, table } from "./output.ts";
+
+type Finding = { readonly feature: string; readonly ok: boolean; readonly why: string };
+
+const read = (path: string) => (existsSync(path) ? readFileSync(path, "utf8").trim() : undefined);
+
+function namespaces(): Finding[] {
+  return ["mnt", "uts", "ipc", "pid", "net", "user", "cgroup", "time"].map((kind) => {
+    const ok = existsSync(`/proc/self/ns/${kind}`);
+    return { feature: `${kind} namespace`, ok, why: ok ? "the kernel has it" : "the kernel was built without it" };
+  });
+}
+
+function controllers(): Finding[] {
+  const layout = findLayout(hostFacts(), (point) => read(`${point}/cgroup.controllers`)?.split(/\s+/) ?? []);
+  const all = ["cpu", "cpuset", "memory", "io", "pids", "devices", "freezer", "hugetlb", "rdma"];
+  return [
+    { feature: "control groups", ok: layout.kind !== "none", why: `layout: ${layout.kind}` },
+    ...all.map((c) => {
+      const v1 = layout.v1[c === "io" ? "blkio" : c];
+      const core = layout.v2 && (c === "freezer" || c === "devices");
+      const where = v1 ?? (layout.v2?.controllers.includes(c) || core ? layout.v2?.point : undefined);
+      return { feature: `${c} controller`, ok: where !== undefined, why: where ?? "in no hierarchy that is mounted" };
+    }),
+  ];
+}
+
+/** Some things can only be known by trying. */
+async function trial(feature: string, options: ContainerOptions): Promise<Finding> {
+  try {
+    const r = await run(["/bin/true"], { ...options, timeout: "10s" });
+    return { feature, ok: r.exitCode === 0, why: r.exitCode === 0 ? "tried" : `tried: exit status ${r.exitCode}` };
+  } catch (e) {
+    return { feature, ok: false, why: e instanceof Error ? e.message : String(e) };
+  }
+}
+
+export async function findings(): Promise<Finding[]> {
+  const facts = hostFacts();
+  const apparmor = read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+  const userns = read("/proc/sys/kernel/unprivileged_userns_clone");
+  return [
+    { feature: "kernel", ok: kernelAtLeast(facts, 5, 12), why: `${facts.kernel.join(".")}; 5.12 is needed (mount_setattr)` },
+    { feature: "executor", ok: existsSync(executor().path), why: executor().path },
+    { feature: "root", ok: facts.uid === 0, why: facts.uid === 0 ? "limits can be set" : "as a user: no control groups" },
+    ...namespaces(),
+    { feature: "seccomp filters", ok: existsSync("/proc/sys/kernel/seccomp"), why: read("/proc/sys/kernel/seccomp/actions_avail") ?? "the kernel lacks them" },
+    ...controllers(),
+    {
+      feature: "user namespaces for all users",
+      ok: userns !== "0" && apparmor !== "1",
+      why: userns === "0" ? "kernel.unprivileged_userns_clone is 0" : apparmor === "1" ? "AppArmor restricts them" : "allowed",
+    },
+    await trial("a container on a view of this root", {}),
+    await trial("the same in a user namespace", { rootless: true }),
+    await trial("a time namespace", { clock: { monotonic: 1 } }),
+  ];
+}
+
+export async function doctor(json: boolean): Promise<number> {
+  const found = await findings();
+  if (json) print(JSON.stringify(found));
+  else print(table(["", "FEATURE", "WHY"], found.map((f) => [f.ok ? "yes" : "NO", f.feature, f.why])));
+  return found.some((f) => f.feature === "kernel" && !f.ok) ? 1 : 0;
+}

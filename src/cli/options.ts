@@ -1,0 +1,195 @@
+import { readFileSync } from "node:fs";
+import type { ParseArgsConfig } from "node:util";
+import type { ContainerOptions, UlimitValue, Volume } from "../container/options.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+
+type Row = { readonly type: "string" | "boolean"; readonly multiple?: boolean; readonly short?: string; readonly value?: string; readonly help: string };
+export type OptionTable = Readonly<Record<string, Row>>;
+
+/** Docker's names where Docker has one. */
+export const containerOptions: OptionTable = {
+  name: { type: "string", value: "NAME", help: "name it (default: twelve random digits)" },
+  memory: { type: "string", short: "m", value: "SIZE", help: "memory limit, swap included: 512M" },
+  cpus: { type: "string", value: "N", help: "CPUs' worth of time: 1.5" },
+  "pids-limit": { type: "string", value: "N", help: "processes and threads at most" },
+  env: { type: "string", short: "e", multiple: true, value: "K=V", help: "set an environment variable; K alone takes the caller's" },
+  "env-file": { type: "string", multiple: true, value: "FILE", help: "lines of K=V" },
+  volume: { type: "string", short: "v", multiple: true, value: "SRC:DST[:ro]", help: "show a host directory or file in the container" },
+  mount: { type: "string", multiple: true, value: "SPEC", help: "type=bind|tmpfs,source=…,target=…[,readonly]" },
+  tmpfs: { type: "string", multiple: true, value: "DST[:OPTS]", help: "an empty file system in memory" },
+  "read-only": { type: "boolean", help: "make the root filesystem read-only" },
+  workdir: { type: "string", short: "w", value: "DIR", help: "working directory" },
+  user: { type: "string", short: "u", value: "USER[:GROUP]", help: "run as this user" },
+  "group-add": { type: "string", multiple: true, value: "GROUP", help: "one more group" },
+  hostname: { type: "string", short: "h", value: "NAME", help: "host name" },
+  network: { type: "string", value: "none|host", help: "a loopback device only (default), or the host's network" },
+  share: { type: "string", multiple: true, value: "KIND", help: "share a namespace with the host: pid, ipc, uts, cgroup" },
+  "cap-add": { type: "string", multiple: true, value: "CAP", help: "give a capability, or ALL" },
+  "cap-drop": { type: "string", multiple: true, value: "CAP", help: "take a capability, or ALL" },
+  "security-opt": { type: "string", multiple: true, value: "OPT", help: "seccomp=unconfined|FILE, no-new-privileges=false" },
+  ulimit: { type: "string", multiple: true, value: "NAME=SOFT[:HARD]", help: "a resource limit of each process: nofile=1024" },
+  device: { type: "string", multiple: true, value: "DEV[:DST]", help: "give a device of the host" },
+  sysctl: { type: "string", multiple: true, value: "K=V", help: "set a kernel parameter of its namespaces" },
+  "oom-score-adj": { type: "string", value: "N", help: "-1000 to 1000: who is killed first when memory is short" },
+  rootfs: { type: "string", value: "DIR[:O]", help: "a directory as the root filesystem; :O leaves it unchanged" },
+  keep: { type: "boolean", help: "keep what it writes (caisson diff), its state and its log" },
+  timeout: { type: "string", value: "TIME", help: "kill it after this long: 30s" },
+  init: { type: "boolean", help: "a first process that reaps zombies and passes signals on" },
+  tty: { type: "boolean", short: "t", help: "a terminal of its own" },
+  interactive: { type: "boolean", short: "i", help: "keep standard input open (it always is; for Docker's sake)" },
+  rootless: { type: "boolean", help: "do with what an unprivileged user may" },
+};
+
+export const runOptions: OptionTable = {
+  ...containerOptions,
+  detach: { type: "boolean", short: "d", help: "print the name and leave it running" },
+  rm: { type: "boolean", help: "with --detach or --keep: remove all of it when it ends" },
+  json: { type: "boolean", help: "print how it went, and its output, as JSON" },
+};
+
+export const toParseArgs = (table: OptionTable): NonNullable<ParseArgsConfig["options"]> => {
+  const options: NonNullable<ParseArgsConfig["options"]> = {};
+  for (const [name, { type, multiple, short }] of Object.entries(table))
+    options[name] = { type, ...(multiple && { multiple }), ...(short && { short }) };
+  return options;
+};
+
+export type Values = { readonly [name: string]: string | boolean | (string | boolean)[] | undefined };
+
+const text = (v: Values, name: string) => v[name] as string | undefined;
+const list = (v: Values, name: string) => (v[name] ?? []) as string[];
+
+/** "K=V"; what has no "=" is as the caller says. */
+function pair(field: string, s: string): [string, string] {
+  const i = s.indexOf("=");
+  if (i < 1) throw new InvalidOptionError(field, s, 'of the form "name=value"');
+  return [s.slice(0, i), s.slice(i + 1)];
+}
+
+function readLines(field: string, path: string): string[] {
+  try {
+    return readFileSync(path, "utf8").split("\n");
+  } catch {
+    throw new InvalidOptionError(field, path, "a file that can be read");
+  }
+}
+
+function environment(v: Values): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const file of list(v, "env-file"))
+    for (const line of readLines("--env-file", file))
+      if (line.trim() && !line.startsWith("#")) {
+        const [key, value] = pair("--env-file", line);
+        env[key] = value;
+      }
+  for (const e of list(v, "env")) {
+    const own = e.includes("=") ? undefined : process.env[e];
+    if (e.includes("=")) {
+      const [key, value] = pair("--env", e);
+      env[key] = value;
+    } else if (own !== undefined) env[e] = own;
+  }
+  return env;
+}
+
+type Mounts = { volumes: Record<string, Volume>; tmpfs: Record<string, string> };
+
+function addVolume(m: Mounts, s: string): void {
+  const [source, destination, mode, ...rest] = s.split(":");
+  if (!source || !destination || rest.length || (mode !== undefined && mode !== "ro" && mode !== "rw"))
+    throw new InvalidOptionError("--volume", s, 'of the form "source:destination" or "source:destination:ro"');
+  m.volumes[destination] = { source, readOnly: mode === "ro" };
+}
+
+function addMount(m: Mounts, s: string): void {
+  const words = new Map(s.split(",").map((w) => (w.includes("=") ? pair("--mount", w) : [w, "true"])) as [string, string][]);
+  const target = words.get("target") ?? words.get("destination") ?? words.get("dst");
+  const source = words.get("source") ?? words.get("src");
+  const type = words.get("type") ?? "bind";
+  if (!target) throw new InvalidOptionError("--mount", s, "complete: target= is missing");
+  if (type === "tmpfs") m.tmpfs[target] = [words.has("tmpfs-size") && `size=${words.get("tmpfs-size")}`, words.has("tmpfs-mode") && `mode=${words.get("tmpfs-mode")}`].filter(Boolean).join(",");
+  else if (type !== "bind" || !source) throw new InvalidOptionError("--mount", s, "type=bind with source=, or type=tmpfs");
+  else m.volumes[target] = { source, readOnly: words.get("readonly") === "true" || words.get("ro") === "true" };
+}
+
+function mounts(v: Values): Mounts {
+  const m: Mounts = { volumes: {}, tmpfs: {} };
+  for (const s of list(v, "volume")) addVolume(m, s);
+  for (const s of list(v, "mount")) addMount(m, s);
+  for (const s of list(v, "tmpfs")) {
+    const [destination = "", ...options] = s.split(":");
+    m.tmpfs[destination] = options.join(":");
+  }
+  return m;
+}
+
+function security(v: Values): Pick<ContainerOptions, "seccomp" | "noNewPrivileges"> {
+  const out: { -readonly [K in "seccomp" | "noNewPrivileges"]?: ContainerOptions[K] } = {};
+  for (const s of list(v, "security-opt")) {
+    const [key, value = "true"] = s.split(/[=:](.*)/s);
+    if (key === "no-new-privileges" && (value === "true" || value === "false")) out.noNewPrivileges = value === "true";
+    else if (key === "seccomp" && (value === "unconfined" || value === "default")) out.seccomp = value;
+    else if (key === "seccomp") out.seccomp = JSON.parse(readLines("--security-opt seccomp", value).join("\n"));
+    else throw new InvalidOptionError("--security-opt", s, "seccomp=unconfined, seccomp=FILE or no-new-privileges=true|false");
+  }
+  return out;
+}
+
+function ulimits(v: Values): Record<string, readonly [UlimitValue, UlimitValue]> {
+  const one = (s: string): UlimitValue => (s === "unlimited" || s === "-1" ? "unlimited" : Number(s));
+  return Object.fromEntries(
+    list(v, "ulimit").map((s) => {
+      const [name, value] = pair("--ulimit", s);
+      const [soft = "", hard = soft] = value.split(":");
+      return [name, [one(soft), one(hard)] as const];
+    }),
+  );
+}
+
+/** The words of the command line as the library's options. */
+export function toContainerOptions(v: Values): ContainerOptions {
+  const m = mounts(v);
+  const rootfs = text(v, "rootfs");
+  const set: [keyof ContainerOptions, unknown][] = [
+    ["name", text(v, "name")],
+    ["memory", text(v, "memory")],
+    ["cpus", text(v, "cpus")],
+    ["pidsLimit", text(v, "pids-limit")],
+    ["env", environment(v)],
+    ["volumes", m.volumes],
+    ["tmpfs", m.tmpfs],
+    ["readOnly", v["read-only"]],
+    ["workdir", text(v, "workdir")],
+    ["user", text(v, "user")],
+    ["groups", v["group-add"]],
+    ["hostname", text(v, "hostname")],
+    ["network", choice("--network", text(v, "network"), ["none", "host"])],
+    ["share", list(v, "share").map((s) => choice("--share", s, ["pid", "ipc", "uts", "cgroup"]))],
+    ["capAdd", v["cap-add"]],
+    ["capDrop", v["cap-drop"]],
+    ["ulimits", ulimits(v)],
+    ["devices", v["device"]],
+    ["sysctls", Object.fromEntries(list(v, "sysctl").map((s) => pair("--sysctl", s)))],
+    ["oomScoreAdj", number("--oom-score-adj", text(v, "oom-score-adj"), -1000, 1000)],
+    ["rootfs", rootfs?.endsWith(":O") ? { overlay: rootfs.slice(0, -2) } : rootfs],
+    ["keep", v["keep"]],
+    ["timeout", text(v, "timeout")],
+    ["init", v["init"]],
+    ["tty", v["tty"]],
+    ["rootless", v["rootless"]],
+    ...Object.entries(security(v)) as [keyof ContainerOptions, unknown][],
+  ];
+  return Object.fromEntries(set.filter(([, value]) => value !== undefined)) as ContainerOptions;
+}
+
+function choice(field: string, value: string | undefined, allowed: readonly string[]): string | undefined {
+  if (value !== undefined && !allowed.includes(value)) throw new InvalidOptionError(field, value, allowed.join(" or "));
+  return value;
+}
+
+function number(field: string, value: string | undefined, from: number, to: number): number | undefined {
+  if (value === undefined) return undefined;
+  const n = Number(value);
+  if (!Number.isInteger(n) || n < from || n > to) throw new InvalidOptionError(field, value, `a whole number from ${from} to ${to}`);
+  return n;
+}

@@ -1,0 +1,83 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { compile } from "../compile/compile.ts";
+import type { Job, Stdio } from "../compile/job.ts";
+import type { Spec } from "../compile/spec.ts";
+import { notedState } from "../container/noted.ts";
+import type { ContainerOptions } from "../container/options.ts";
+import { places } from "../container/places.ts";
+import { type Prepared, prepare } from "../container/prepare.ts";
+import { run as runInLibrary } from "../container/run.ts";
+import { fileKeys, sweep } from "../container/state.ts";
+import { encode } from "../program/encode.ts";
+import { executor } from "../program/executor.ts";
+import { explainData, explainText } from "../program/explain.ts";
+import { link } from "../program/link.ts";
+import type { Program } from "../program/types.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+import { toContainerOptions, type Values } from "./options.ts";
+import { complain, print } from "./output.ts";
+import { commandReport, perform, performedFile } from "./perform.ts";
+
+const INHERIT: Stdio = { kind: "inherit" };
+
+function needCommand(command: readonly string[]): void {
+  if (command.length === 0) throw new InvalidOptionError("COMMAND", "", "given; for example: caisson run -- make test");
+}
+
+/** The terminal's size is the caller's; raw mode only where the caller has one. */
+function terminalOf(o: ContainerOptions, attached: boolean): Pick<Job, "terminal"> {
+  if (!o.tty) return {};
+  const { rows = 24, columns = 80 } = process.stdout;
+  return { terminal: { raw: attached && process.stdin.isTTY === true, rows, columns } };
+}
+
+function program(p: Prepared, command: readonly string[], v: Values, o: ContainerOptions, file: string): Program {
+  const detach = v["detach"] === true;
+  const kept = (detach || o.keep === true) && v["rm"] !== true;
+  const log = detach ? join(places().data, p.job.name, "log") : undefined;
+  const output: Stdio = log ? { kind: "log", path: log } : INHERIT;
+  const stdio: Job["stdio"] = detach ? [{ kind: "null" }, output, output] : [INHERIT, INHERIT, INHERIT];
+  const state = notedState(p, command, { remove: !kept, ...(log && { log }) });
+  const report = commandReport(file, fileKeys(p.job.cgroup), { detach, explain: !detach });
+  return compile(p.spec as Spec, p.facts, { ...p.job, ...terminalOf(o, !detach), stdio, state, report });
+}
+
+export async function run(v: Values, command: readonly string[]): Promise<number> {
+  needCommand(command);
+  const o = toContainerOptions(v);
+  if (v["json"]) {
+    const result = await runInLibrary(command, o);
+    print(JSON.stringify(result));
+    return result.exitCode;
+  }
+  const p = prepare(o, command);
+  for (const line of p.notApplied) complain(`not applied: ${line}`);
+  sweep();
+  const { root, name } = p.job;
+  if (root.kind === "overlay" && root.keep) mkdirSync(root.keep, { recursive: true, mode: 0o700 });
+  if (v["detach"]) mkdirSync(join(places().data, name), { recursive: true, mode: 0o700 });
+  const file = performedFile();
+  return perform(program(p, command, v, o, file), file);
+}
+
+/** The program of a run, and nothing done. */
+export function explain(v: Values, command: readonly string[]): number {
+  needCommand(command);
+  const o = toContainerOptions(v);
+  const p = prepare(o, command);
+  const made = program(p, command, v, o, "/dev/shm/caisson-program");
+  print(v["spec"] ? JSON.stringify(p.spec, null, 2) : v["json"] ? JSON.stringify(explainData(made), null, 2) : explainText(made));
+  return 0;
+}
+
+/** Executor and program in one executable file, which needs nothing else. */
+export function compileToFile(v: Values, command: readonly string[]): number {
+  needCommand(command);
+  const output = v["output"];
+  if (typeof output !== "string") throw new InvalidOptionError("--output", "", "given: the file to write");
+  const p = prepare(toContainerOptions(v), command);
+  const made = compile(p.spec, p.facts, { ...p.job, stdio: [INHERIT, INHERIT, INHERIT], report: { to: "nobody" } });
+  writeFileSync(output, link(executor().bytes, encode(made)), { mode: 0o755 });
+  return 0;
+}

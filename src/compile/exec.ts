@@ -1,0 +1,130 @@
+import type { HostFacts } from "../host/facts.ts";
+import { AT_FDCWD, CLONE, O, PR, SIG_SETMASK } from "../kernel/flags.ts";
+import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
+import type { Program, Slot } from "../program/types.ts";
+import { addressOf, buffer, high, low } from "../program/values.ts";
+import { enterGroups } from "./cgroup.ts";
+import type { Context } from "./context.ts";
+import { closeFrom, FD } from "./descriptors.ts";
+import { finishProcess } from "./init.ts";
+import type { Job } from "./job.ts";
+import { cloneFlag } from "./namespaces.ts";
+import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
+import type { Spec } from "./spec.ts";
+import { arrangeStdio, type Given } from "./stdio.ts";
+import { endWithLauncher, supervisorSignals } from "./supervisor.ts";
+import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "./terminal.ts";
+
+const SIGKILL = 9;
+
+/** Another process in a running container: `spec.process` is what it is to be, `pid` the container's first process. */
+export function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): void {
+  const { program, job } = c;
+  const enter = program.section("enter");
+  const command = program.section("command");
+  const undo = program.section("undo");
+  s.onFail = undo;
+  const record = endRecord(c);
+  const kinds = (c.spec.linux?.namespaces ?? []).map((n) => n.type);
+  const namespaces = kinds.reduce((flags, k) => flags | cloneFlag[k], 0);
+
+  if (job.report.to === "library" && !job.report.survive) endWithLauncher(s);
+  const stdio = arrangeStdio(c, s, given);
+  s.call("block the signals to pass on", "rt_sigprocmask", [SIG_SETMASK, supervisorSignals(), 0, 8]);
+  const signals = s.get("open the signals", "signalfd4", [-1, supervisorSignals(), 8, O.CLOEXEC]);
+  const container = s.get("find the container's first process", "pidfd_open", [pid, 0]);
+  const groups = job.cgroup.groups.map(({ path }) =>
+    s.get(`open ${path}`, "openat", [AT_FDCWD, `${path}/cgroup.procs`, O.WRONLY | O.CLOEXEC, 0]),
+  );
+  const ready = program.slot("pipe that closes at exec");
+  s.call("make the pipe that closes at exec", "pipe2", [addressOf(ready), O.CLOEXEC]);
+  const terminal = job.terminal ? terminalSockets(s) : undefined;
+  s.spawn("start the one that enters", enter);
+
+  // It is closed to ptrace before the container can see it: a process inside could take it over otherwise.
+  enter.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
+  enterGroups(enter, groups);
+  enter.call("enter the container's namespaces", "setns", [container, namespaces]);
+  const child = enter.spawn("start the command as the supervisor's child", command, { flags: CLONE.PARENT });
+
+  command.call("end when the supervisor does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  command.call("have a session of its own", "setsid", []);
+  if (kinds.includes("user")) {
+    command.call("become group 0 of the user namespace", "setresgid", [0, 0, 0], { ignore: ["EPERM"] });
+    command.call("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
+  }
+  if (terminal) {
+    const root = command.get("open the container's root", "openat", [AT_FDCWD, "/", O.PATH | O.CLOEXEC, 0]);
+    openTerminal(c, command, root, terminal, false);
+  }
+  stdio.forEach((fd, n) => {
+    if (fd !== undefined && !terminal) command.call(`make it file descriptor ${n}`, "dup3", [fd, n, 0]);
+  });
+  command.call("keep the supervisor's pipe", "dup3", [high(ready), FD.READY, O.CLOEXEC]);
+  closeFrom(command, FD.READY + 1);
+  finishProcess(c, command);
+
+  s.call("close the command's end", "close", [high(ready)]);
+  for (const fd of groups) s.call("close cgroup.procs", "close", [fd]);
+  s.call("wait until the command is executed", "read", [low(ready), buffer("one byte", 1), 1]);
+  s.check("did the command start?");
+  const pidfd = s.get("find the command", "pidfd_open", [child, 0]);
+  const master = terminal ? takeTerminal(s, terminal) : undefined;
+  const saved = job.terminal?.raw ? rawMode(s) : undefined;
+  const relays = master ? terminalRelays(s, master, stdio[0] ?? 0, stdio[1] ?? 1) : undefined;
+  if (!relays) for (const fd of stdio) if (fd !== undefined) s.call("leave a stream to the command", "close", [fd]);
+  reportStart(c, s, child, undefined);
+  const results = s.supervise("wait for the command", {
+    child,
+    pidfd,
+    signals,
+    timeout: job.timeoutMs,
+    ...(relays && { relays }),
+  });
+  if (saved) restoreMode(s, saved);
+  fillRecord(c, s, record, results);
+  afterEnd(c, s, record, results);
+  afterFailure(c, undo, record);
+}
+
+export function compileExec(spec: Spec, facts: HostFacts, job: Job, pid: number): Program {
+  const program = new ProgramBuilder(facts.arch);
+  // What is read at the end is the container's, which goes on.
+  const groups = job.cgroup.groups.map((g) => ({ ...g, reads: [] }));
+  const c: Context = { spec, facts, job: { ...job, cgroup: { groups } }, program };
+  if (job.report.to !== "library") {
+    writeExec(c, openAndWrite(c, job), { streams: [] }, pid);
+    return program.build();
+  }
+  const main = program.section("launcher");
+  const supervisor = program.section("supervisor");
+  const streams = launcherPipes(c, main);
+  main.spawn("start the supervisor", supervisor);
+  writeExec(c, supervisor, { streams }, pid);
+  return program.build();
+}
+
+function openAndWrite(c: Context, job: Job): SectionBuilder {
+  const main = c.program.section("supervisor");
+  if (job.report.to === "command") openOwnFile(main, job.report.file);
+  return main;
+}
+
+/** The performed file is removed at once, so that nothing is left of it, however this ends. */
+export function openOwnFile(s: SectionBuilder, file: string): void {
+  const fd = s.get("open the own file", "openat", [AT_FDCWD, file, O.RDONLY, 0]);
+  s.call("remove it", "unlinkat", [AT_FDCWD, file, 0]);
+  s.call("keep it open", "dup3", [fd, FD.CONTROL, 0], { ignore: ["EINVAL"] });
+}
+
+export const pipeName = (n: number) => `pipe of stream ${n}`;
+
+/** The launcher makes the pipes, since the JavaScript runtime can open them at /proc/PID/fd. */
+export function launcherPipes(c: Context, main: SectionBuilder): (Slot | undefined)[] {
+  return c.job.stdio.map((plan, n) => {
+    if (plan.kind !== "pipe") return undefined;
+    const slot = c.program.slot(pipeName(n));
+    main.call(`make the ${pipeName(n)}`, "pipe2", [addressOf(slot), O.CLOEXEC]);
+    return slot;
+  });
+}

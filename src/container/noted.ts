@@ -1,0 +1,20 @@
+import type { StatePlan } from "../compile/job.ts";
+import type { Prepared } from "./prepare.ts";
+import { type Noted, stateDirectory } from "./state.ts";
+
+/** The state directory of a container that is about to be made, and what is noted in it. */
+export function notedState(p: Prepared, command: readonly string[], o: { remove: boolean; log?: string }): StatePlan {
+  const { name, cgroup, root } = p.job;
+  const keep = root.kind === "overlay" ? root.keep : undefined;
+  const noted: Noted = {
+    name,
+    command,
+    createdAt: Date.now(),
+    spec: p.spec,
+    cgroup,
+    remove: o.remove,
+    ...(o.log && { log: o.log }),
+    ...(keep && { keep }),
+  };
+  return { directory: stateDirectory(name), json: JSON.stringify(noted), remove: o.remove };
+}

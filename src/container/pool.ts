@@ -1,0 +1,111 @@
+import { closeSync, readSync, writeSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { finishProcess } from "../compile/init.ts";
+import { KILL_EVERYTHING } from "../kernel/signals.ts";
+import { ProgramBuilder } from "../program/builder.ts";
+import { encode } from "../program/encode.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+import { parseCount } from "../values/units.ts";
+import { failureOf } from "./failure.ts";
+import type { ContainerOptions } from "./options.ts";
+import { PIPES, type Prepared, prepare } from "./prepare.ts";
+import { collect, type RunResult, resultOf } from "./run.ts";
+import { type Started, start } from "./start.ts";
+
+type Waiting = { readonly prepared: Prepared; readonly started: Started; readonly to: number; readonly from: number };
+
+/** Containers whose program was performed up to its last steps ahead of time. Each is used once and thrown away. */
+export class ContainerPool {
+  readonly #options: ContainerOptions;
+  readonly #size: number;
+  readonly #waiting: Promise<Waiting>[] = [];
+  #closed = false;
+
+  constructor(options: ContainerOptions, size: number) {
+    this.#options = options;
+    this.#size = size;
+  }
+
+  async fill(): Promise<void> {
+    while (!this.#closed && this.#waiting.length < this.#size) {
+      const next = this.#start();
+      next.catch(() => {});
+      this.#waiting.push(next);
+    }
+    await Promise.all(this.#waiting);
+  }
+
+  async #start(): Promise<Waiting> {
+    const prepared = prepare(this.#options, ["(waiting)"]);
+    const started = await start({ ...prepared, job: { ...prepared.job, warm: true } }, PIPES);
+    const { warm } = started;
+    if (!warm) throw new TypeError("a container of a pool has no pipe");
+    await started.pid;
+    return { prepared, started, ...warm };
+  }
+
+  /** Runs a command in a container that is waiting already; another takes its place. */
+  async run(command: readonly string[]): Promise<RunResult> {
+    if (command.length === 0) throw new InvalidOptionError("command", "", "a command with at least one word");
+    const began = performance.now();
+    const { prepared, started, to, from } = await (this.#waiting.shift() ?? this.#start());
+    const program = lastSteps(prepared, command);
+    const bytes = encode(program);
+    const ask = new Uint8Array(8 + bytes.length);
+    new Uint32Array(ask.buffer, 0, 2).set([bytes.length, 0]);
+    ask.set(bytes, 8);
+    for (let done = 0; done < ask.length; ) done += writeSync(to, ask, done);
+    closeSync(to);
+    started.stdin?.end();
+    const texts = Promise.all([collect(started.stdout), collect(started.stderr)]);
+    texts.catch(() => {});
+    const ending = await started.ended;
+    const wallTime = (performance.now() - began) / 1000;
+    const answer = Buffer.alloc(16 + 8 * 3);
+    // An answer comes only when the command could not be executed: at exec the pipe closes.
+    const said = readSync(from, answer, 0, answer.length, null);
+    closeSync(from);
+    void this.fill().catch(() => {});
+    if (said === answer.length) {
+      const [section, step, errno] = [16, 24, 32].map((at) => Number(answer.readBigInt64LE(at))) as [number, number, number];
+      throw failureOf(program, { section, step, errno });
+    }
+    return resultOf(command, ending, wallTime, await texts, prepared.notApplied);
+  }
+
+  /** Throws away those that wait. */
+  async dispose(): Promise<void> {
+    this.#closed = true;
+    for (const waiting of this.#waiting.splice(0)) {
+      const { started, to, from } = await waiting;
+      started.kill(KILL_EVERYTHING);
+      started.stdin?.destroy();
+      for (const stream of [started.stdout, started.stderr]) stream?.destroy();
+      await started.ended;
+      closeSync(to);
+      closeSync(from);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
+
+function lastSteps(p: Prepared, command: readonly string[]) {
+  const program = new ProgramBuilder(p.facts.arch);
+  const { process } = p.spec;
+  if (!process) throw new TypeError("a container without a process");
+  const spec = { ...p.spec, process: { ...process, args: command } };
+  const job = { ...p.job, stdio: PIPES, report: { to: "nobody" } as const };
+  finishProcess({ spec, facts: p.facts, job, program }, program.section("command"));
+  return program.build();
+}
+
+/** A pool of `size` containers of these options, ready when it resolves. */
+export async function containerPool(options: ContainerOptions & { readonly size: number }): Promise<ContainerPool> {
+  const { size, ...rest } = options;
+  const pool = new ContainerPool(rest, parseCount("size", size, 1));
+  await pool.fill();
+  return pool;
+}

@@ -1,0 +1,121 @@
+import { readdirSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { CgroupPlan } from "../compile/job.ts";
+import type { Spec } from "../compile/spec.ts";
+import { STATE_FILES } from "../compile/state.ts";
+import { NameError } from "../values/errors.ts";
+import { places } from "./places.ts";
+import { type Ending, readEnding, readStarted } from "./record.ts";
+
+/** What is written down of a container when it is made: state.json. */
+export type Noted = {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly spec: Spec;
+  readonly cgroup: CgroupPlan;
+  /** Its state goes when it ends. */
+  readonly remove: boolean;
+  readonly log?: string;
+  /** Where its changes of the root filesystem are kept. */
+  readonly keep?: string;
+};
+
+/** "lost": its supervisor was killed. What it left is removed by `sweep`. */
+export type Status = "creating" | "running" | "exited" | "lost";
+
+export type Known = {
+  readonly noted: Noted;
+  readonly status: Status;
+  readonly directory: string;
+  readonly started?: ReturnType<typeof readStarted>;
+  readonly ending?: Ending;
+};
+
+export const stateDirectory = (name: string): string => join(places().state, name);
+
+const view = (path: string): DataView | undefined => {
+  try {
+    const bytes = readFileSync(path);
+    return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw e;
+  }
+};
+
+/** Inodes with a lock held: /proc/locks (proc_locks(5)). The kernel frees a supervisor's lock whichever way it ends. */
+function lockedInodes(): Set<string> {
+  const lines = readFileSync("/proc/locks", "utf8").split("\n");
+  return new Set(lines.flatMap((line) => /FLOCK .* [0-9a-f]+:[0-9a-f]+:(\d+) /.exec(line)?.[1] ?? []));
+}
+
+export const fileKeys = (plan: CgroupPlan) => plan.groups.flatMap((g) => g.reads.map((r) => r.key));
+
+function read(name: string, locked: Set<string>): Known | undefined {
+  const directory = stateDirectory(name);
+  const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
+  const json = view(join(directory, STATE_FILES.state));
+  if (!json || json.byteLength === 0) return undefined;
+  const noted = JSON.parse(new TextDecoder().decode(json)) as Noted;
+  const started = view(join(directory, STATE_FILES.started));
+  const ended = view(join(directory, STATE_FILES.ended));
+  const alive = lock !== undefined && locked.has(String(lock.ino));
+  return {
+    noted,
+    directory,
+    status: ended ? "exited" : alive ? (started ? "running" : "creating") : "lost",
+    ...(started && { started: readStarted(started) }),
+    ...(ended && { ending: readEnding(ended, fileKeys(noted.cgroup)) }),
+  };
+}
+
+export function listContainers(): Known[] {
+  let names: string[];
+  try {
+    names = readdirSync(places().state);
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw e;
+  }
+  if (names.length === 0) return [];
+  const locked = lockedInodes();
+  return names.flatMap((n) => read(n, locked) ?? []).sort((a, b) => a.noted.createdAt - b.noted.createdAt);
+}
+
+/** A container by its name, or by the only beginning of one. */
+export function findContainer(name: string): Known {
+  const all = listContainers();
+  const exact = all.find((c) => c.noted.name === name);
+  const beginning = all.filter((c) => c.noted.name.startsWith(name));
+  const found = exact ?? (beginning.length === 1 ? beginning[0] : undefined);
+  if (!found) throw new NameError(name, `no container is named ${JSON.stringify(name)}; "caisson ps --all" lists those there are`);
+  return found;
+}
+
+export function runningContainer(name: string): Known & { started: NonNullable<Known["started"]> } {
+  const found = findContainer(name);
+  if (found.status !== "running" || !found.started)
+    throw new NameError(name, `the container ${found.noted.name} is not running: it is ${found.status}`);
+  return { ...found, started: found.started };
+}
+
+/** Removes all that is left of a container which is not running: control groups, kept changes, log and state. */
+export function removeContainer(c: Known): void {
+  if (c.status === "running" || c.status === "creating")
+    throw new NameError(c.noted.name, `the container ${c.noted.name} is ${c.status}; --force kills it first`);
+  for (const { path } of c.noted.cgroup.groups)
+    try {
+      rmdirSync(path);
+    } catch (e) {
+      if ((e as NodeJS.ErrnoException).code !== "ENOENT") throw e;
+    }
+  rmSync(join(places().data, c.noted.name), { recursive: true, force: true });
+  rmSync(c.directory, { recursive: true, force: true });
+}
+
+/** Removes what killed supervisors left of containers that nobody asked to keep. */
+export function sweep(): void {
+  for (const c of listContainers()) if (c.status === "lost" && c.noted.remove) removeContainer(c);
+}

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { unlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Report } from "../compile/job.ts";
 import { ensureDirectory, places } from "../container/places.ts";
@@ -27,7 +27,7 @@ export const performedFile = (): string => join(executableDirectory(hostFacts())
 
 /** This command line, as the words to execute it with. */
 export function ownWords(): string[] {
-  const compiled = import.meta.url.includes("$bunfs");
+  const compiled = process.versions["bun"] !== undefined && !/^bun/.test(basename(process.execPath));
   return compiled ? [process.execPath] : [process.execPath, fileURLToPath(new URL("../bin/caisson.js", import.meta.url))];
 }
 

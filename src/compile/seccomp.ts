@@ -5,6 +5,7 @@ import { into, struct } from "../program/values.ts";
 import { assemble } from "../seccomp/assemble.ts";
 import { nativeArchitecture } from "../seccomp/architectures.ts";
 import { filterBytes } from "../seccomp/bpf.ts";
+import { prebuiltFilter } from "../seccomp/profile.ts";
 import type { Context } from "./context.ts";
 import type { Seccomp } from "./spec.ts";
 
@@ -20,7 +21,7 @@ const assembled = new WeakMap<Seccomp, Uint8Array>();
 export function loadSeccomp(c: Context, s: SectionBuilder): void {
   const { seccomp } = c.spec.linux ?? {};
   if (!seccomp) return;
-  let bytes = assembled.get(seccomp);
+  let bytes = assembled.get(seccomp) ?? prebuiltFilter(seccomp);
   if (!bytes) {
     bytes = filterBytes(assemble(seccomp, nativeArchitecture(c.facts.arch)));
     assembled.set(seccomp, bytes);

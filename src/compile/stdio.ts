@@ -25,7 +25,8 @@ export function arrangeStdio(c: Context, s: SectionBuilder, given: Given): (numb
     }
     const [path, flags] = plan.kind === "null" ? ["/dev/null", O.RDWR] : [plan.path, O.WRONLY | O.CREAT | O.APPEND];
     const opened = s.get(`open ${path}`, "openat", [AT_FDCWD, path, flags | O.CLOEXEC, 0o600]);
-    s.call(`keep it as stream ${n}`, "dup3", [opened, fd, O.CLOEXEC]);
+    // EINVAL: it has that number already.
+    s.call(`keep it as stream ${n}`, "dup3", [opened, fd, O.CLOEXEC], { ignore: ["EINVAL"] });
     return fd;
   });
   if (given.warm) {

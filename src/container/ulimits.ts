@@ -1,10 +1,12 @@
 import type { Rlimit } from "../compile/spec.ts";
-import { RLIM_INFINITY, type RlimitName, rlimitNames } from "../kernel/rlimits.ts";
+import { type RlimitName, rlimitNames } from "../kernel/rlimits.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { ContainerOptions, UlimitValue } from "./options.ts";
 
-const number = (field: string, v: UlimitValue): number | bigint => {
-  if (v === "unlimited" || v === -1) return RLIM_INFINITY;
+const UNLIMITED = -1;
+
+const number = (field: string, v: UlimitValue): number => {
+  if (v === "unlimited" || v === UNLIMITED) return UNLIMITED;
   if (!Number.isSafeInteger(v) || v < 0) throw new InvalidOptionError(field, v, 'a whole number, or "unlimited"');
   return v;
 };
@@ -16,7 +18,7 @@ export function describeUlimits(ulimits: NonNullable<ContainerOptions["ulimits"]
       throw new InvalidOptionError("ulimits", name, `one of ${rlimitNames.map((n) => n.slice(7).toLowerCase()).join(", ")}`);
     const [soft, hard] = (Array.isArray(value) ? value : [value, value]) as [UlimitValue, UlimitValue];
     const limit = { type, soft: number(`ulimits.${name}`, soft), hard: number(`ulimits.${name}`, hard) };
-    if (BigInt(limit.soft) > BigInt(limit.hard))
+    if (limit.hard !== UNLIMITED && (limit.soft > limit.hard || limit.soft === UNLIMITED))
       throw new InvalidOptionError(`ulimits.${name}`, String(value), "a soft limit up to the hard limit");
     return limit;
   });

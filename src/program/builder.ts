@@ -1,4 +1,5 @@
 import type { Arch } from "../kernel/arch.ts";
+import { CLONE } from "../kernel/flags.ts";
 import type { Block, Comparison, Policy, Program, Section, Slot, Step } from "./types.ts";
 import { MAX_SLOTS, RESERVED_SLOTS, SUPERVISE_RESULTS } from "./types.ts";
 import { addressOf, type Loose, struct, toValue } from "./values.ts";
@@ -110,7 +111,7 @@ export class SectionBuilder {
 
 const superviseResults = ["exit code", "wait status", "timed out", "user time", "system time", "peak memory"];
 
-/** struct clone_args of clone3(2); the child's end is told by SIGCHLD. */
+/** struct clone_args of clone3(2). The child's end is told by SIGCHLD, a sibling's as the caller's own is. */
 export function cloneArgs({ flags = 0, pidfd }: CloneOptions): Block {
   const SIGCHLD = 17;
   const rest = [8, 0] as const;
@@ -119,7 +120,7 @@ export function cloneArgs({ flags = 0, pidfd }: CloneOptions): Block {
     [8, pidfd ? addressOf(pidfd) : 0],
     rest,
     rest,
-    [8, SIGCHLD],
+    [8, BigInt(flags) & BigInt(CLONE.PARENT) ? 0 : SIGCHLD],
     rest,
     rest,
     rest,

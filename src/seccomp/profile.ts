@@ -1,6 +1,7 @@
 import type { Seccomp, SeccompRule } from "../compile/spec.ts";
 import type { Arch } from "../kernel/arch.ts";
 import { CLONE } from "../kernel/flags.ts";
+import { prebuilt } from "./prebuilt.ts";
 
 /**
  * The default profile: all that programs need, and nothing that reaches beyond a container. Its strength is that of
@@ -70,7 +71,7 @@ const ENOSYS = 38;
 const AF_VSOCK = 40;
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
-const LOW = 0xffffffffn;
+const LOW = 0xffffffff;
 
 const NEW_NAMESPACES =
   CLONE.NEWNS | CLONE.NEWCGROUP | CLONE.NEWUTS | CLONE.NEWIPC | CLONE.NEWUSER | CLONE.NEWPID | CLONE.NEWNET;
@@ -78,8 +79,31 @@ const NEW_NAMESPACES =
 /** personality(2): Linux, Linux with 32-bit addresses, both with fixed addresses, and the question. */
 const personalities = [0, 8, 0x20000, 0x20008, 0xffffffff];
 
-/** The default profile for a process with these capabilities. */
+/** The profile that most containers have is assembled ahead of time (scripts/prebuild-filter.ts; a test compares). */
+const prebuiltProfiles = new WeakMap<Seccomp, Arch>();
+export const prebuiltFilter = (profile: Seccomp): Uint8Array | undefined => {
+  const arch = prebuiltProfiles.get(profile);
+  return arch && Buffer.from(prebuilt[arch], "base64");
+};
+
+/**
+ * The default profile for a process with these capabilities. Its rules are listed when they are asked for: with the
+ * usual capabilities nobody does.
+ */
 export function defaultProfile(arch: Arch, capabilities: readonly string[]): Seccomp {
+  const profile = {
+    defaultAction: "SCMP_ACT_ERRNO",
+    architectures: arch === "x86_64" ? ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"] : ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
+    get syscalls() {
+      return rules(capabilities);
+    },
+  } as const;
+  if (!byCapability.some(([c]) => c !== "CAP_SYS_CHROOT" && capabilities.includes(c)) && capabilities.includes("CAP_SYS_CHROOT"))
+    prebuiltProfiles.set(profile, arch);
+  return profile;
+}
+
+function rules(capabilities: readonly string[]): SeccompRule[] {
   const allow = (names: readonly string[], extra: Partial<SeccompRule> = {}): SeccompRule => ({
     names,
     action: "SCMP_ACT_ALLOW",
@@ -103,10 +127,5 @@ export function defaultProfile(arch: Arch, capabilities: readonly string[]): Sec
       args: [{ index: 1, value: LOW, valueTwo: request, op: "SCMP_CMP_MASKED_EQ" }],
     });
   syscalls.push(allow(["ioctl"]));
-  return {
-    defaultAction: "SCMP_ACT_ERRNO",
-    architectures:
-      arch === "x86_64" ? ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"] : ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
-    syscalls,
-  };
+  return syscalls;
 }

@@ -4,6 +4,7 @@ import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
 import type { Context } from "./context.ts";
+import { FD } from "./descriptors.ts";
 import { launcherPipes, openOwnFile } from "./exec.ts";
 import type { Job } from "./job.ts";
 import type { Spec } from "./spec.ts";
@@ -37,6 +38,12 @@ function compileForLauncher(c: Context): void {
   main.spawn("start the supervisor", supervisor);
   writeSupervisor(c, supervisor, { streams, ...(warm && { warm }) });
 }
+/** So that the pipe to the front gets none of the numbers that the supervisor gives away. */
+function reserveLow(s: SectionBuilder): void {
+  for (let fd = FD.CONTROL + 1; fd < FD.WAITING; fd++)
+    s.call(`reserve file descriptor ${fd}`, "dup3", [FD.CONTROL, fd, O.CLOEXEC]);
+}
+
 const FRONT_PIPE = "pipe to the front";
 
 /** This process is what the command line became. Detached, it waits for the start only, and prints the name. */
@@ -48,6 +55,7 @@ function compileForCommand(c: Context, report: Job["report"] & { to: "command" }
 
   const supervisor = program.section("supervisor");
   const front = program.slot(FRONT_PIPE);
+  reserveLow(main);
   main.call("make the pipe to the front", "pipe2", [addressOf(front), O.CLOEXEC]);
   const pid = main.spawn("start the supervisor", supervisor);
   main.call("close the supervisor's end", "close", [high(front)]);

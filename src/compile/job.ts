@@ -2,7 +2,11 @@
 export type Job = {
   readonly name: string;
   /** The root filesystem: the spec's directory itself, or a copy-on-write view of it. */
-  readonly root: { readonly kind: "directory" } | { readonly kind: "overlay"; readonly keep?: string };
+  readonly root:
+    | { readonly kind: "directory" }
+    | { readonly kind: "overlay"; readonly keep?: string }
+    /** A view made of an overlay for each top-level directory: what a user namespace may do of the host's root. */
+    | { readonly kind: "parts"; readonly entries: readonly RootEntry[] };
   /** An existing directory of the host over which the root is assembled, in the container's mount namespace only. */
   readonly scratch: string;
   /** Whether each source of a bind mount is a directory: what to make as its mount point if that is missing. */
@@ -22,6 +26,11 @@ export type Job = {
   /** Instead of the command: wait for the rest of the program on this pipe (the warm pool). */
   readonly warm?: boolean;
 };
+
+/** An entry of the host's root directory; "mounts": a directory that other file systems are mounted below. */
+export type RootEntry =
+  | { readonly name: string; readonly kind: "directory" | "mounts" }
+  | { readonly name: string; readonly kind: "link"; readonly target: string };
 
 export type Stdio =
   | { readonly kind: "inherit" }

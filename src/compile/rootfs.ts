@@ -3,6 +3,7 @@ import { AT_FDCWD, MNT_DETACH, MOUNT_ATTR, MS, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { type Context, isNew } from "./context.ts";
+import type { RootEntry } from "./job.ts";
 import { attach, cloneTree, newFilesystem, setAttributes } from "./mounts.ts";
 
 const propagations = { shared: MS.SHARED, slave: MS.SLAVE, private: MS.PRIVATE, unbindable: MS.UNBINDABLE };
@@ -77,6 +78,36 @@ function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined
   }
 }
 
+/**
+ * In a user namespace no file system that has others mounted below may be a layer (their mounts are locked to it), so
+ * the view is put together from the directories at the top. One with mounts below is shown read-only.
+ */
+function assembleParts(c: Context, s: SectionBuilder, entries: readonly RootEntry[]): void {
+  const { scratch } = c.job;
+  const made = new Map<RootEntry, Slot>();
+  for (const e of entries)
+    if (e.kind === "mounts") made.set(e, cloneTree(s, `open /${e.name}`, AT_FDCWD, `/${e.name}`, true));
+  const memory = newFilesystem(s, "tmpfs", [["source", "caisson"], ["mode", "755"]]);
+  attach(s, `cover ${scratch}`, memory, openDirectory(s, scratch));
+  for (const name of ["changes", "root"])
+    s.call(`make ${scratch}/${name}`, "mkdirat", [AT_FDCWD, `${scratch}/${name}`, 0o755]);
+  const top = cloneTree(s, "open the new root", AT_FDCWD, `${scratch}/root`, false);
+  attach(s, "make the new root a mount", top, openDirectory(s, `${scratch}/root`));
+  s.call("enter the new root", "chdir", [`${scratch}/root`]);
+  for (const e of entries) {
+    if (e.kind === "link") {
+      s.call(`make the link /${e.name}`, "symlinkat", [e.target, AT_FDCWD, e.name]);
+      continue;
+    }
+    s.call(`make /${e.name}`, "mkdirat", [AT_FDCWD, e.name, 0o755]);
+    const tree = made.get(e);
+    if (tree) setAttributes(s, `make /${e.name} read-only`, tree, { set: MOUNT_ATTR.RDONLY, recursive: true });
+    else makeUpper(s, `${scratch}/changes/${e.name}`);
+    const mounted = tree ?? overlay(c, s, `/${e.name}`, `${scratch}/changes/${e.name}`);
+    attach(s, `mount the view of /${e.name}`, mounted, openDirectory(s, e.name));
+  }
+}
+
 function assembleDirectory(c: Context, s: SectionBuilder): void {
   const path = c.spec.root?.path ?? "";
   const tree = cloneTree(s, `open the root filesystem ${path}`, AT_FDCWD, path, true);
@@ -87,6 +118,7 @@ function assembleDirectory(c: Context, s: SectionBuilder): void {
 /** pivot_root(2) with both arguments ".": the old root is stacked on the new one and detached. */
 export function enterRoot(c: Context, s: SectionBuilder): Slot {
   if (c.job.root.kind === "overlay") assembleOverlay(c, s, c.job.root.keep);
+  else if (c.job.root.kind === "parts") assembleParts(c, s, c.job.root.entries);
   else assembleDirectory(c, s);
   s.call("change the root", "pivot_root", [".", "."]);
   s.call("leave the host's root", "umount2", [".", MNT_DETACH]);

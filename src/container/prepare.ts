@@ -1,11 +1,11 @@
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { findLayout } from "../cgroups/layout.ts";
 import { planGroups } from "../cgroups/plan.ts";
-import type { Job, Stdio } from "../compile/job.ts";
+import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
-import { InvalidOptionError } from "../values/errors.ts";
+import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { describe, isRootless } from "./describe.ts";
 import { describeDevices } from "./devices.ts";
@@ -60,6 +60,19 @@ const readControllers = (point: string): string[] => {
   }
 };
 
+/** What is replaced by file systems of the container's own. */
+const OWN = ["proc", "sys", "dev", "run"];
+
+function rootEntries(facts: HostFacts): RootEntry[] {
+  const shown = readdirSync("/", { withFileTypes: true }).filter((e) => !e.name.startsWith("."));
+  return shown.flatMap((e): RootEntry[] => {
+    const path = `/${e.name}`;
+    if (e.isSymbolicLink()) return [{ name: e.name, kind: "link", target: readlinkSync(path) }];
+    if (!e.isDirectory() || OWN.includes(e.name)) return [];
+    return [{ name: e.name, kind: facts.mounts.some((m) => m.point.startsWith(`${path}/`)) ? "mounts" : "directory" }];
+  });
+}
+
 /** Not to be had without privileges: named, so that nobody relies on a limit that isn't there. */
 function notApplied(o: ContainerOptions, rootless: boolean): string[] {
   if (!rootless) return [];
@@ -80,6 +93,8 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
   const overlayOf = typeof o.rootfs === "object" ? o.rootfs.overlay : undefined;
   const onHost = o.rootfs === undefined;
   const root = onHost ? "/" : directory("rootfs", overlayOf ?? (o.rootfs as string));
+  const userns = rootless || o.idMap !== undefined;
+  if (o.keep && onHost && userns) throw new UnsupportedError("keep", "a view of the host's root in a user namespace is in memory only");
   const overlay = onHost || overlayOf !== undefined;
   if (o.keep && !overlay) throw new InvalidOptionError("keep", o.keep, "of use with a root filesystem that is written to directly");
   if (command.some((a) => a.includes("\0"))) throw new InvalidOptionError("command", command.join(" "), "text without NUL bytes");
@@ -99,7 +114,7 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
     notApplied: notApplied(o, rootless),
     job: {
       name,
-      root: overlay ? { kind: "overlay", ...(keep && { keep }) } : { kind: "directory" },
+      root: onHost && userns ? { kind: "parts", entries: rootEntries(facts) } : overlay ? { kind: "overlay", ...(keep && { keep }) } : { kind: "directory" },
       scratch: ensureDirectory(state),
       directories: { ...directories, "/sys": true },
       deviceSources: describeDevices(o.devices ?? []).sources,

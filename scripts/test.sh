@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# The test command: unit, golden, property and integration tests under Bun, then the library's cases under Node.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=node_modules/.bin
+"$bin/tsc" --noEmit
+"$bin/bun" test --timeout 30000 test
+"$bin/tsc" -p tsconfig.test.json
+node --test test/container/library.node.mjs

@@ -1,0 +1,96 @@
+import { afterAll, expect, test } from "bun:test";
+import { join } from "node:path";
+import { isRoot, leftovers } from "../helpers/machine.ts";
+
+const caisson = join(import.meta.dir, "../../dist/caisson");
+
+async function sh(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const p = Bun.spawn([caisson, ...args], { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
+  const [out, err, code] = await Promise.all([new Response(p.stdout).text(), new Response(p.stderr).text(), p.exited]);
+  return { code, out, err };
+}
+
+const root = test.skipIf(!isRoot);
+const before = leftovers();
+afterAll(async () => {
+  await Bun.sleep(100);
+  expect(leftovers()).toEqual(before);
+});
+
+root("run passes output and exit status through", async () => {
+  expect(await sh("run", "--", "sh", "-c", "echo hi; echo no >&2; exit 7")).toEqual({ code: 7, out: "hi\n", err: "no\n" });
+  expect((await sh("run", "sh", "-c", "kill -TERM $$; exit 3")).code).toBe(3);
+  expect((await sh("run", "--init", "sh", "-c", "kill -KILL $$")).code).toBe(137);
+});
+
+root("exit statuses 125, 126 and 127, each with one sentence", async () => {
+  expect(await sh("run", "nosuchcommand")).toEqual({
+    code: 127,
+    out: "",
+    err: "caisson: execute nosuchcommand: ENOENT (command not found in the container)\n",
+  });
+  expect((await sh("run", "/etc/passwd")).code).toBe(126);
+  expect((await sh("run", "--memory", "12Q", "true")).code).toBe(125);
+  expect((await sh("run", "--bogus", "true")).err).toContain('Unknown option \'--bogus\'');
+  expect((await sh("frobnicate")).err).toContain('COMMAND: "frobnicate" is not a command');
+  expect((await sh("run")).code).toBe(125);
+});
+
+root("an end that was not the command's own choice is explained", async () => {
+  expect(await sh("run", "--timeout", "100ms", "sleep", "9")).toEqual({ code: 137, out: "", err: "caisson: killed: the time given by --timeout was over\n" });
+  const oom = await sh("run", "--memory", "16M", "tail", "/dev/zero");
+  expect([oom.code, oom.err]).toEqual([137, "caisson: killed: out of memory (--memory)\n"]);
+});
+
+root("the life of a detached container", async () => {
+  const name = `life-${process.pid}`;
+  try {
+    expect(await sh("run", "-d", "--name", name, "--", "sh", "-c", "echo started; sleep 60")).toEqual({ code: 0, out: `${name}\n`, err: "" });
+    expect((await sh("ps")).out).toContain(name);
+    expect((await sh("run", "--name", name, "true")).err).toContain("a container of this name is there already");
+    expect((await sh("exec", name, "sh", "-c", "hostname; exit 5")).out).toBe(`${name}\n`);
+    expect((await sh("exec", "-w", "/tmp", "-e", "A=1", name, "sh", "-c", "pwd; echo $A")).out).toBe("/tmp\n1\n");
+    expect((await sh("exec", name, "nosuchcommand")).code).toBe(127);
+    expect((await sh("logs", name)).out).toBe("started\n");
+    expect(JSON.parse((await sh("inspect", name)).out)[0]).toMatchObject({ name, status: "running" });
+    expect((await sh("rm", name)).err).toContain("--force kills it first");
+    expect((await sh("stop", "--time", "200ms", name)).code).toBe(0);
+    expect((await sh("wait", name)).out).toBe("137\n");
+    expect((await sh("ps", "--all", "--json")).out).toContain('"status":"exited"');
+  } finally {
+    expect((await sh("rm", "--force", name)).code).toBe(0);
+  }
+  expect((await sh("inspect", name)).err).toContain("no container is named");
+});
+
+root("a detached start that fails says so", async () => {
+  const r = await sh("run", "-d", "nosuchcommand");
+  expect([r.code, r.out]).toEqual([127, ""]);
+  expect(r.err).toContain("command not found");
+});
+
+root("diff lists what a kept run changed", async () => {
+  const name = `diff-${process.pid}`;
+  await sh("run", "--keep", "--name", name, "sh", "-c", "echo a > /root/new-file; rm /etc/issue; echo b >> /etc/passwd");
+  expect((await sh("diff", name)).out).toBe("D /etc/issue\nC /etc/passwd\nA /root/new-file\n");
+  expect((await sh("rm", name)).code).toBe(0);
+});
+
+root("explain makes no system call of the program, and compile makes a file of it", async () => {
+  const explained = await sh("explain", "--", "echo", "hi");
+  expect(explained.out).toMatch(/pivot_root\("\.", "\."\)[\s\S]*execve\("\/usr\/bin\/echo", \["echo", "hi"\]/);
+  expect(JSON.parse((await sh("explain", "--spec", "--memory", "64M", "true")).out).linux.resources).toEqual({ memory: { limit: 67108864 } });
+  const file = `/tmp/caisson-compiled-${process.pid}`;
+  try {
+    expect((await sh("compile", "-o", file, "--", "echo", "alone")).code).toBe(0);
+    expect(await new Response(Bun.spawn([file], { env: {} }).stdout).text()).toBe("alone\n");
+  } finally {
+    await Bun.file(file).delete();
+  }
+});
+
+root("doctor looks, and help helps", async () => {
+  expect((await sh("doctor")).out).toMatch(/yes\s+mnt namespace/);
+  for (const c of ["run", "exec", "ps", "doctor"]) expect((await sh(c, "--help")).out).toContain(`caisson ${c}`);
+  expect((await sh("completion", "bash")).out).toContain("complete -o default -F _caisson caisson");
+});

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** The library, as Node and Bun both must have it: each case is a function, run by the test runner of the platform. */
+type Library = typeof import("../../src/index.ts");
+
+export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
+  "runs a command and collects what it writes": async ({ run }) => {
+    const r = await run(["sh", "-c", "echo out; echo err >&2; exit 3"]);
+    assert.equal(r.exitCode, 3);
+    assert.equal(r.stdout, "out\n");
+    assert.equal(r.stderr, "err\n");
+    assert.ok(r.wallTime > 0 && r.peakMemory > 0);
+  },
+  "gives input, and /dev/stdout is a pipe that can be opened again": async ({ run }) => {
+    const r = await run(["sh", "-c", "cat > /dev/stdout"], { input: "some text" });
+    assert.equal(r.stdout, "some text");
+  },
+  "moves much data with back-pressure": async ({ run }) => {
+    const r = await run(["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; cat | wc -c"], { input: "y".repeat(500_000) });
+    assert.equal(r.stdout.length, 3_000_000 + "500000\n".length);
+  },
+  "is process 1 of its own, with its own host name and loopback up": async ({ run }) => {
+    const r = await run(["sh", "-c", "echo $$; hostname; cat /sys/class/net/lo/flags; ls /sys/class/net"], { hostname: "box" });
+    assert.equal(r.stdout, "1\nbox\n0x9\nlo\n");
+  },
+  "writes to a view of this machine's root, and nothing of it stays": async ({ run }) => {
+    const before = readFileSync("/etc/passwd", "utf8");
+    const r = await run(["sh", "-c", "echo x > /etc/passwd && rm -r /usr/bin/env && cat /etc/passwd && test ! -e /usr/bin/env"]);
+    assert.equal(r.stdout, "x\n");
+    assert.equal(r.exitCode, 0);
+    assert.equal(readFileSync("/etc/passwd", "utf8"), before);
+  },
+  "shows volumes, read-only ones read-only": async ({ run }) => {
+    const dir = mkdtempSync(join(tmpdir(), "caisson-test-"));
+    try {
+      writeFileSync(join(dir, "in"), "hello");
+      const volumes = { "/new/place": dir, "/ro": { source: dir, readOnly: true } };
+      const r = await run(["sh", "-c", "cat /new/place/in; echo written > /new/place/out; echo no > /ro/in"], { volumes });
+      assert.equal(r.stdout, "hello");
+      assert.match(r.stderr, /Read-only file system/);
+      assert.equal(readFileSync(join(dir, "out"), "utf8"), "written\n");
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  },
+  "has no capability that it was not given, no_new_privs and a seccomp filter": async ({ run }) => {
+    const r = await run(["cat", "/proc/self/status"]);
+    assert.match(r.stdout, /^CapBnd:\t00000000800405eb$/m);
+    assert.match(r.stdout, /^NoNewPrivs:\t1$/m);
+    assert.match(r.stdout, /^Seccomp:\t2$/m);
+    const all = await run(["cat", "/proc/self/status"], { capDrop: ["ALL"], seccomp: "unconfined", noNewPrivileges: false });
+    assert.match(all.stdout, /^CapEff:\t0000000000000000$/m);
+    assert.match(all.stdout, /^Seccomp:\t0$/m);
+  },
+  "has no file descriptor but its streams": async ({ run }) => {
+    const r = await run(["sh", "-c", "ls /proc/self/fd"]);
+    assert.deepEqual(r.stdout.trim().split("\n").map(Number).filter((n) => n > 3), []);
+  },
+  "refuses what the default profile forbids, and hides what is masked": async ({ run }) => {
+    const r = await run(["sh", "-c", "mount -t tmpfs x /mnt; wc -c < /proc/keys; ls /sys/firmware | wc -l; echo 1 > /proc/sys/kernel/sysrq"]);
+    assert.match(r.stdout, /^0\n0\n/m);
+    assert.match(r.stderr, /(denied|not permitted|must be superuser)/);
+    assert.match(r.stderr, /Read-only file system/);
+  },
+  "runs as another user": async ({ run }) => {
+    const r = await run(["id"], { user: "nobody", groups: ["mail"], workdir: "/" });
+    assert.match(r.stdout, /^uid=65534\(nobody\) gid=65534\(nogroup\) groups=65534\(nogroup\),8\(mail\)/);
+  },
+  "ends at its time limit": async ({ run }) => {
+    const r = await run(["sleep", "30"], { timeout: "100ms" });
+    assert.equal(r.timedOut, true);
+    assert.equal(r.signal, "SIGKILL");
+  },
+  "ends when the caller no longer wants it": async ({ run }) => {
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(new Error("no longer")), 100);
+    await assert.rejects(run(["sleep", "30"], { signal: abort.signal }), /no longer/);
+  },
+  "sets resource limits, sysctls, the environment and the clock's offset": async ({ run }) => {
+    const r = await run(["sh", "-c", "ulimit -n; cat /proc/sys/net/ipv4/ip_forward; echo $A; cut -d. -f1 /proc/uptime"], {
+      ulimits: { nofile: 77 },
+      sysctls: { "net.ipv4.ip_forward": "1" },
+      env: { A: "b c" },
+      clock: { monotonic: 100_000, boottime: 100_000_000 },
+    });
+    const [files, forward, a, uptime] = r.stdout.split("\n");
+    assert.deepEqual([files, forward, a], ["77", "1", "b c"]);
+    assert.ok(Number(uptime) >= 100_000_000);
+  },
+  "has a first process that reaps, and one with a terminal has a terminal": async ({ run }) => {
+    const init = await run(["sh", "-c", "echo $$; exit 4"], { init: true });
+    assert.deepEqual([init.stdout, init.exitCode], ["2\n", 4]);
+    const tty = await run(["sh", "-c", "tty; stty size"], { tty: { rows: 11, columns: 22 } });
+    assert.equal(tty.stdout, "/dev/pts/0\r\n11 22\r\n");
+  },
+  "says what is wrong with an option, and has touched nothing": async ({ run, InvalidOptionError }) => {
+    const bad: [object, RegExp][] = [
+      [{ memory: "12Q" }, /^memory: "12Q" is not a size/],
+      [{ memory: "4K" }, /^memory: "4K" is not at least 1M/],
+      [{ colour: "red" }, /^colour: "red" is not an option; known are name, rootfs/],
+      [{ user: "nosuchuser" }, /^user: "nosuchuser" is not a user/],
+      [{ volumes: { "/x": "/no/such/path" } }, /^volumes\.\/x: "\/no\/such\/path" is not an existing file/],
+      [{ volumes: { "../x": "/tmp" } }, /^volumes: "..\/x" is not an absolute path/],
+      [{ rootfs: "/no/such/root" }, /^rootfs: .* is not an existing directory/],
+      [{ capAdd: ["FLY"] }, /^capAdd: "FLY" is not a capability/],
+      [{ ulimits: { files: 3 } }, /^ulimits: "files" is not one of/],
+      [{ name: "../up" }, /^name: /],
+    ];
+    for (const [options, message] of bad)
+      await assert.rejects(run(["true"], options), (e: Error) => e instanceof InvalidOptionError && message.test(e.message));
+  },
+  "says which step failed": async ({ run, StepError }) => {
+    await assert.rejects(run(["nosuchcommand"]), (e: Error) => e instanceof StepError && e.exitCode === 127 && e.errno === "ENOENT");
+    await assert.rejects(run(["/etc/passwd"]), (e: Error) => e instanceof StepError && e.exitCode === 126 && e.errno === "EACCES");
+    await assert.rejects(run(["true"], { workdir: "/no/dir" }), (e: Error) => e instanceof StepError && e.exitCode === 125 && e.path === "/no/dir");
+  },
+  "keeps a container alive, runs commands in it, and disposes of it": async ({ container, listContainers }) => {
+    const box = await container();
+    try {
+      const file = "a b; echo no";
+      assert.equal((await box.$`echo ${file} x=${1}`).stdout, "a b; echo no x=1\n");
+      await box.run(["sh", "-c", "echo kept > /tmp/note"]);
+      assert.equal((await box.$`cat /tmp/note`).stdout, "kept\n");
+      const lines: string[] = [];
+      const process = await box.spawn(["sh", "-c", "echo one; echo two"]);
+      for await (const line of process.lines()) lines.push(line);
+      assert.deepEqual(lines, ["one", "two"]);
+      assert.ok(listContainers().some((c) => c.noted.name === box.name && c.status === "running"));
+      assert.match(box.plan(), /pivot_root\("\.", "\."\)/);
+      await assert.rejects(box.$`nosuchcommand`, /command not found/);
+    } finally {
+      await box.dispose();
+    }
+    assert.ok(!listContainers().some((c) => c.noted.name === box.name));
+  },
+  "starts from a warm pool, each container once": async ({ containerPool }) => {
+    const pool = await containerPool({ size: 2 });
+    try {
+      for (let i = 0; i < 5; i++) {
+        const r = await pool.run(["sh", "-c", `test ! -e /used && touch /used && echo ${i}`]);
+        assert.equal(r.stdout, `${i}\n`);
+      }
+      await assert.rejects(pool.run(["nosuchcommand"]), /command not found/);
+    } finally {
+      await pool.dispose();
+    }
+  },
+  "runs many at once with different limits": async ({ run }) => {
+    const all = await Promise.all(Array.from({ length: 30 }, (_, i) => run(["sh", "-c", `echo ${i}; ulimit -n`], { ulimits: { nofile: 50 + i } })));
+    all.forEach((r, i) => assert.equal(r.stdout, `${i}\n${50 + i}\n`));
+  },
+  "does without privileges, and says what it could not apply": async ({ run }) => {
+    const r = await run(["sh", "-c", "id -u; touch /etc/x && echo written"], { rootless: true, memory: "64M" });
+    assert.equal(r.stdout, "0\nwritten\n");
+    assert.match(r.notApplied.join(), /^memory: an unprivileged user/);
+  },
+  "feels its limits of memory, processes and CPU time": async ({ run }) => {
+    const fat = await run(["sh", "-c", "tail /dev/zero"], { memory: "16M" });
+    assert.equal(fat.oomKilled, true);
+    assert.ok(fat.peakMemory <= 16 * 2 ** 20);
+    const many = await run(["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 0.2 & done; wait"], { pidsLimit: 4 });
+    assert.match(many.stderr, /fork/);
+    const slow = await run(["sh", "-c", "while :; do :; done"], { cpus: 0.2, timeout: "1s" });
+    assert.ok(slow.cpuTime < 0.4, `${slow.cpuTime} s of CPU time in a second of 0.2 CPUs`);
+  },
+};

@@ -9,7 +9,9 @@ import { filterBytes } from "../src/seccomp/bpf.ts";
 import { defaultProfile } from "../src/seccomp/profile.ts";
 
 const filter = (arch: Arch) =>
-  Buffer.from(filterBytes(assemble(defaultProfile(arch, defaultCapabilities), nativeArchitecture(arch)))).toString("base64");
+  Buffer.from(filterBytes(assemble(defaultProfile(arch, defaultCapabilities), nativeArchitecture(arch)))).toString(
+    "base64",
+  );
 const wrapped = (text: string) => (text.match(/.{1,110}/g) ?? []).map((l) => `    "${l}"`).join(" +\n");
 const parts = (["x86_64", "aarch64"] as const).map((arch) => `  ${arch}:\n${wrapped(filter(arch))},\n`);
 writeFileSync(

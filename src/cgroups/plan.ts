@@ -5,7 +5,13 @@ import type { Layout } from "./layout.ts";
 
 type Write = CgroupPlan["groups"][number]["writes"][number];
 type Read = CgroupPlan["groups"][number]["reads"][number];
-type Wanted = { readonly controller: string; readonly v1: Write[]; readonly v2: Write[]; readonly v1Reads: Read[]; readonly v2Reads: Read[] };
+type Wanted = {
+  readonly controller: string;
+  readonly v1: Write[];
+  readonly v2: Write[];
+  readonly v1Reads: Read[];
+  readonly v2Reads: Read[];
+};
 
 const PERIOD = 100_000;
 const text = (file: string, value: number | string, ignore?: readonly string[]): Write => ({

@@ -1,6 +1,6 @@
 import { fstatSync, readFileSync, readSync } from "node:fs";
-import { AFTER_FD } from "../compile/report.ts";
 import { FD } from "../compile/descriptors.ts";
+import { AFTER_FD } from "../compile/report.ts";
 import { stepError } from "../container/failure.ts";
 import { readEnding, readFailure } from "../container/record.ts";
 import { signalName } from "../kernel/signals.ts";
@@ -37,6 +37,7 @@ export function after(keys: string): number {
   const signal = ending.signal || ending.exitCode - 128;
   if (ending.timedOut) complain("killed: the time given by --timeout was over");
   else if (ending.oomKilled && signal === SIGKILL) complain("killed: out of memory (--memory)");
-  else if (signal === SIGSYS) complain(`killed by ${signalName(SIGSYS)}: a system call that its seccomp profile forbids`);
+  else if (signal === SIGSYS)
+    complain(`killed by ${signalName(SIGSYS)}: a system call that its seccomp profile forbids`);
   return ending.exitCode;
 }

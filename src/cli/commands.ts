@@ -11,7 +11,8 @@ const json: OptionTable = { json: { type: "boolean", help: "as JSON" } };
 const signal: OptionTable = { signal: { type: "string", short: "s", value: "SIG", help: "the signal to send" } };
 
 function some(names: readonly string[]): readonly string[] {
-  if (names.length === 0) throw new InvalidOptionError("NAME", "", 'given; "caisson ps --all" lists the containers there are');
+  if (names.length === 0)
+    throw new InvalidOptionError("NAME", "", 'given; "caisson ps --all" lists the containers there are');
   return names;
 }
 const first = (names: readonly string[]): string => some(names)[0] as string;
@@ -57,15 +58,30 @@ export const commands: Readonly<Record<string, Command>> = {
     own: "all",
     perform: (v, names) => containers.logs(v, first(names)),
   },
-  wait: { words: "NAME…", summary: "wait for the end, and print the exit status", options: {}, own: "all", perform: (_, n) => containers.wait(some(n)) },
+  wait: {
+    words: "NAME…",
+    summary: "wait for the end, and print the exit status",
+    options: {},
+    own: "all",
+    perform: (_, n) => containers.wait(some(n)),
+  },
   stop: {
     words: "[options] NAME…",
     summary: "ask to end, then kill",
-    options: { time: { type: "string", value: "TIME", help: "how long to wait before killing (default 10s)" }, ...signal },
+    options: {
+      time: { type: "string", value: "TIME", help: "how long to wait before killing (default 10s)" },
+      ...signal,
+    },
     own: "all",
     perform: (v, n) => containers.stop(v, some(n)),
   },
-  kill: { words: "[options] NAME…", summary: "send a signal (default KILL)", options: signal, own: "all", perform: (v, n) => containers.kill(v, some(n)) },
+  kill: {
+    words: "[options] NAME…",
+    summary: "send a signal (default KILL)",
+    options: signal,
+    own: "all",
+    perform: (v, n) => containers.kill(v, some(n)),
+  },
   rm: {
     words: "[options] NAME…",
     summary: "remove what is left of a container",
@@ -73,7 +89,13 @@ export const commands: Readonly<Record<string, Command>> = {
     own: "all",
     perform: (v, n) => containers.rm(v, some(n)),
   },
-  inspect: { words: "NAME…", summary: "all that is known of a container, as JSON", options: {}, own: "all", perform: (_, n) => containers.inspect(some(n)) },
+  inspect: {
+    words: "NAME…",
+    summary: "all that is known of a container, as JSON",
+    options: {},
+    own: "all",
+    perform: (_, n) => containers.inspect(some(n)),
+  },
   diff: {
     words: "NAME",
     summary: "what a container run with --keep added (A), changed (C) and deleted (D)",
@@ -95,7 +117,13 @@ export const commands: Readonly<Record<string, Command>> = {
     own: 0,
     perform: compileToFile,
   },
-  doctor: { words: "", summary: "what this machine can and cannot do, and why", options: json, own: "all", perform: (v) => doctor(v["json"] === true) },
+  doctor: {
+    words: "",
+    summary: "what this machine can and cannot do, and why",
+    options: json,
+    own: "all",
+    perform: (v) => doctor(v["json"] === true),
+  },
   completion: {
     words: "bash|zsh",
     summary: "print a completion script for a shell",

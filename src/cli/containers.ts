@@ -1,7 +1,14 @@
 import { createReadStream, existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { compileExec } from "../compile/exec.ts";
-import { findContainer, type Known, listContainers, removeContainer, runningContainer, sweep } from "../container/state.ts";
+import {
+  findContainer,
+  type Known,
+  listContainers,
+  removeContainer,
+  runningContainer,
+  sweep,
+} from "../container/state.ts";
 import { resolveUser } from "../container/users.ts";
 import { hostFacts } from "../host/facts.ts";
 import { KILL_EVERYTHING, signalNumber } from "../kernel/signals.ts";
@@ -21,7 +28,13 @@ export function ps(v: Values): number {
   if (v["json"]) print(JSON.stringify(shown.map(publicFacts)));
   else if (v["quiet"]) for (const c of shown) print(c.noted.name);
   else {
-    const rows = shown.map((c) => [c.noted.name, describeStatus(c), String(c.started?.pid ?? "-"), ago(c.noted.createdAt), c.noted.command.join(" ").slice(0, 60)]);
+    const rows = shown.map((c) => [
+      c.noted.name,
+      describeStatus(c),
+      String(c.started?.pid ?? "-"),
+      ago(c.noted.createdAt),
+      c.noted.command.join(" ").slice(0, 60),
+    ]);
     print(table(["NAME", "STATUS", "PID", "AGE", "COMMAND"], rows));
   }
   return 0;
@@ -32,13 +45,29 @@ const publicFacts = (c: Known) => ({
   status: c.status,
   command: c.noted.command,
   createdAt: new Date(c.noted.createdAt).toISOString(),
-  ...(c.started && { pid: c.started.pid, supervisor: c.started.supervisor, startedAt: new Date(c.started.startedAt).toISOString() }),
+  ...(c.started && {
+    pid: c.started.pid,
+    supervisor: c.started.supervisor,
+    startedAt: new Date(c.started.startedAt).toISOString(),
+  }),
   ...(c.ending && { ...c.ending, endedAt: new Date(c.ending.endedAt).toISOString() }),
 });
 
 export function inspect(names: readonly string[]): number {
   const found = names.map(findContainer);
-  print(JSON.stringify(found.map((c) => ({ ...publicFacts(c), controlGroups: c.noted.cgroup.groups.map((g) => g.path), log: c.noted.log, keep: c.noted.keep, spec: c.noted.spec })), null, 2));
+  print(
+    JSON.stringify(
+      found.map((c) => ({
+        ...publicFacts(c),
+        controlGroups: c.noted.cgroup.groups.map((g) => g.path),
+        log: c.noted.log,
+        keep: c.noted.keep,
+        spec: c.noted.spec,
+      })),
+      null,
+      2,
+    ),
+  );
   return 0;
 }
 
@@ -67,13 +96,17 @@ export function exec(v: Values, name: string, command: readonly string[]): Promi
     cgroup: c.noted.cgroup,
     report: commandReport(file, [], { detach: false, explain: false }),
   } as const;
-  return perform(compileExec({ ...spec, process: { ...spec.process, user, env, cwd, args: command } }, facts, job, c.started.pid), file);
+  return perform(
+    compileExec({ ...spec, process: { ...spec.process, user, env, cwd, args: command } }, facts, job, c.started.pid),
+    file,
+  );
 }
 
 export async function logs(v: Values, name: string): Promise<number> {
   const c = findContainer(name);
   const { log } = c.noted;
-  if (!log || !existsSync(log)) throw new NameError(name, `the container ${c.noted.name} has no log: only detached containers have one`);
+  if (!log || !existsSync(log))
+    throw new NameError(name, `the container ${c.noted.name} has no log: only detached containers have one`);
   let at = 0;
   const copy = async () => {
     for await (const chunk of createReadStream(log, { start: at })) {

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { findLayout } from "../cgroups/layout.ts";
+import type { ContainerOptions } from "../container/options.ts";
+import { run } from "../container/run.ts";
 import { hostFacts, kernelAtLeast } from "../host/facts.ts";
 import { executor } from "../program/executor.ts";
-import { run } from "../container/run.ts";
-import type { ContainerOptions } from "../container/options.ts";
 import { print, table } from "./output.ts";
 
 type Finding = { readonly feature: string; readonly ok: boolean; readonly why: string };
@@ -46,16 +46,33 @@ export async function findings(): Promise<Finding[]> {
   const apparmor = read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
   const userns = read("/proc/sys/kernel/unprivileged_userns_clone");
   return [
-    { feature: "kernel", ok: kernelAtLeast(facts, 5, 12), why: `${facts.kernel.join(".")}; 5.12 is needed (mount_setattr)` },
+    {
+      feature: "kernel",
+      ok: kernelAtLeast(facts, 5, 12),
+      why: `${facts.kernel.join(".")}; 5.12 is needed (mount_setattr)`,
+    },
     { feature: "executor", ok: existsSync(executor().path), why: executor().path },
-    { feature: "root", ok: facts.uid === 0, why: facts.uid === 0 ? "limits can be set" : "as a user: no control groups" },
+    {
+      feature: "root",
+      ok: facts.uid === 0,
+      why: facts.uid === 0 ? "limits can be set" : "as a user: no control groups",
+    },
     ...namespaces(),
-    { feature: "seccomp filters", ok: existsSync("/proc/sys/kernel/seccomp"), why: read("/proc/sys/kernel/seccomp/actions_avail") ?? "the kernel lacks them" },
+    {
+      feature: "seccomp filters",
+      ok: existsSync("/proc/sys/kernel/seccomp"),
+      why: read("/proc/sys/kernel/seccomp/actions_avail") ?? "the kernel lacks them",
+    },
     ...controllers(),
     {
       feature: "user namespaces for all users",
       ok: userns !== "0" && apparmor !== "1",
-      why: userns === "0" ? "kernel.unprivileged_userns_clone is 0" : apparmor === "1" ? "AppArmor restricts them" : "allowed",
+      why:
+        userns === "0"
+          ? "kernel.unprivileged_userns_clone is 0"
+          : apparmor === "1"
+            ? "AppArmor restricts them"
+            : "allowed",
     },
     await trial("a container on a view of this root", {}),
     await trial("the same in a user namespace", { rootless: true }),
@@ -66,6 +83,12 @@ export async function findings(): Promise<Finding[]> {
 export async function doctor(json: boolean): Promise<number> {
   const found = await findings();
   if (json) print(JSON.stringify(found));
-  else print(table(["", "FEATURE", "WHY"], found.map((f) => [f.ok ? "yes" : "NO", f.feature, f.why])));
+  else
+    print(
+      table(
+        ["", "FEATURE", "WHY"],
+        found.map((f) => [f.ok ? "yes" : "NO", f.feature, f.why]),
+      ),
+    );
   return found.some((f) => f.feature === "kernel" && !f.ok) ? 1 : 0;
 }

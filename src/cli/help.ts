@@ -5,13 +5,19 @@ export type Command = {
   readonly summary: string;
   readonly details?: string;
   readonly options: OptionTable;
-  readonly perform: (values: { [name: string]: string | boolean | (string | boolean)[] | undefined }, rest: readonly string[]) => number | Promise<number>;
+  readonly perform: (
+    values: { [name: string]: string | boolean | (string | boolean)[] | undefined },
+    rest: readonly string[],
+  ) => number | Promise<number>;
   /** How many words before the command of the container are this command's own. */
   readonly own: "all" | number;
 };
 
 function optionLines(table: OptionTable): string[] {
-  const rows = Object.entries(table).map(([name, r]) => [`${r.short ? `-${r.short}, ` : "    "}--${name}${r.value ? ` ${r.value}` : ""}`, r.help]);
+  const rows = Object.entries(table).map(([name, r]) => [
+    `${r.short ? `-${r.short}, ` : "    "}--${name}${r.value ? ` ${r.value}` : ""}`,
+    r.help,
+  ]);
   const width = Math.max(0, ...rows.map(([left = ""]) => left.length));
   return rows.map(([left = "", right]) => `  ${left.padEnd(width)}  ${right}`);
 }
@@ -43,7 +49,12 @@ export function overview(commands: Readonly<Record<string, Command>>): string {
 
 export function completion(shell: string, commands: Readonly<Record<string, Command>>): string {
   const names = Object.keys(commands).filter((n) => !n.startsWith("_"));
-  const cases = names.map((n) => `    ${n}) words="${Object.keys(commands[n]?.options ?? {}).map((o) => `--${o}`).join(" ")} --help" ;;`);
+  const cases = names.map(
+    (n) =>
+      `    ${n}) words="${Object.keys(commands[n]?.options ?? {})
+        .map((o) => `--${o}`)
+        .join(" ")} --help" ;;`,
+  );
   const bash = [
     "_caisson() {",
     '  local words="" current="${COMP_WORDS[COMP_CWORD]}"',

@@ -21,7 +21,9 @@ function split(args: readonly string[], c: Command): [own: string[], rest: strin
       return [args.slice(0, i), args.slice(i)];
     }
     const long = /^--([^=]+)$/.exec(a)?.[1];
-    const row = long ? c.options[long] : Object.values(c.options).find((r) => r.short !== undefined && a === `-${r.short}`);
+    const row = long
+      ? c.options[long]
+      : Object.values(c.options).find((r) => r.short !== undefined && a === `-${r.short}`);
     if (row?.type === "string") i++;
   }
   return [[...args], []];
@@ -34,7 +36,11 @@ function parse(name: string, c: Command, own: string[]) {
     return parseArgs({ args: own, options, allowPositionals: true, strict: true });
   } catch (e) {
     const message = e instanceof Error ? (e.message.split(/\. |\n/)[0] ?? "") : String(e);
-    throw new InvalidOptionError(`caisson ${name}`, own.join(" "), `understood: ${message} ("caisson ${name} --help" lists the options)`);
+    throw new InvalidOptionError(
+      `caisson ${name}`,
+      own.join(" "),
+      `understood: ${message} ("caisson ${name} --help" lists the options)`,
+    );
   }
 }
 

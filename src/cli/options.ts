@@ -3,7 +3,13 @@ import type { ParseArgsConfig } from "node:util";
 import type { ContainerOptions, UlimitValue, Volume } from "../container/options.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 
-type Row = { readonly type: "string" | "boolean"; readonly multiple?: boolean; readonly short?: string; readonly value?: string; readonly help: string };
+type Row = {
+  readonly type: "string" | "boolean";
+  readonly multiple?: boolean;
+  readonly short?: string;
+  readonly value?: string;
+  readonly help: string;
+};
 export type OptionTable = Readonly<Record<string, Row>>;
 
 /** Docker's names where Docker has one. */
@@ -12,9 +18,21 @@ export const containerOptions: OptionTable = {
   memory: { type: "string", short: "m", value: "SIZE", help: "memory limit, swap included: 512M" },
   cpus: { type: "string", value: "N", help: "CPUs' worth of time: 1.5" },
   "pids-limit": { type: "string", value: "N", help: "processes and threads at most" },
-  env: { type: "string", short: "e", multiple: true, value: "K=V", help: "set an environment variable; K alone takes the caller's" },
+  env: {
+    type: "string",
+    short: "e",
+    multiple: true,
+    value: "K=V",
+    help: "set an environment variable; K alone takes the caller's",
+  },
   "env-file": { type: "string", multiple: true, value: "FILE", help: "lines of K=V" },
-  volume: { type: "string", short: "v", multiple: true, value: "SRC:DST[:ro]", help: "show a host directory or file in the container" },
+  volume: {
+    type: "string",
+    short: "v",
+    multiple: true,
+    value: "SRC:DST[:ro]",
+    help: "show a host directory or file in the container",
+  },
   mount: { type: "string", multiple: true, value: "SPEC", help: "type=bind|tmpfs,source=…,target=…[,readonly]" },
   tmpfs: { type: "string", multiple: true, value: "DST[:OPTS]", help: "an empty file system in memory" },
   "read-only": { type: "boolean", help: "make the root filesystem read-only" },
@@ -23,11 +41,26 @@ export const containerOptions: OptionTable = {
   "group-add": { type: "string", multiple: true, value: "GROUP", help: "one more group" },
   hostname: { type: "string", short: "h", value: "NAME", help: "host name" },
   network: { type: "string", value: "none|host", help: "a loopback device only (default), or the host's network" },
-  share: { type: "string", multiple: true, value: "KIND", help: "share a namespace with the host: pid, ipc, uts, cgroup" },
+  share: {
+    type: "string",
+    multiple: true,
+    value: "KIND",
+    help: "share a namespace with the host: pid, ipc, uts, cgroup",
+  },
   "cap-add": { type: "string", multiple: true, value: "CAP", help: "give a capability, or ALL" },
   "cap-drop": { type: "string", multiple: true, value: "CAP", help: "take a capability, or ALL" },
-  "security-opt": { type: "string", multiple: true, value: "OPT", help: "seccomp=unconfined|FILE, no-new-privileges=false" },
-  ulimit: { type: "string", multiple: true, value: "NAME=SOFT[:HARD]", help: "a resource limit of each process: nofile=1024" },
+  "security-opt": {
+    type: "string",
+    multiple: true,
+    value: "OPT",
+    help: "seccomp=unconfined|FILE, no-new-privileges=false",
+  },
+  ulimit: {
+    type: "string",
+    multiple: true,
+    value: "NAME=SOFT[:HARD]",
+    help: "a resource limit of each process: nofile=1024",
+  },
   device: { type: "string", multiple: true, value: "DEV[:DST]", help: "give a device of the host" },
   sysctl: { type: "string", multiple: true, value: "K=V", help: "set a kernel parameter of its namespaces" },
   "oom-score-adj": { type: "string", value: "N", help: "-1000 to 1000: who is killed first when memory is short" },
@@ -102,13 +135,22 @@ function addVolume(m: Mounts, s: string): void {
 }
 
 function addMount(m: Mounts, s: string): void {
-  const words = new Map(s.split(",").map((w) => (w.includes("=") ? pair("--mount", w) : [w, "true"])) as [string, string][]);
+  const words = new Map(
+    s.split(",").map((w) => (w.includes("=") ? pair("--mount", w) : [w, "true"])) as [string, string][],
+  );
   const target = words.get("target") ?? words.get("destination") ?? words.get("dst");
   const source = words.get("source") ?? words.get("src");
   const type = words.get("type") ?? "bind";
   if (!target) throw new InvalidOptionError("--mount", s, "complete: target= is missing");
-  if (type === "tmpfs") m.tmpfs[target] = [words.has("tmpfs-size") && `size=${words.get("tmpfs-size")}`, words.has("tmpfs-mode") && `mode=${words.get("tmpfs-mode")}`].filter(Boolean).join(",");
-  else if (type !== "bind" || !source) throw new InvalidOptionError("--mount", s, "type=bind with source=, or type=tmpfs");
+  if (type === "tmpfs")
+    m.tmpfs[target] = [
+      words.has("tmpfs-size") && `size=${words.get("tmpfs-size")}`,
+      words.has("tmpfs-mode") && `mode=${words.get("tmpfs-mode")}`,
+    ]
+      .filter(Boolean)
+      .join(",");
+  else if (type !== "bind" || !source)
+    throw new InvalidOptionError("--mount", s, "type=bind with source=, or type=tmpfs");
   else m.volumes[target] = { source, readOnly: words.get("readonly") === "true" || words.get("ro") === "true" };
 }
 
@@ -130,7 +172,12 @@ function security(v: Values): Pick<ContainerOptions, "seccomp" | "noNewPrivilege
     if (key === "no-new-privileges" && (value === "true" || value === "false")) out.noNewPrivileges = value === "true";
     else if (key === "seccomp" && (value === "unconfined" || value === "default")) out.seccomp = value;
     else if (key === "seccomp") out.seccomp = JSON.parse(readLines("--security-opt seccomp", value).join("\n"));
-    else throw new InvalidOptionError("--security-opt", s, "seccomp=unconfined, seccomp=FILE or no-new-privileges=true|false");
+    else
+      throw new InvalidOptionError(
+        "--security-opt",
+        s,
+        "seccomp=unconfined, seccomp=FILE or no-new-privileges=true|false",
+      );
   }
   return out;
 }
@@ -177,7 +224,7 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["init", v["init"]],
     ["tty", v["tty"]],
     ["rootless", v["rootless"]],
-    ...Object.entries(security(v)) as [keyof ContainerOptions, unknown][],
+    ...(Object.entries(security(v)) as [keyof ContainerOptions, unknown][]),
   ];
   return Object.fromEntries(set.filter(([, value]) => value !== undefined)) as ContainerOptions;
 }
@@ -190,6 +237,7 @@ function choice(field: string, value: string | undefined, allowed: readonly stri
 function number(field: string, value: string | undefined, from: number, to: number): number | undefined {
   if (value === undefined) return undefined;
   const n = Number(value);
-  if (!Number.isInteger(n) || n < from || n > to) throw new InvalidOptionError(field, value, `a whole number from ${from} to ${to}`);
+  if (!Number.isInteger(n) || n < from || n > to)
+    throw new InvalidOptionError(field, value, `a whole number from ${from} to ${to}`);
   return n;
 }

@@ -23,15 +23,22 @@ function executableDirectory(facts: HostFacts): string {
 }
 
 /** A name for the file to be performed; its program names it too, to remove it first thing. */
-export const performedFile = (): string => join(executableDirectory(hostFacts()), `caisson-${randomBytes(8).toString("hex")}`);
+export const performedFile = (): string =>
+  join(executableDirectory(hostFacts()), `caisson-${randomBytes(8).toString("hex")}`);
 
 /** This command line, as the words to execute it with. */
 export function ownWords(): string[] {
   const compiled = process.versions["bun"] !== undefined && !/^bun/.test(basename(process.execPath));
-  return compiled ? [process.execPath] : [process.execPath, fileURLToPath(new URL("../bin/caisson.js", import.meta.url))];
+  return compiled
+    ? [process.execPath]
+    : [process.execPath, fileURLToPath(new URL("../bin/caisson.js", import.meta.url))];
 }
 
-export const commandReport = (file: string, keys: readonly string[], o: { detach: boolean; explain: boolean }): Report => ({
+export const commandReport = (
+  file: string,
+  keys: readonly string[],
+  o: { detach: boolean; explain: boolean },
+): Report => ({
   to: "command",
   file,
   after: [...ownWords(), "__after", keys.join(",")],

@@ -67,7 +67,13 @@ export function explain(v: Values, command: readonly string[]): number {
   const o = toContainerOptions(v);
   const p = prepare(o, command);
   const made = program(p, command, v, o, "/dev/shm/caisson-program");
-  print(v["spec"] ? JSON.stringify(p.spec, null, 2) : v["json"] ? JSON.stringify(explainData(made), null, 2) : explainText(made));
+  print(
+    v["spec"]
+      ? JSON.stringify(p.spec, null, 2)
+      : v["json"]
+        ? JSON.stringify(explainData(made), null, 2)
+        : explainText(made),
+  );
   return 0;
 }
 

@@ -36,7 +36,8 @@ export function makeGroups(c: Context, s: SectionBuilder): Groups {
         s.call(`close ${file}`, "close", [fd]);
       });
     }
-    if (group.unified) born = s.get(`open ${group.path}`, "openat", [AT_FDCWD, group.path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
+    if (group.unified)
+      born = s.get(`open ${group.path}`, "openat", [AT_FDCWD, group.path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
     else {
       const path = join(group.path, "cgroup.procs");
       fds.push(s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0]));

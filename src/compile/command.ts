@@ -23,9 +23,11 @@ export function executeCommand(process: Process, s: SectionBuilder): void {
     return;
   }
   const path = process.env?.find((e) => e.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
-  const tried = path.split(":").map((directory) =>
-    s.get(label, "execve", [`${directory || "."}/${file}`, argv, envp], { ignore: ["ENOENT", "ENOTDIR", "EACCES"] }),
-  );
+  const tried = path
+    .split(":")
+    .map((directory) =>
+      s.get(label, "execve", [`${directory || "."}/${file}`, argv, envp], { ignore: ["ENOENT", "ENOTDIR", "EACCES"] }),
+    );
   for (const slot of tried) s.skipIf(slot, "!=", -EACCES, () => s.fail(label, EACCES));
   s.fail(label, ENOENT);
 }

@@ -42,7 +42,13 @@ export function writeText(s: SectionBuilder, label: string, fd: Loose, text: str
   s.call(label, "write", [fd, block, block.bytes.length], ignore ? { ignore } : {});
 }
 
-export function writeFile(s: SectionBuilder, label: string, path: string, text: string, flags: number = O.WRONLY): void {
+export function writeFile(
+  s: SectionBuilder,
+  label: string,
+  path: string,
+  text: string,
+  flags: number = O.WRONLY,
+): void {
   const fd = s.get(label, "openat", [-100, path, flags | O.CLOEXEC, 0o600]);
   writeText(s, label, fd, text);
   s.call(`close ${path}`, "close", [fd]);

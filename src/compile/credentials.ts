@@ -23,7 +23,8 @@ function dropBounding(sets: CapabilitySets, s: SectionBuilder): void {
   const keep = new Set(sets.bounding ?? []);
   capabilityNames.forEach((name, n) => {
     // EINVAL: a kernel older than the capability.
-    if (!keep.has(name)) s.call(`drop ${name} for good`, "prctl", [PR.CAPBSET_DROP, n, 0, 0, 0], { ignore: ["EINVAL"] });
+    if (!keep.has(name))
+      s.call(`drop ${name} for good`, "prctl", [PR.CAPBSET_DROP, n, 0, 0, 0], { ignore: ["EINVAL"] });
   });
 }
 

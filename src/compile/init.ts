@@ -86,7 +86,8 @@ function setNames(c: Context, s: SectionBuilder): void {
   const { hostname, domainname } = c.spec;
   const length = (text: string) => new TextEncoder().encode(text).length;
   if (hostname !== undefined) s.call(`set the host name ${hostname}`, "sethostname", [hostname, length(hostname)]);
-  if (domainname !== undefined) s.call(`set the domain name ${domainname}`, "setdomainname", [domainname, length(domainname)]);
+  if (domainname !== undefined)
+    s.call(`set the domain name ${domainname}`, "setdomainname", [domainname, length(domainname)]);
 }
 
 function adjustOom(c: Context, s: SectionBuilder): void {

@@ -29,7 +29,10 @@ export function readonlyPaths(c: Context, s: SectionBuilder, root: Slot): void {
 export function maskedPaths(c: Context, s: SectionBuilder, root: Slot): void {
   const paths = c.spec.linux?.maskedPaths ?? [];
   if (paths.length === 0) return;
-  const options = [["source", "masked"], ["nr_inodes", "1"]] as const;
+  const options = [
+    ["source", "masked"],
+    ["nr_inodes", "1"],
+  ] as const;
   const empty = newFilesystem(s, "tmpfs", options, MOUNT_ATTR.RDONLY);
   const none = openInRoot(s, root, "/dev/null", O.PATH, { resolve: RESOLVE.NO_SYMLINKS });
   const cover = (path: string, at: Slot, by: Slot) =>
@@ -43,7 +46,9 @@ export function maskedPaths(c: Context, s: SectionBuilder, root: Slot): void {
     const label = `find ${path}, to mask it`;
     const directory = openInRoot(s, root, path, O.PATH | O.DIRECTORY, { ignore: MISSING, label });
     cover(path, directory, empty);
-    s.skipIf(directory, "!=", -ENOTDIR, () => cover(path, openInRoot(s, root, path, O.PATH, { ignore: MISSING, label }), none));
+    s.skipIf(directory, "!=", -ENOTDIR, () =>
+      cover(path, openInRoot(s, root, path, O.PATH, { ignore: MISSING, label }), none),
+    );
   }
   s.call("close the masks", "close", [empty]);
   s.call("close the masks", "close", [none]);

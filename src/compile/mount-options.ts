@@ -41,7 +41,18 @@ const propagations: Record<string, number> = {
   private: MS.PRIVATE,
   unbindable: MS.UNBINDABLE,
 };
-const ignored = new Set(["defaults", "async", "sync", "dirsync", "mand", "nomand", "lazytime", "nolazytime", "silent", "loud"]);
+const ignored = new Set([
+  "defaults",
+  "async",
+  "sync",
+  "dirsync",
+  "mand",
+  "nomand",
+  "lazytime",
+  "nolazytime",
+  "silent",
+  "loud",
+]);
 
 export function mountOptions(mount: Mount): MountOptions {
   let [set, clear, recursiveSet, recursiveClear, propagation] = [0, 0, 0, 0, 0];

@@ -38,7 +38,8 @@ export function newFilesystem(
 
 /** A detached copy of what is at a path: the source of a bind mount. open_tree(2). */
 export function cloneTree(s: SectionBuilder, label: string, at: Loose, path: string, recursive: boolean): Slot {
-  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | (recursive ? AT.RECURSIVE : 0) | (path === "" ? AT.EMPTY_PATH : 0);
+  const flags =
+    OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | (recursive ? AT.RECURSIVE : 0) | (path === "" ? AT.EMPTY_PATH : 0);
   return s.get(label, "open_tree", [at, path, flags]);
 }
 
@@ -84,7 +85,8 @@ export function mountPoint(s: SectionBuilder, root: Loose, path: string, directo
       ]);
       const last = i === parts.length - 1;
       const name = parts[i] as string;
-      if (!last || directory) s.call(`make the mount point ${path}`, "mkdirat", [parent, name, 0o755], { ignore: ["EEXIST"] });
+      if (!last || directory)
+        s.call(`make the mount point ${path}`, "mkdirat", [parent, name, 0o755], { ignore: ["EEXIST"] });
       else s.call(`make the mount point ${path}`, "mknodat", [parent, name, 0o100644, 0], { ignore: ["EEXIST"] });
       s.call("close a parent", "close", [parent]);
     }
@@ -93,17 +95,31 @@ export function mountPoint(s: SectionBuilder, root: Loose, path: string, directo
   return point;
 }
 
-/** Sources are opened while the host's root is still there; what is opened is attached once it is gone. */
+const isKernelView = (mount: Mount) => mount.type === "proc" || mount.type === "sysfs";
+
+/**
+ * Sources are opened while the host's root is still there; what is opened is attached once it is gone. So are proc and
+ * sysfs: in a user namespace the kernel makes them only as long as others of their kind can be seen.
+ */
 export function openSources(c: Context, s: SectionBuilder): ReadonlyMap<Mount, Slot> {
   const sources = new Map<Mount, Slot>();
   for (const mount of c.spec.mounts ?? []) {
     const o = mountOptions(mount);
+    if (isKernelView(mount)) sources.set(mount, makeFilesystem(s, mount, o));
     if (!o.bind) continue;
     const source = mount.source ?? "";
     sources.set(mount, cloneTree(s, `open ${source}, to bind on ${mount.destination}`, AT_FDCWD, source, o.recursive));
   }
   return sources;
 }
+
+const makeFilesystem = (s: SectionBuilder, mount: Mount, o: MountOptions): Slot =>
+  newFilesystem(
+    s,
+    mount.type ?? "none",
+    [["source", mount.source ?? mount.type ?? "none"] as const, ...parameters(o.data)],
+    o.set,
+  );
 
 function applyOptions(s: SectionBuilder, label: string, mount: Slot, o: MountOptions): void {
   if (o.set || o.clear) setAttributes(s, `options of ${label}`, mount, o);
@@ -119,21 +135,13 @@ function applyOptions(s: SectionBuilder, label: string, mount: Slot, o: MountOpt
 export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount, source: Slot | undefined): void {
   const { destination } = mount;
   const o = mountOptions(mount);
-  const kernelView = mount.type === "proc" || mount.type === "sysfs";
-  const directory = source === undefined || c.job.directories[mount.source ?? ""] !== false;
-  const what = source === undefined ? `${mount.type} on ${destination}` : `${mount.source} on ${destination}`;
-  const mounted =
-    source ??
-    newFilesystem(
-      s,
-      mount.type ?? "none",
-      [["source", mount.source ?? mount.type ?? "none"] as const, ...parameters(o.data)],
-      o.set,
-    );
-  const point = mountPoint(s, root, destination, directory, kernelView);
-  if (source !== undefined) applyOptions(s, what, mounted, o);
+  const directory = !o.bind || c.job.directories[mount.source ?? ""] !== false;
+  const what = `${o.bind ? mount.source : mount.type} on ${destination}`;
+  const mounted = source ?? makeFilesystem(s, mount, o);
+  const point = mountPoint(s, root, destination, directory, isKernelView(mount));
+  if (o.bind) applyOptions(s, what, mounted, o);
   // A bind mount is a peer of its source until it is told otherwise.
-  const propagation = o.propagation || (source === undefined ? 0 : MS.PRIVATE | MS.REC);
+  const propagation = o.propagation || (o.bind ? MS.PRIVATE | MS.REC : 0);
   if (propagation)
     setAttributes(s, `propagation of ${what}`, mounted, {
       propagation: propagation & ~MS.REC,

@@ -22,7 +22,12 @@ export function endRecord(c: Context): EndRecord {
 }
 
 /** Fills the record while the control groups are still there. */
-export function fillRecord(c: Context, s: SectionBuilder, { block, prefix }: EndRecord, results: readonly Slot[]): void {
+export function fillRecord(
+  c: Context,
+  s: SectionBuilder,
+  { block, prefix }: EndRecord,
+  results: readonly Slot[],
+): void {
   results.forEach((slot, i) => {
     s.store(slot, block, prefix + RECORD.results + 8 * i, 8);
   });

@@ -43,7 +43,9 @@ function makeUpper(s: SectionBuilder, at: string): void {
 /** The host's other file systems, as the parts of a copy-on-write view of its root, with where their changes go. */
 export function overlayParts(c: Context): { point: string; upper: string }[] {
   const others = c.spec.root?.path === "/" ? fileMounts(c.facts.mounts) : [];
-  const shown = others.filter((m) => !covered(c.job.scratch, m.point) && (c.job.root.kind !== "overlay" || m.point !== c.job.root.keep));
+  const shown = others.filter(
+    (m) => !covered(c.job.scratch, m.point) && (c.job.root.kind !== "overlay" || m.point !== c.job.root.keep),
+  );
   return shown.map((m) => ({ point: m.point, upper: m.point.replaceAll("%", "%25").replaceAll("/", "%2F") }));
 }
 const covered = (scratch: string, point: string) => point === scratch || point.startsWith(`${scratch}/`);
@@ -52,7 +54,10 @@ const covered = (scratch: string, point: string) => point === scratch || point.s
 function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined): void {
   const { scratch } = c.job;
   // Where nothing is kept, changes are in a tmpfs that only this mount namespace knows: it goes when the container does.
-  const memory = newFilesystem(s, "tmpfs", [["source", "caisson"], ["mode", "755"]]);
+  const memory = newFilesystem(s, "tmpfs", [
+    ["source", "caisson"],
+    ["mode", "755"],
+  ]);
   const at = openDirectory(s, scratch);
   if (keep !== undefined) {
     // Opened before it can be covered, attached below the scratch directory so that one path is right for both.
@@ -87,7 +92,10 @@ function assembleParts(c: Context, s: SectionBuilder, entries: readonly RootEntr
   const made = new Map<RootEntry, Slot>();
   for (const e of entries)
     if (e.kind === "mounts") made.set(e, cloneTree(s, `open /${e.name}`, AT_FDCWD, `/${e.name}`, true));
-  const memory = newFilesystem(s, "tmpfs", [["source", "caisson"], ["mode", "755"]]);
+  const memory = newFilesystem(s, "tmpfs", [
+    ["source", "caisson"],
+    ["mode", "755"],
+  ]);
   attach(s, `cover ${scratch}`, memory, openDirectory(s, scratch));
   for (const name of ["changes", "root"])
     s.call(`make ${scratch}/${name}`, "mkdirat", [AT_FDCWD, `${scratch}/${name}`, 0o755]);

@@ -2,8 +2,8 @@ import { SECCOMP_FILTER_FLAG, SECCOMP_SET_MODE_FILTER } from "../kernel/flags.ts
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block } from "../program/types.ts";
 import { into, struct } from "../program/values.ts";
-import { assemble } from "../seccomp/assemble.ts";
 import { nativeArchitecture } from "../seccomp/architectures.ts";
+import { assemble } from "../seccomp/assemble.ts";
 import { filterBytes } from "../seccomp/bpf.ts";
 import { prebuiltFilter } from "../seccomp/profile.ts";
 import type { Context } from "./context.ts";
@@ -32,5 +32,9 @@ export function loadSeccomp(c: Context, s: SectionBuilder): void {
     [8, into(filter)],
   ]);
   const flags = (seccomp.flags ?? []).reduce((bits, f) => bits | (flagBits[f] ?? 0), 0);
-  s.call(`load the seccomp filter of ${bytes.length / 8} instructions`, "seccomp", [SECCOMP_SET_MODE_FILTER, flags, program]);
+  s.call(`load the seccomp filter of ${bytes.length / 8} instructions`, "seccomp", [
+    SECCOMP_SET_MODE_FILTER,
+    flags,
+    program,
+  ]);
 }

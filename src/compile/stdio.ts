@@ -6,7 +6,10 @@ import type { Context } from "./context.ts";
 import { closeFrom, closeOnExecFrom, FD } from "./descriptors.ts";
 
 /** Pipes that were made before the supervisor was: for each stream, and for the rest of a program. */
-export type Given = { readonly streams: readonly (Slot | undefined)[]; readonly warm?: { readonly from: Slot; readonly to: Slot } };
+export type Given = {
+  readonly streams: readonly (Slot | undefined)[];
+  readonly warm?: { readonly from: Slot; readonly to: Slot };
+};
 
 /**
  * Puts the container's side of its streams on fixed numbers and closes all that came with the fork: the launcher

@@ -65,7 +65,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   const args = cloneArgs({ flags, pidfd: pidfdSlot });
   if (groups.born) s.store(groups.born, args, CLONE_ARGS_CGROUP, 8);
   const pid = s.spawn("start the container", init, args);
-    writeInit(c, init, payload, { groups: groups.join, ready, mapped, terminal, stdio, warm: given.warm !== undefined });
+  writeInit(c, init, payload, { groups: groups.join, ready, mapped, terminal, stdio, warm: given.warm !== undefined });
   if (payload) writePayload(c, payload);
 
   s.call("close the container's end", "close", [high(ready)]);

@@ -43,7 +43,11 @@ export function openTerminal(c: Context, s: SectionBuilder, root: Slot, sockets:
   const unlocked = buffer("zero", 4);
   const master = openInRoot(s, root, "/dev/pts/ptmx", O.RDWR | O.NOCTTY, { label: "open a new terminal" });
   s.call("unlock the terminal", "ioctl", [master, TTY.TIOCSPTLCK, unlocked]);
-  const peer = s.get("open the terminal's other side", "ioctl", [master, TTY.TIOCGPTPEER, O.RDWR | O.NOCTTY | O.CLOEXEC]);
+  const peer = s.get("open the terminal's other side", "ioctl", [
+    master,
+    TTY.TIOCGPTPEER,
+    O.RDWR | O.NOCTTY | O.CLOEXEC,
+  ]);
   const { rows = 24, columns = 80 } = c.job.terminal ?? {};
   const size = struct("winsize", [
     [2, rows],
@@ -54,7 +58,9 @@ export function openTerminal(c: Context, s: SectionBuilder, root: Slot, sockets:
   s.call("set the window size", "ioctl", [master, TTY.TIOCSWINSZ, size]);
   const uid = c.spec.process?.user.uid ?? 0;
   // Without a mapping for the tty group the terminal keeps the group it has.
-  s.call("give the terminal to the user", "fchownat", [peer, "", uid, TTY_GROUP, AT.EMPTY_PATH], { ignore: ["EINVAL", "EPERM"] });
+  s.call("give the terminal to the user", "fchownat", [peer, "", uid, TTY_GROUP, AT.EMPTY_PATH], {
+    ignore: ["EINVAL", "EPERM"],
+  });
   if (console) {
     const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH;
     const tree = s.get("open the terminal for /dev/console", "open_tree", [peer, "", flags]);

@@ -23,7 +23,8 @@ function parse(field: string, names: readonly string[]): string[] {
     const upper = given.toUpperCase();
     if (upper === "ALL") return capabilityNames;
     const name = upper.startsWith("CAP_") ? upper : `CAP_${upper}`;
-    if (!capabilityNames.includes(name)) throw new InvalidOptionError(field, given, 'a capability such as "NET_RAW", or "ALL"');
+    if (!capabilityNames.includes(name))
+      throw new InvalidOptionError(field, given, 'a capability such as "NET_RAW", or "ALL"');
     return [name];
   });
 }

@@ -1,5 +1,5 @@
-import type { Readable, Writable } from "node:stream";
 import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
 import { compile } from "../compile/compile.ts";
 import { compileExec } from "../compile/exec.ts";
 import type { Job } from "../compile/job.ts";
@@ -11,13 +11,16 @@ import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
-import { type Prepared, PIPES, prepare } from "./prepare.ts";
+import { PIPES, type Prepared, prepare } from "./prepare.ts";
 import type { Ending } from "./record.ts";
 import { abortWith, collect, feed, outputs, type RunOptions, type RunResult, resultOf } from "./run.ts";
 import { type Started, start, startProgram } from "./start.ts";
 import { resolveUser } from "./users.ts";
 
-export type ExecOptions = Pick<RunOptions, "input" | "stdout" | "stderr" | "signal" | "env" | "workdir" | "user" | "timeout">;
+export type ExecOptions = Pick<
+  RunOptions,
+  "input" | "stdout" | "stderr" | "signal" | "env" | "workdir" | "user" | "timeout"
+>;
 
 /** A process that runs in a container: streams with the kernel's back-pressure, and its end. */
 export class ContainerProcess {
@@ -74,7 +77,9 @@ export class Container {
   /** The program that made it, as text. */
   plan(): string {
     const report = { to: "library", token: 0, survive: false } as const;
-    return explainText(compile(this.#prepared.spec, this.#prepared.facts, { ...this.#prepared.job, stdio: NOTHING, report }));
+    return explainText(
+      compile(this.#prepared.spec, this.#prepared.facts, { ...this.#prepared.job, stdio: NOTHING, report }),
+    );
   }
 
   async spawn(command: readonly string[], options: ExecOptions = {}): Promise<ContainerProcess> {
@@ -82,7 +87,11 @@ export class Container {
     if (command.length === 0) throw new InvalidOptionError("command", "", "a command with at least one word");
     const l = launcher();
     const token = l.token();
-    const stdio = [input === undefined ? { kind: "null" as const } : PIPES[0], outputs[stdout], outputs[stderr]] as const;
+    const stdio = [
+      input === undefined ? { kind: "null" as const } : PIPES[0],
+      outputs[stdout],
+      outputs[stderr],
+    ] as const;
     const program = this.#exec(command, options, { stdio, report: { to: "library", token, survive: false } });
     const started = await startProgram(l, program, token, stdio, []);
     feed(started.stdin, input);
@@ -100,7 +109,8 @@ export class Container {
     const names = new Set(Object.keys(o.env ?? {}));
     const env = [...(process.env ?? []).filter((e) => !names.has(e.slice(0, e.indexOf("=")))), ...own];
     const altered = { ...process, args: command, env, cwd: o.workdir ?? process.cwd, ...(user && { user: user.ids }) };
-    const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
+    const timeoutMs =
+      o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
     return compileExec({ ...spec, process: altered }, facts, { ...job, timeoutMs, ...where }, this.pid);
   }
 

@@ -23,12 +23,14 @@ function describeResources(o: ContainerOptions, rootless: boolean): Resources {
   const resources: { -readonly [K in keyof Resources]: Resources[K] } = {};
   if (o.memory !== undefined) {
     const limit = parseSize("memory", o.memory);
-    if (limit < MINIMUM_MEMORY) throw new InvalidOptionError("memory", o.memory, "at least 1M, below which no program starts");
+    if (limit < MINIMUM_MEMORY)
+      throw new InvalidOptionError("memory", o.memory, "at least 1M, below which no program starts");
     resources.memory = { limit };
   }
   if (o.cpus !== undefined) {
     const cpus = parseCpus("cpus", o.cpus);
-    if (cpus < CPU_MINIMUM) throw new InvalidOptionError("cpus", o.cpus, "at least 0.01, the least that the kernel schedules");
+    if (cpus < CPU_MINIMUM)
+      throw new InvalidOptionError("cpus", o.cpus, "at least 0.01, the least that the kernel schedules");
     resources.cpu = { quota: Math.round(cpus * CPU_PERIOD), period: CPU_PERIOD };
   }
   if (o.pidsLimit !== undefined) resources.pids = { limit: parseCount("pidsLimit", o.pidsLimit, 1) };
@@ -49,7 +51,8 @@ function describeMounts(o: ContainerOptions, userns: boolean, sources: ReadonlyM
     bindSys: userns && o.network === "host",
     ttyGroup: !userns,
   });
-  if (typeof o.rootfs === "undefined") mounts.push({ destination: "/run", type: "tmpfs", options: ["nosuid", "nodev", "mode=755"] });
+  if (typeof o.rootfs === "undefined")
+    mounts.push({ destination: "/run", type: "tmpfs", options: ["nosuid", "nodev", "mode=755"] });
   for (const [destination, options] of Object.entries(o.tmpfs ?? {})) {
     absolute("tmpfs", destination);
     const words = options.split(",").filter(Boolean);
@@ -87,7 +90,11 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
   const maps = describeIdMaps(o, facts, rootless);
   const hostname = o.hostname ?? r.name.slice(0, 63);
   if (o.hostname !== undefined && !hostnamePattern.test(o.hostname))
-    throw new InvalidOptionError("hostname", o.hostname, "a host name of letters, digits, dots and hyphens, 64 at most");
+    throw new InvalidOptionError(
+      "hostname",
+      o.hostname,
+      "a host name of letters, digits, dots and hyphens, 64 at most",
+    );
   const capabilities = capabilitiesFor(o, r.user.uid);
   const env = { PATH: DEFAULT_PATH, HOME: r.user.home, ...(o.tty && { TERM: "xterm-256color" }), ...o.env };
   const seccomp =

@@ -16,11 +16,21 @@ export function describeDevices(devices: readonly string[]): { devices: Device[]
   const sources: Record<string, string> = {};
   for (const text of devices) {
     const [source = "", path = source] = text.split(":");
-    if (!path.startsWith("/dev/") || path.includes("..")) throw new InvalidOptionError("devices", text, "a path below /dev in the container");
+    if (!path.startsWith("/dev/") || path.includes(".."))
+      throw new InvalidOptionError("devices", text, "a path below /dev in the container");
     const stat = statSync(source, { throwIfNoEntry: false });
-    const type = stat && (stat.mode & S_IFMT) === S_IFCHR ? "c" : stat && (stat.mode & S_IFMT) === S_IFBLK ? "b" : undefined;
+    const type =
+      stat && (stat.mode & S_IFMT) === S_IFCHR ? "c" : stat && (stat.mode & S_IFMT) === S_IFBLK ? "b" : undefined;
     if (!stat || !type) throw new InvalidOptionError("devices", source, "a device of this machine");
-    found.push({ path, type, major: majorOf(stat.rdev), minor: minorOf(stat.rdev), fileMode: stat.mode & 0o777, uid: 0, gid: 0 });
+    found.push({
+      path,
+      type,
+      major: majorOf(stat.rdev),
+      minor: minorOf(stat.rdev),
+      fileMode: stat.mode & 0o777,
+      uid: 0,
+      gid: 0,
+    });
     sources[path] = source;
   }
   return { devices: found, sources };

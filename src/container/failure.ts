@@ -14,7 +14,15 @@ export function exitCodeOf(step: string, errno: string): 125 | 126 | 127 {
 export function stepError(section: string, index: number, step: string, errnoNumber: number): StepError {
   const errno = errnoName(errnoNumber) as `E${string}`;
   const path = /\/[^ ,:]*/.exec(step)?.[0];
-  return new StepError({ step, section, index, errno, path, hint: hintFor(step, errno), exitCode: exitCodeOf(step, errno) });
+  return new StepError({
+    step,
+    section,
+    index,
+    errno,
+    path,
+    hint: hintFor(step, errno),
+    exitCode: exitCodeOf(step, errno),
+  });
 }
 
 export function failureOf(program: Program, failure: Failure): StepError {

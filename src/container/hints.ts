@@ -11,7 +11,11 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [/^start the container/, "EPERM", "new namespaces need root, or user namespaces for everyone (caisson doctor)"],
   [/^start the container/, "ENOSPC", "a limit of /proc/sys/user/max_*_namespaces is reached"],
   [/^start the container/, "EINVAL", "the kernel lacks one of the namespaces (caisson doctor)"],
-  [/overlay/, "EINVAL", "the file system cannot be a layer of an overlay; dmesg says more, --rootfs names another root"],
+  [
+    /overlay/,
+    "EINVAL",
+    "the file system cannot be a layer of an overlay; dmesg says more, --rootfs names another root",
+  ],
   [/^open .* to bind on/, "ENOENT", "the source of this mount is gone"],
   [/^(mount|create the) proc/, "EPERM", "a procfs without masks must be visible to mount one in a user namespace"],
   [/sysctl/, "ENOENT", "this kernel, or this namespace, has no such sysctl"],

@@ -11,18 +11,28 @@ function check(field: string, ranges: readonly IdRange[]): IdMap[] {
     const sorted = [...ranges].sort((a, b) => a[side] - b[side]);
     sorted.forEach((r, i) => {
       const next = sorted[i + 1];
-      if (![r.container, r.host, r.size].every(Number.isSafeInteger) || r.size < 1 || r[side] < 0 || r[side] + r.size > MAX_ID)
+      if (
+        ![r.container, r.host, r.size].every(Number.isSafeInteger) ||
+        r.size < 1 ||
+        r[side] < 0 ||
+        r[side] + r.size > MAX_ID
+      )
         throw new InvalidOptionError(field, JSON.stringify(r), `a range of whole numbers from 0 to ${MAX_ID}`);
       if (next && r[side] + r.size > next[side])
         throw new InvalidOptionError(field, JSON.stringify(next), `a range that does not overlap ${JSON.stringify(r)}`);
     });
   }
-  if (!ranges.some((r) => r.container === 0)) throw new InvalidOptionError(field, JSON.stringify(ranges), "a map with id 0 of the container in it");
+  if (!ranges.some((r) => r.container === 0))
+    throw new InvalidOptionError(field, JSON.stringify(ranges), "a map with id 0 of the container in it");
   return ranges.map((r) => ({ containerID: r.container, hostID: r.host, size: r.size }));
 }
 
 /** Rootless: the caller's own id is the container's root, the one map that needs no privilege (user_namespaces(7)). */
-export function describeIdMaps(o: ContainerOptions, facts: HostFacts, rootless: boolean): { uid: IdMap[]; gid: IdMap[] } | undefined {
+export function describeIdMaps(
+  o: ContainerOptions,
+  facts: HostFacts,
+  rootless: boolean,
+): { uid: IdMap[]; gid: IdMap[] } | undefined {
   if (o.idMap) return { uid: check("idMap.uid", o.idMap.uid), gid: check("idMap.gid", o.idMap.gid) };
   if (!rootless) return undefined;
   return {

@@ -7,6 +7,10 @@ const pattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
 export function containerName(name?: string): string {
   if (name === undefined) return randomBytes(6).toString("hex");
   if (!pattern.test(name))
-    throw new InvalidOptionError("name", name, 'a name of letters, digits, "_", "." and "-", 128 at most, not beginning with "." or "-"');
+    throw new InvalidOptionError(
+      "name",
+      name,
+      'a name of letters, digits, "_", "." and "-", 128 at most, not beginning with "." or "-"',
+    );
   return name;
 }

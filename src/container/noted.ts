@@ -16,5 +16,9 @@ export function notedState(p: Prepared, command: readonly string[], o: { remove:
     ...(o.log && { log: o.log }),
     ...(keep && { keep }),
   };
-  return { directory: stateDirectory(name), json: JSON.stringify(noted, (_, v) => (typeof v === "bigint" ? Number(v) : v)), remove: o.remove };
+  return {
+    directory: stateDirectory(name),
+    json: JSON.stringify(noted, (_, v) => (typeof v === "bigint" ? Number(v) : v)),
+    remove: o.remove,
+  };
 }

@@ -6,10 +6,18 @@ import { Readable, Writable } from "node:stream";
  * Our end of a pipe that the launcher made. A process of the same user may open a pipe of another at /proc/PID/fd,
  * and that way the container has real pipes, with the kernel's back-pressure and nobody to copy between.
  */
-const open = (pid: number, fd: number, flags: number) => openSync(`/proc/${pid}/fd/${fd}`, flags | constants.O_NONBLOCK);
+const open = (pid: number, fd: number, flags: number) =>
+  openSync(`/proc/${pid}/fd/${fd}`, flags | constants.O_NONBLOCK);
 
 /** Bun's net.Socket does not take a pipe; its files do. */
-type BunFile = { stream(): ReadableStream<Uint8Array>; writer(): { write(c: Uint8Array): number | Promise<number>; flush(): number | Promise<number>; end(): number | Promise<number> } };
+type BunFile = {
+  stream(): ReadableStream<Uint8Array>;
+  writer(): {
+    write(c: Uint8Array): number | Promise<number>;
+    flush(): number | Promise<number>;
+    end(): number | Promise<number>;
+  };
+};
 const bun = (globalThis as { Bun?: { file(fd: number): BunFile } }).Bun;
 
 export function readPipe(pid: number, fd: number): Readable {

@@ -1,5 +1,5 @@
-import { closeSync, readSync, writeSync } from "node:fs";
 import { Buffer } from "node:buffer";
+import { closeSync, readSync, writeSync } from "node:fs";
 import { finishProcess } from "../compile/init.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { ProgramBuilder } from "../program/builder.ts";
@@ -67,7 +67,11 @@ export class ContainerPool {
     closeSync(from);
     void this.fill().catch(() => {});
     if (said === answer.length) {
-      const [section, step, errno] = [16, 24, 32].map((at) => Number(answer.readBigInt64LE(at))) as [number, number, number];
+      const [section, step, errno] = [16, 24, 32].map((at) => Number(answer.readBigInt64LE(at))) as [
+        number,
+        number,
+        number,
+      ];
       throw failureOf(program, { section, step, errno });
     }
     return resultOf(command, ending, wallTime, await texts, prepared.notApplied);

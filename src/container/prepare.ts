@@ -28,7 +28,11 @@ export const PIPES: readonly [Stdio, Stdio, Stdio] = [{ kind: "pipe" }, { kind: 
 function checkNames(o: ContainerOptions): void {
   for (const key of Object.keys(o))
     if (!optionNames.includes(key as keyof ContainerOptions))
-      throw new InvalidOptionError(key, o[key as keyof ContainerOptions], `an option; known are ${optionNames.join(", ")}`);
+      throw new InvalidOptionError(
+        key,
+        o[key as keyof ContainerOptions],
+        `an option; known are ${optionNames.join(", ")}`,
+      );
 }
 
 function directory(field: string, path: string): string {
@@ -45,7 +49,8 @@ function findVolumes(o: ContainerOptions) {
   for (const [destination, volume] of Object.entries(o.volumes ?? {})) {
     const source = resolve(typeof volume === "string" ? volume : volume.source);
     const stat = statSync(source, { throwIfNoEntry: false });
-    if (!stat) throw new InvalidOptionError(`volumes.${destination}`, source, "an existing file or directory of this machine");
+    if (!stat)
+      throw new InvalidOptionError(`volumes.${destination}`, source, "an existing file or directory of this machine");
     volumes.set(destination, source);
     directories[source] = stat.isDirectory();
   }
@@ -94,10 +99,13 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
   const onHost = o.rootfs === undefined;
   const root = onHost ? "/" : directory("rootfs", overlayOf ?? (o.rootfs as string));
   const userns = rootless || o.idMap !== undefined;
-  if (o.keep && onHost && userns) throw new UnsupportedError("keep", "a view of the host's root in a user namespace is in memory only");
+  if (o.keep && onHost && userns)
+    throw new UnsupportedError("keep", "a view of the host's root in a user namespace is in memory only");
   const overlay = onHost || overlayOf !== undefined;
-  if (o.keep && !overlay) throw new InvalidOptionError("keep", o.keep, "of use with a root filesystem that is written to directly");
-  if (command.some((a) => a.includes("\0"))) throw new InvalidOptionError("command", command.join(" "), "text without NUL bytes");
+  if (o.keep && !overlay)
+    throw new InvalidOptionError("keep", o.keep, "of use with a root filesystem that is written to directly");
+  if (command.some((a) => a.includes("\0")))
+    throw new InvalidOptionError("command", command.join(" "), "text without NUL bytes");
   const { volumes, directories } = findVolumes(o);
   const user = resolveUser(root, o.user, o.groups);
   const workdir = o.workdir ?? (onHost ? cwd : "/");
@@ -114,7 +122,12 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
     notApplied: notApplied(o, rootless),
     job: {
       name,
-      root: onHost && userns ? { kind: "parts", entries: rootEntries(facts) } : overlay ? { kind: "overlay", ...(keep && { keep }) } : { kind: "directory" },
+      root:
+        onHost && userns
+          ? { kind: "parts", entries: rootEntries(facts) }
+          : overlay
+            ? { kind: "overlay", ...(keep && { keep }) }
+            : { kind: "directory" },
       scratch: ensureDirectory(state),
       directories: { ...directories, "/sys": true },
       deviceSources: describeDevices(o.devices ?? []).sources,

@@ -60,7 +60,13 @@ export function abortWith(signal: AbortSignal | undefined, started: Started): ()
   return () => signal.removeEventListener("abort", onAbort);
 }
 
-export function resultOf(command: readonly string[], e: Ending, wallTime: number, out: [string, string], notApplied: readonly string[]): RunResult {
+export function resultOf(
+  command: readonly string[],
+  e: Ending,
+  wallTime: number,
+  out: [string, string],
+  notApplied: readonly string[],
+): RunResult {
   const { exitCode, timedOut, oomKilled, peakMemory, cpuTime } = e;
   return {
     command,

@@ -33,19 +33,33 @@ const P_PID = 1;
 const WEXITED = 4;
 
 /** Programs of one or two steps for the launcher itself. */
-function small(l: Launcher, arch: Program["arch"], write: (s: ReturnType<ProgramBuilder["section"]>) => void): Promise<Int32Array> {
+function small(
+  l: Launcher,
+  arch: Program["arch"],
+  write: (s: ReturnType<ProgramBuilder["section"]>) => void,
+): Promise<Int32Array> {
   const b = new ProgramBuilder(arch);
   write(b.section("launcher"));
   return l.perform(encode(b.build()));
 }
 
 /** Performs a program by way of the launcher. `program` lets tests put an injected failure in its place. */
-export async function start(p: Prepared, stdio: Job["stdio"], alter: (p: Program) => Program = (x) => x): Promise<Started> {
+export async function start(
+  p: Prepared,
+  stdio: Job["stdio"],
+  alter: (p: Program) => Program = (x) => x,
+): Promise<Started> {
   const l = launcher();
   const token = l.token();
   const report = { to: "library", token, survive: false } as const;
   const program = alter(compile(p.spec, p.facts, { ...p.job, stdio, report }));
-  return startProgram(l, program, token, stdio, p.job.cgroup.groups.flatMap((g) => g.reads.map((r) => r.key)));
+  return startProgram(
+    l,
+    program,
+    token,
+    stdio,
+    p.job.cgroup.groups.flatMap((g) => g.reads.map((r) => r.key)),
+  );
 }
 
 export async function startProgram(
@@ -74,7 +88,9 @@ export async function startProgram(
     over = true;
     l.forget(token);
     // It has said all and is about to exit: reaped by its parent, so that its pid was ours to signal until now.
-    void small(l, program.arch, (s) => s.call("reap", "waitid", [P_PID, supervisor, 0, WEXITED, 0], { ignore: "all" })).catch(() => {});
+    void small(l, program.arch, (s) =>
+      s.call("reap", "waitid", [P_PID, supervisor, 0, WEXITED, 0], { ignore: "all" }),
+    ).catch(() => {});
     l.release();
   };
   l.hold();
@@ -114,10 +130,12 @@ export async function startProgram(
     names[2] ? readPipe(l.pid, fd(2, 0)) : undefined,
   ];
   const isWarm = program.slots.includes("pipe of what comes");
-  const warm = isWarm ? {
+  const warm = isWarm
+    ? {
         to: openSync(`/proc/${l.pid}/fd/${slot("pipe of what comes", 1)}`, "w"),
         from: openSync(`/proc/${l.pid}/fd/${slot("pipe of the answer", 0)}`, "r"),
-      } : undefined;
+      }
+    : undefined;
   const open = names.flatMap((n) => (n ? [slot(n, 0), slot(n, 1)] : []));
   if (isWarm) for (const name of ["pipe of what comes", "pipe of the answer"]) open.push(slot(name, 0), slot(name, 1));
   if (open.length)

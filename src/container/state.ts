@@ -90,7 +90,11 @@ export function findContainer(name: string): Known {
   const exact = all.find((c) => c.noted.name === name);
   const beginning = all.filter((c) => c.noted.name.startsWith(name));
   const found = exact ?? (beginning.length === 1 ? beginning[0] : undefined);
-  if (!found) throw new NameError(name, `no container is named ${JSON.stringify(name)}; "caisson ps --all" lists those there are`);
+  if (!found)
+    throw new NameError(
+      name,
+      `no container is named ${JSON.stringify(name)}; "caisson ps --all" lists those there are`,
+    );
   return found;
 }
 

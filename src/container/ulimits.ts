@@ -15,7 +15,11 @@ export function describeUlimits(ulimits: NonNullable<ContainerOptions["ulimits"]
   return Object.entries(ulimits).map(([name, value]) => {
     const type = `RLIMIT_${name.toUpperCase()}`;
     if (!rlimitNames.includes(type as RlimitName))
-      throw new InvalidOptionError("ulimits", name, `one of ${rlimitNames.map((n) => n.slice(7).toLowerCase()).join(", ")}`);
+      throw new InvalidOptionError(
+        "ulimits",
+        name,
+        `one of ${rlimitNames.map((n) => n.slice(7).toLowerCase()).join(", ")}`,
+      );
     const [soft, hard] = (Array.isArray(value) ? value : [value, value]) as [UlimitValue, UlimitValue];
     const limit = { type, soft: number(`ulimits.${name}`, soft), hard: number(`ulimits.${name}`, hard) };
     if (limit.hard !== UNLIMITED && (limit.soft > limit.hard || limit.soft === UNLIMITED))

@@ -28,7 +28,12 @@ function entries(root: string, file: string): Entry[] {
 function lookUp(field: string, list: () => Entry[], text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   const found = list().find((e) => e.name === text);
-  if (!found) throw new InvalidOptionError(field, text, "a user or group of the container's /etc/passwd and /etc/group, or a number");
+  if (!found)
+    throw new InvalidOptionError(
+      field,
+      text,
+      "a user or group of the container's /etc/passwd and /etc/group, or a number",
+    );
   return found.id;
 }
 

@@ -76,8 +76,16 @@ export class SectionBuilder {
     label: string,
     o: { child: Loose; pidfd: Loose; signals: Loose; timeout?: number; relays?: Block },
   ): readonly Slot[] {
-    const result = Array.from({ length: SUPERVISE_RESULTS }, (_, i) => this.program.slot(superviseResults[i] as string));
-    const { child, pidfd, signals, timeout = -1, relays = { name: "relays", bytes: new Uint8Array(0), pointers: [] } } = o;
+    const result = Array.from({ length: SUPERVISE_RESULTS }, (_, i) =>
+      this.program.slot(superviseResults[i] as string),
+    );
+    const {
+      child,
+      pidfd,
+      signals,
+      timeout = -1,
+      relays = { name: "relays", bytes: new Uint8Array(0), pointers: [] },
+    } = o;
     this.#steps.push({
       op: "supervise",
       label,

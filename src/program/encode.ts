@@ -1,5 +1,5 @@
-import { errno } from "../kernel/errno.ts";
 import { syscallTable } from "../kernel/arch.ts";
+import { errno } from "../kernel/errno.ts";
 import type { Block, Comparison, Pointee, Policy, Program, Slot, Step, Value } from "./types.ts";
 
 export const MAGIC = 0x4e535343;

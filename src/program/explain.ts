@@ -6,7 +6,9 @@ const quote = (text: string) => JSON.stringify(text.length > 200 ? `${text.slice
 export function valueText(v: Value): string {
   switch (v.kind) {
     case "number":
-      return typeof v.value === "number" && v.value > 9 && v.value < 2 ** 32 ? `0x${v.value.toString(16)}` : String(v.value);
+      return typeof v.value === "number" && v.value > 9 && v.value < 2 ** 32
+        ? `0x${v.value.toString(16)}`
+        : String(v.value);
     case "slot":
       return `${slotText(v.slot)}${v.half ? `.${v.half}` : ""}`;
     case "text":
@@ -19,7 +21,13 @@ export function valueText(v: Value): string {
 }
 
 /** Texts of files are shown; structs by their name and size. */
-function blockText({ block, offset }: { block: { name: string; bytes: Uint8Array; pointers: readonly unknown[] }; offset: number }): string {
+function blockText({
+  block,
+  offset,
+}: {
+  block: { name: string; bytes: Uint8Array; pointers: readonly unknown[] };
+  offset: number;
+}): string {
   if (block.name === "text") return quote(new TextDecoder().decode(block.bytes));
   if (block.name === "argv") {
     const words = block.pointers as readonly { to: Value }[];
@@ -65,7 +73,8 @@ export function explainText(program: Program): string {
     .map((section, i) => {
       const head = `${i}. ${section.name}${section.onFail === undefined ? "" : ` (after a failure: ${section.onFail})`}`;
       const lines = section.steps.map(
-        (s, k) => `  ${String(k).padStart(3)}  ${stepText(s, program)}${policyText(s)}${s.label ? `\n       # ${s.label}` : ""}`,
+        (s, k) =>
+          `  ${String(k).padStart(3)}  ${stepText(s, program)}${policyText(s)}${s.label ? `\n       # ${s.label}` : ""}`,
       );
       return [head, ...lines].join("\n");
     })

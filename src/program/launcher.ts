@@ -46,7 +46,8 @@ export class Launcher {
   #reserve(): void {
     const program = new ProgramBuilder(hostArch());
     const s = program.section("launcher");
-    for (let fd = SOCKET + 1; fd < RESERVED; fd++) s.call(`reserve file descriptor ${fd}`, "dup3", [SOCKET, fd, O.CLOEXEC]);
+    for (let fd = SOCKET + 1; fd < RESERVED; fd++)
+      s.call(`reserve file descriptor ${fd}`, "dup3", [SOCKET, fd, O.CLOEXEC]);
     s.call("close the socket at exec", "fcntl", [SOCKET, F_SETFD, 1]);
     this.perform(encode(program.build())).catch((e: Error) => this.#fail(e));
   }

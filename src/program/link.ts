@@ -24,7 +24,8 @@ export function link(executor: Uint8Array, program: Uint8Array): Uint8Array {
     const h = headers + i * size;
     const type = source.getUint32(h, true);
     if (type === PT_GNU_STACK) spare = h;
-    if (type === PT_LOAD) top = Math.max(top, Number(source.getBigUint64(h + 16, true) + source.getBigUint64(h + 40, true)));
+    if (type === PT_LOAD)
+      top = Math.max(top, Number(source.getBigUint64(h + 16, true) + source.getBigUint64(h + 40, true)));
   }
   if (spare < 0) throw new Error("the executor has no program header to spare: it was built with other flags");
   const fileAt = align(executor.length, 4096);

@@ -66,9 +66,21 @@ function comparison({ index, value, valueTwo = 0, op: how }: SeccompArg): Draft[
     case "SCMP_CMP_NE":
       return [loadHigh, test(JEQ, high, undefined, "yes"), loadLow, test(JEQ, low, "no")];
     case "SCMP_CMP_GE":
-      return [loadHigh, test(JGT, high, "yes"), test(JEQ, high, undefined, "no"), loadLow, test(JGE, low, undefined, "no")];
+      return [
+        loadHigh,
+        test(JGT, high, "yes"),
+        test(JEQ, high, undefined, "no"),
+        loadLow,
+        test(JGE, low, undefined, "no"),
+      ];
     case "SCMP_CMP_GT":
-      return [loadHigh, test(JGT, high, "yes"), test(JEQ, high, undefined, "no"), loadLow, test(JGT, low, undefined, "no")];
+      return [
+        loadHigh,
+        test(JGT, high, "yes"),
+        test(JEQ, high, undefined, "no"),
+        loadLow,
+        test(JGT, low, undefined, "no"),
+      ];
     case "SCMP_CMP_LT":
       return [loadHigh, test(JGT, high, "no"), test(JEQ, high, undefined, "yes"), loadLow, test(JGE, low, "no")];
     case "SCMP_CMP_LE":
@@ -171,7 +183,8 @@ export function assemble(seccomp: Seccomp, native: SeccompArch): Instruction[] {
   const code: Instruction[] = [op(LOAD, ARCH_AT)];
   for (const arch of wanted) {
     // x32 calls come with the audit number of x86-64 and bit 30 set: without this they would be past all rules.
-    const guard = arch.name === "SCMP_ARCH_X86_64" ? [op(JGE, 0x40000000, 0, 1), op(RET, actionValue("SCMP_ACT_ERRNO", 38))] : [];
+    const guard =
+      arch.name === "SCMP_ARCH_X86_64" ? [op(JGE, 0x40000000, 0, 1), op(RET, actionValue("SCMP_ACT_ERRNO", 38))] : [];
     const body = [op(LOAD, NR_AT), ...guard, ...archCode(seccomp, arch)];
     code.push(op(JEQ, arch.audit, 1, 0), op(JUMP, body.length), ...body);
   }

@@ -98,7 +98,10 @@ export function defaultProfile(arch: Arch, capabilities: readonly string[]): Sec
       return rules(capabilities);
     },
   } as const;
-  if (!byCapability.some(([c]) => c !== "CAP_SYS_CHROOT" && capabilities.includes(c)) && capabilities.includes("CAP_SYS_CHROOT"))
+  if (
+    !byCapability.some(([c]) => c !== "CAP_SYS_CHROOT" && capabilities.includes(c)) &&
+    capabilities.includes("CAP_SYS_CHROOT")
+  )
     prebuiltProfiles.set(profile, arch);
   return profile;
 }
@@ -115,7 +118,9 @@ function rules(capabilities: readonly string[]): SeccompRule[] {
   if (!capabilities.includes("CAP_SYS_ADMIN")) {
     // clone3 has its flags in memory, where a filter can't see them: ENOSYS makes C libraries use clone.
     syscalls.push({ names: ["clone3"], action: "SCMP_ACT_ERRNO", errnoRet: ENOSYS });
-    syscalls.push(allow(["clone"], { args: [{ index: 0, value: NEW_NAMESPACES, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" }] }));
+    syscalls.push(
+      allow(["clone"], { args: [{ index: 0, value: NEW_NAMESPACES, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" }] }),
+    );
   }
   for (const value of personalities)
     syscalls.push(allow(["personality"], { args: [{ index: 0, value, op: "SCMP_CMP_EQ" }] }));

@@ -5,8 +5,10 @@ const binary: Record<string, number> = { "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g:
 /** "512M", "1.5g", "64 MiB" or bytes. K, M, G… are powers of 1024, as in systemd.resource-control(5) and Docker. */
 export function parseSize(field: string, value: string | number): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  const match = /^(\d+(?:\.\d+)?)\s*([bkmgtp]?)(?:i?b)?$/i.exec(String(value).trim());
-  const size = match ? Math.round(Number(match[1]) * (binary[(match[2] ?? "").toLowerCase()] ?? Number.NaN)) : Number.NaN;
+  const match = typeof value === "string" ? /^(\d+(?:\.\d+)?)\s*([bkmgtp]?)(?:i?b)?$/i.exec(value.trim()) : null;
+  const size = match
+    ? Math.round(Number(match[1]) * (binary[(match[2] ?? "").toLowerCase()] ?? Number.NaN))
+    : Number.NaN;
   if (!Number.isSafeInteger(size)) throw new InvalidOptionError(field, value, 'a size such as "512M", "1.5G" or bytes');
   return size;
 }
@@ -21,19 +23,22 @@ export function parseDuration(field: string, value: string | number): number {
   let total = whole ? 0 : Number.NaN;
   for (const [, n, unit] of text.matchAll(/(\d+(?:\.\d+)?)\s*(us|ms|min|s|m|h|d)?/g))
     total += Number(n) * (seconds[unit ?? ""] ?? Number.NaN);
-  if (!Number.isFinite(total)) throw new InvalidOptionError(field, value, 'a duration such as "30s", "1m30s" or seconds');
+  if (!Number.isFinite(total))
+    throw new InvalidOptionError(field, value, 'a duration such as "30s", "1m30s" or seconds');
   return total;
 }
 
 /** A number of CPUs: 1.5 or "0.25". */
 export function parseCpus(field: string, value: string | number): number {
   const n = typeof value === "number" ? value : /^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : Number.NaN;
-  if (!(Number.isFinite(n) && n > 0)) throw new InvalidOptionError(field, value, "a number of CPUs above 0, such as 1.5");
+  if (!(Number.isFinite(n) && n > 0))
+    throw new InvalidOptionError(field, value, "a number of CPUs above 0, such as 1.5");
   return n;
 }
 
 export function parseCount(field: string, value: string | number, minimum = 0): number {
   const n = typeof value === "number" ? value : /^-?\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
-  if (!Number.isSafeInteger(n) || n < minimum) throw new InvalidOptionError(field, value, `a whole number from ${minimum} on`);
+  if (!Number.isSafeInteger(n) || n < minimum)
+    throw new InvalidOptionError(field, value, `a whole number from ${minimum} on`);
   return n;
 }

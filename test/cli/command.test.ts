@@ -18,7 +18,11 @@ afterAll(async () => {
 });
 
 root("run passes output and exit status through", async () => {
-  expect(await sh("run", "--", "sh", "-c", "echo hi; echo no >&2; exit 7")).toEqual({ code: 7, out: "hi\n", err: "no\n" });
+  expect(await sh("run", "--", "sh", "-c", "echo hi; echo no >&2; exit 7")).toEqual({
+    code: 7,
+    out: "hi\n",
+    err: "no\n",
+  });
   expect((await sh("run", "sh", "-c", "kill -TERM $$; exit 3")).code).toBe(3);
   expect((await sh("run", "--init", "sh", "-c", "kill -KILL $$")).code).toBe(137);
 });
@@ -31,13 +35,17 @@ root("exit statuses 125, 126 and 127, each with one sentence", async () => {
   });
   expect((await sh("run", "/etc/passwd")).code).toBe(126);
   expect((await sh("run", "--memory", "12Q", "true")).code).toBe(125);
-  expect((await sh("run", "--bogus", "true")).err).toContain('Unknown option \'--bogus\'');
+  expect((await sh("run", "--bogus", "true")).err).toContain("Unknown option '--bogus'");
   expect((await sh("frobnicate")).err).toContain('COMMAND: "frobnicate" is not a command');
   expect((await sh("run")).code).toBe(125);
 });
 
 root("an end that was not the command's own choice is explained", async () => {
-  expect(await sh("run", "--timeout", "100ms", "sleep", "9")).toEqual({ code: 137, out: "", err: "caisson: killed: the time given by --timeout was over\n" });
+  expect(await sh("run", "--timeout", "100ms", "sleep", "9")).toEqual({
+    code: 137,
+    out: "",
+    err: "caisson: killed: the time given by --timeout was over\n",
+  });
   const oom = await sh("run", "--memory", "16M", "tail", "/dev/zero");
   expect([oom.code, oom.err]).toEqual([137, "caisson: killed: out of memory (--memory)\n"]);
 });
@@ -45,7 +53,11 @@ root("an end that was not the command's own choice is explained", async () => {
 root("the life of a detached container", async () => {
   const name = `life-${process.pid}`;
   try {
-    expect(await sh("run", "-d", "--name", name, "--", "sh", "-c", "echo started; sleep 60")).toEqual({ code: 0, out: `${name}\n`, err: "" });
+    expect(await sh("run", "-d", "--name", name, "--", "sh", "-c", "echo started; sleep 60")).toEqual({
+      code: 0,
+      out: `${name}\n`,
+      err: "",
+    });
     expect((await sh("ps")).out).toContain(name);
     expect((await sh("run", "--name", name, "true")).err).toContain("a container of this name is there already");
     expect((await sh("exec", name, "sh", "-c", "hostname; exit 5")).out).toBe(`${name}\n`);
@@ -71,7 +83,15 @@ root("a detached start that fails says so", async () => {
 
 root("diff lists what a kept run changed", async () => {
   const name = `diff-${process.pid}`;
-  await sh("run", "--keep", "--name", name, "sh", "-c", "echo a > /root/new-file; rm /etc/issue; echo b >> /etc/passwd");
+  await sh(
+    "run",
+    "--keep",
+    "--name",
+    name,
+    "sh",
+    "-c",
+    "echo a > /root/new-file; rm /etc/issue; echo b >> /etc/passwd",
+  );
   expect((await sh("diff", name)).out).toBe("D /etc/issue\nC /etc/passwd\nA /root/new-file\n");
   expect((await sh("rm", name)).code).toBe(0);
 });
@@ -79,7 +99,9 @@ root("diff lists what a kept run changed", async () => {
 root("explain makes no system call of the program, and compile makes a file of it", async () => {
   const explained = await sh("explain", "--", "echo", "hi");
   expect(explained.out).toMatch(/pivot_root\("\.", "\."\)[\s\S]*execve\("\/usr\/bin\/echo", \["echo", "hi"\]/);
-  expect(JSON.parse((await sh("explain", "--spec", "--memory", "64M", "true")).out).linux.resources).toEqual({ memory: { limit: 67108864 } });
+  expect(JSON.parse((await sh("explain", "--spec", "--memory", "64M", "true")).out).linux.resources).toEqual({
+    memory: { limit: 67108864 },
+  });
   const file = `/tmp/caisson-compiled-${process.pid}`;
   try {
     expect((await sh("compile", "-o", file, "--", "echo", "alone")).code).toBe(0);

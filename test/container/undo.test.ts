@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { prepare } from "../../src/container/prepare.ts";
 import { notedState } from "../../src/container/noted.ts";
+import { prepare } from "../../src/container/prepare.ts";
 import { start } from "../../src/container/start.ts";
-import { inject } from "../../src/program/inject.ts";
 import { run } from "../../src/index.ts";
+import { inject } from "../../src/program/inject.ts";
 import type { Program } from "../../src/program/types.ts";
 import { isRoot, leftovers } from "../helpers/machine.ts";
 
@@ -26,7 +26,13 @@ test.skipIf(!isRoot)(
   "each step of a start fails in turn, and nothing is left",
   async () => {
     await run(["true"]);
-    const options = { name: "undo-test", memory: "64M", pidsLimit: 10, ulimits: { nofile: 64 }, clock: { monotonic: 1 } };
+    const options = {
+      name: "undo-test",
+      memory: "64M",
+      pidsLimit: 10,
+      ulimits: { nofile: 64 },
+      clock: { monotonic: 1 },
+    };
     const make = () => {
       const p = prepare(options, ["true"]);
       return { ...p, job: { ...p.job, state: notedState(p, ["true"], { remove: true }) } };
@@ -53,7 +59,12 @@ test.skipIf(!isRoot)(
         failed++;
       }
       const { mounts, groups, state, files } = leftovers();
-      expect({ mounts, groups, state, files }).toEqual({ mounts: before.mounts, groups: before.groups, state: before.state, files: before.files });
+      expect({ mounts, groups, state, files }).toEqual({
+        mounts: before.mounts,
+        groups: before.groups,
+        state: before.state,
+        files: before.files,
+      });
     }
     expect(failed).toBeGreaterThan(150);
     await Bun.sleep(200);

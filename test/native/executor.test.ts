@@ -21,7 +21,12 @@ test("a program that is cut off is refused as malformed", async () => {
   const l = new Launcher();
   const program = harmless();
   for (let n = 0; n < program.length; n += 7)
-    expect(await l.perform(program.slice(0, n)).then(() => "performed", (e: Error) => e.message)).toContain("malformed");
+    expect(
+      await l.perform(program.slice(0, n)).then(
+        () => "performed",
+        (e: Error) => e.message,
+      ),
+    ).toContain("malformed");
   l.close();
 });
 
@@ -31,13 +36,17 @@ test("a program with a changed header or section table never harms the executor"
   const program = harmless();
   const tables = 48 + 2 * 16;
   await fc.assert(
-    fc.asyncProperty(fc.integer({ min: 0, max: tables / 4 - 1 }), fc.integer({ min: 0, max: 0xffffffff }), async (word, value) => {
-      const changed = program.slice();
-      new DataView(changed.buffer).setUint32(4 * word, value, true);
-      // A later, changed section would be its own program: only what may be performed is looked at here.
-      await l.perform(changed).catch((e: Error) => expect(e.message).toContain("malformed"));
-      expect(l.dead).toBe(false);
-    }),
+    fc.asyncProperty(
+      fc.integer({ min: 0, max: tables / 4 - 1 }),
+      fc.integer({ min: 0, max: 0xffffffff }),
+      async (word, value) => {
+        const changed = program.slice();
+        new DataView(changed.buffer).setUint32(4 * word, value, true);
+        // A later, changed section would be its own program: only what may be performed is looked at here.
+        await l.perform(changed).catch((e: Error) => expect(e.message).toContain("malformed"));
+        expect(l.dead).toBe(false);
+      },
+    ),
     { numRuns: 300 },
   );
   expect((await l.perform(program))[4]).toBe(0);
@@ -56,7 +65,12 @@ test("addresses and slots outside of the program are refused", async () => {
     const changed = harmless();
     new DataView(changed.buffer).setUint16(offset, value & 0xffff, true);
     if (value > 0xffff) new DataView(changed.buffer).setUint32(offset, value, true);
-    expect(await l.perform(changed).then(() => "performed", () => "refused")).toBe("refused");
+    expect(
+      await l.perform(changed).then(
+        () => "performed",
+        () => "refused",
+      ),
+    ).toBe("refused");
   }
   l.close();
 });
@@ -68,6 +82,11 @@ test("a section cannot start one before it, so no program goes on for ever", asy
   const child = b.section("child");
   child.spawn("go back", main);
   main.get("ask for the pid", "getpid", []);
-  expect(await l.perform(encode(b.build())).then(() => "performed", () => "refused")).toBe("refused");
+  expect(
+    await l.perform(encode(b.build())).then(
+      () => "performed",
+      () => "refused",
+    ),
+  ).toBe("refused");
   l.close();
 });

@@ -11,15 +11,21 @@ const words = (p: Uint8Array) => new DataView(p.buffer, p.byteOffset, p.length);
 
 test("labels survive encoding", () => {
   fc.assert(
-    fc.property(fc.array(fc.string().filter((s) => !s.includes("\0")), { minLength: 1, maxLength: 20 }), (labels) => {
-      const b = new ProgramBuilder("x86_64");
-      const s = b.section("main");
-      for (const label of labels) s.call(label, "getpid", []);
-      const view = words(encode(b.build()));
-      labels.forEach((label, i) => {
-        expect(labelOf(view, 0, i)).toBe(new TextDecoder().decode(new TextEncoder().encode(label)));
-      });
-    }),
+    fc.property(
+      fc.array(
+        fc.string().filter((s) => !s.includes("\0")),
+        { minLength: 1, maxLength: 20 },
+      ),
+      (labels) => {
+        const b = new ProgramBuilder("x86_64");
+        const s = b.section("main");
+        for (const label of labels) s.call(label, "getpid", []);
+        const view = words(encode(b.build()));
+        labels.forEach((label, i) => {
+          expect(labelOf(view, 0, i)).toBe(new TextDecoder().decode(new TextEncoder().encode(label)));
+        });
+      },
+    ),
   );
 });
 

@@ -17,7 +17,10 @@ test("each number gets the decision of its rule, and all others the default", ()
   const names = [...syscallTable("x86_64").keys()];
   fc.assert(
     fc.property(fc.uniqueArray(fc.constantFrom(...names)), (allowed) => {
-      const filter = assemble({ defaultAction: "SCMP_ACT_ERRNO", syscalls: [{ names: allowed, action: "SCMP_ACT_ALLOW" }] }, x64);
+      const filter = assemble(
+        { defaultAction: "SCMP_ACT_ERRNO", syscalls: [{ names: allowed, action: "SCMP_ACT_ALLOW" }] },
+        x64,
+      );
       for (const name of names) expect(interpret(filter, call(name))).toBe(allowed.includes(name) ? ALLOW : EPERM);
     }),
     { numRuns: 20 },
@@ -49,7 +52,10 @@ test("comparisons of 64-bit arguments", () => {
 
 test("masked comparison", () => {
   const args = [{ index: 0, value: 0xf0, valueTwo: 0x30, op: "SCMP_CMP_MASKED_EQ" as const }];
-  const filter = assemble({ defaultAction: "SCMP_ACT_ERRNO", syscalls: [{ names: ["read"], action: "SCMP_ACT_ALLOW", args }] }, x64);
+  const filter = assemble(
+    { defaultAction: "SCMP_ACT_ERRNO", syscalls: [{ names: ["read"], action: "SCMP_ACT_ALLOW", args }] },
+    x64,
+  );
   expect(interpret(filter, call("read", [0x3fn]))).toBe(ALLOW);
   expect(interpret(filter, call("read", [0x4fn]))).toBe(EPERM);
   expect(interpret(filter, call("read", [0x1_0000_0030n]))).toBe(ALLOW);
@@ -57,8 +63,19 @@ test("masked comparison", () => {
 
 test("the default profile", () => {
   const filter = assemble(defaultProfile("x86_64", defaultCapabilities), x64);
-  for (const name of ["read", "execve", "openat", "futex", "clone", "chroot"]) expect(interpret(filter, call(name))).toBe(ALLOW);
-  for (const name of ["mount", "bpf", "keyctl", "init_module", "reboot", "setns", "unshare", "io_uring_setup", "userfaultfd"])
+  for (const name of ["read", "execve", "openat", "futex", "clone", "chroot"])
+    expect(interpret(filter, call(name))).toBe(ALLOW);
+  for (const name of [
+    "mount",
+    "bpf",
+    "keyctl",
+    "init_module",
+    "reboot",
+    "setns",
+    "unshare",
+    "io_uring_setup",
+    "userfaultfd",
+  ])
     expect(interpret(filter, call(name))).toBe(EPERM);
   expect(interpret(filter, call("clone", [0x10000000n]))).toBe(EPERM);
   expect(interpret(filter, call("clone3"))).toBe(actionValue("SCMP_ACT_ERRNO", 38));

@@ -7,7 +7,8 @@ test("sizes", () => {
   expect(parseSize("memory", "1.5g")).toBe(1.5 * 2 ** 30);
   expect(parseSize("memory", "64 KiB")).toBe(65536);
   expect(parseSize("memory", 4096)).toBe(4096);
-  for (const bad of ["", "M", "12Q", "-1M", "1..5M", -1, 1.5]) expect(() => parseSize("memory", bad)).toThrow("memory: ");
+  for (const bad of ["", "M", "12Q", "-1M", "1..5M", -1, 1.5])
+    expect(() => parseSize("memory", bad)).toThrow("memory: ");
 });
 
 test("a size in any unit is what it says", () => {

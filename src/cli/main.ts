@@ -6,8 +6,6 @@ import { type Command, commandHelp, overview } from "./help.ts";
 import { toParseArgs } from "./options.ts";
 import { complain, print } from "./output.ts";
 
-const FAILED = 125;
-
 /** Options end at the first word that is the container's command: what follows belongs to that. */
 function split(args: readonly string[], c: Command): [own: string[], rest: string[]] {
   if (c.own === "all") return [[...args], []];

@@ -51,7 +51,10 @@ function compileForCommand(c: Context, report: Job["report"] & { to: "command" }
   const { program, job } = c;
   const main = program.section(report.detach ? "front" : "supervisor");
   openOwnFile(main, report.file);
-  if (!report.detach) return writeSupervisor(c, main, { streams: [] });
+  if (!report.detach) {
+    writeSupervisor(c, main, { streams: [] });
+    return;
+  }
 
   const supervisor = program.section("supervisor");
   const front = program.slot(FRONT_PIPE);

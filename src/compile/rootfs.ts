@@ -20,10 +20,10 @@ const openDirectory = (s: SectionBuilder, path: string) =>
 
 /** An overlay of `lower`, its changes in `upper` and its work directory beside them. */
 function overlay(c: Context, s: SectionBuilder, lower: string, upper: string): Slot {
-  const escape = (path: string) => path.replace(/[\\:]/g, "\\$&");
+  const layer = (path: string) => path.replace(/[\\:]/g, "\\$&");
   return newFilesystem(s, "overlay", [
     ["source", "caisson"],
-    ["lowerdir", escape(lower)],
+    ["lowerdir", layer(lower)],
     ["upperdir", `${upper}/diff`],
     ["workdir", `${upper}/work`],
     // Without privileges over the file system, overlay marks its files in the user.* attributes.

@@ -82,15 +82,10 @@ export async function startProgram(
     endFailed = reject;
   });
   ending.catch(() => {});
-  let supervisor = 0;
   let over = false;
   const finish = () => {
     over = true;
     l.forget(token);
-    // It has said all and is about to exit: reaped by its parent, so that its pid was ours to signal until now.
-    void small(l, program.arch, (s) =>
-      s.call("reap", "waitid", [P_PID, supervisor, 0, WEXITED, 0], { ignore: "all" }),
-    ).catch(() => {});
     l.release();
   };
   l.hold();
@@ -114,14 +109,18 @@ export async function startProgram(
     throw e;
   }
   const slot = (name: string, half: 0 | 1 = 0) => slots[2 * program.slots.indexOf(name) + half] ?? -1;
-  supervisor = slot("pid of supervisor");
+  const supervisor = slot("pid of supervisor");
   const errno = slots[4] ?? 0;
   if (supervisor <= 0) {
-    over = true;
-    l.forget(token);
-    l.release();
+    finish();
     throw failureOf(program, { section: slots[0] ?? 0, step: slots[2] ?? 0, errno });
   }
+  // What has said that it ended is about to exit: its parent reaps it, so that its pid was ours to signal until now.
+  const reap = () =>
+    small(l, program.arch, (s) =>
+      s.call("reap", "waitid", [P_PID, supervisor, 0, WEXITED, 0], { ignore: "all" }),
+    ).catch(() => {});
+  ending.then(reap, reap);
   const names = stdio.map((plan, n) => (plan.kind === "pipe" ? pipeName(n) : undefined));
   const fd = (n: number, half: 0 | 1) => slot(names[n] as string, half);
   const [stdin, stdout, stderr] = [

@@ -9,7 +9,7 @@ export type HostMount = {
 };
 
 /** Spaces, tabs, newlines and backslashes are written in octal. */
-const unescape = (s: string) =>
+const unquote = (s: string) =>
   s.includes("\\") ? s.replace(/\\([0-7]{3})/g, (_, o: string) => String.fromCharCode(Number.parseInt(o, 8))) : s;
 
 export function parseMountinfo(text: string): HostMount[] {
@@ -19,8 +19,8 @@ export function parseMountinfo(text: string): HostMount[] {
     const dash = fields.indexOf("-", 6);
     if (dash < 0) continue;
     mounts.push({
-      root: unescape(fields[3] ?? ""),
-      point: unescape(fields[4] ?? ""),
+      root: unquote(fields[3] ?? ""),
+      point: unquote(fields[4] ?? ""),
       options: (fields[5] ?? "").split(","),
       type: fields[dash + 1] ?? "",
       superOptions: (fields[dash + 3] ?? "").split(","),

@@ -22,7 +22,9 @@ export class Launcher {
   readonly pid: number;
   readonly #socket: Duplex & { ref?(): void; unref?(): void };
   readonly #child: ReturnType<typeof spawn>;
-  readonly #handlers = new Map<number, Handler>();
+  /** Who waits for the answer to a program, and who listens to what its processes say: either may come first. */
+  readonly #answers = new Map<number, Handler>();
+  readonly #listeners = new Map<number, Handler>();
   #pending: Uint8Array = new Uint8Array(0);
   #nextToken = 1;
   #busy = 0;
@@ -57,39 +59,33 @@ export class Launcher {
   }
 
   /** Sends a program; resolves with its slots once its first section is performed. */
-  perform(program: Uint8Array, token = this.token()): Promise<Int32Array> {
-    return new Promise((resolve, reject) => {
-      if (this.#dead) return reject(this.#dead);
-      this.hold();
-      const previous = this.#handlers.get(token);
-      const settle = () => {
-        if (previous) this.#handlers.set(token, previous);
-        else this.#handlers.delete(token);
-        this.release();
-      };
-      this.#handlers.set(token, (frame) => {
-        if (frame.kind > KIND.malformed) return previous?.(frame);
-        settle();
-        if (frame.kind === KIND.malformed) reject(new Error("the executor refused the program as malformed"));
-        else {
-          const { buffer, byteOffset, byteLength } = frame.payload;
-          resolve(new Int32Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer));
-        }
+  async perform(program: Uint8Array, token = this.token()): Promise<Int32Array> {
+    if (this.#dead) throw this.#dead;
+    const ask = new Uint8Array(8 + program.length);
+    new Uint32Array(ask.buffer, 0, 2).set([program.length, token]);
+    ask.set(program, 8);
+    this.hold();
+    try {
+      const { kind, payload } = await new Promise<Frame>((resolve) => {
+        this.#answers.set(token, resolve);
+        this.#socket.write(ask);
       });
-      const ask = new Uint8Array(8 + program.length);
-      new Uint32Array(ask.buffer, 0, 2).set([program.length, token]);
-      ask.set(program, 8);
-      this.#socket.write(ask);
-    });
+      if (kind === KIND.malformed) throw this.#dead ?? new Error("the executor refused the program as malformed");
+      const { buffer, byteOffset, byteLength } = payload;
+      return new Int32Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
+    } finally {
+      this.#answers.delete(token);
+      this.release();
+    }
   }
 
   /** Calls `handler` for each record that processes of a program write with this token. */
   listen(token: number, handler: Handler): void {
-    this.#handlers.set(token, handler);
+    this.#listeners.set(token, handler);
   }
 
   forget(token: number): void {
-    this.#handlers.delete(token);
+    this.#listeners.delete(token);
   }
 
   /** Keeps this runtime alive until as many calls of release(). */
@@ -109,9 +105,10 @@ export class Launcher {
   #fail(e: Error): void {
     if (this.#dead) return;
     this.#dead = e;
-    for (const handler of this.#handlers.values())
-      handler({ kind: KIND.malformed, payload: new DataView(new ArrayBuffer(0)) });
-    this.#handlers.clear();
+    const handlers = [...this.#answers.values(), ...this.#listeners.values()];
+    this.#answers.clear();
+    this.#listeners.clear();
+    for (const handler of handlers) handler({ kind: KIND.malformed, payload: new DataView(new ArrayBuffer(0)) });
   }
 
   get dead(): boolean {
@@ -131,7 +128,9 @@ export class Launcher {
       const length = view.getUint32(0, true);
       if (length > view.byteLength) break;
       const payload = new DataView(view.buffer, view.byteOffset + FRAME_HEADER, length - FRAME_HEADER);
-      this.#handlers.get(view.getUint32(4, true))?.({ kind: view.getUint32(8, true), payload });
+      const kind = view.getUint32(8, true);
+      const handlers = kind <= KIND.malformed ? this.#answers : this.#listeners;
+      handlers.get(view.getUint32(4, true))?.({ kind, payload });
       at += length;
     }
     this.#pending = bytes.slice(at);

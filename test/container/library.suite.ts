@@ -192,7 +192,7 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     const all = await Promise.all(
       Array.from({ length: 30 }, (_, i) => run(["sh", "-c", `echo ${i}; ulimit -n`], { ulimits: { nofile: 50 + i } })),
     );
-    all.forEach((r, i) => assert.equal(r.stdout, `${i}\n${50 + i}\n`));
+    for (const [i, r] of all.entries()) assert.equal(r.stdout, `${i}\n${50 + i}\n`);
   },
   "does without privileges, and says what it could not apply": async ({ run }) => {
     const r = await run(["sh", "-c", "id -u; touch /etc/x && echo written"], { rootless: true, memory: "64M" });

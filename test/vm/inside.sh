@@ -1,0 +1,13 @@
+#!/bin/bash
+# The first process of the virtual machine: mounts what an init would, runs the tests, and powers off.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /dev/pts /dev/shm && mount -t devpts devpts /dev/pts && mount -t tmpfs tmpfs /dev/shm
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+ip link set lo up 2>/dev/null || busybox ip link set lo up
+cd "$1" || exit 1
+echo "kernel $(uname -r), control groups: $(cat /sys/fs/cgroup/cgroup.controllers)"
+export CAISSON_IN_VM=1
+if node_modules/.bin/bun test --timeout 120000 test/container test/cli; then echo "VM LANE: passed"; else echo "VM LANE: failed"; fi
+sync
+busybox poweroff -f

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# The integration tests in a virtual machine with Debian's own kernel and control groups v2 alone.
+# The host's root is its root, read-only over 9p under a tmpfs overlay. Software emulation: no /dev/kvm is needed.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+repo=$PWD
+cache=${CAISSON_VM_CACHE:-/var/cache/caisson-vm}
+
+need() { for p in "$@"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done; }
+missing=()
+need qemu-system-x86 busybox-static cpio
+if [ ${#missing[@]} -gt 0 ]; then
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+fi
+mkdir -p "$cache"
+if [ ! -e "$cache/kernel/done" ]; then
+  image=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-6/ { print $2; exit }')
+  [ -n "$image" ] || { apt-get update -qq; image=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-6/ { print $2; exit }'); }
+  (cd "$cache" && apt-get download -qq "$image" && dpkg -x "$image"_*.deb kernel)
+  depmod -b "$cache/kernel" "$(ls "$cache/kernel/lib/modules")" 2>/dev/null || { apt-get install -y -qq kmod >/dev/null; depmod -b "$cache/kernel" "$(ls "$cache/kernel/lib/modules")"; }
+  touch "$cache/kernel/done"
+fi
+version=$(ls "$cache/kernel/lib/modules")
+
+initramfs=$(mktemp -d)
+trap 'rm -rf "$initramfs"' EXIT
+mkdir -p "$initramfs"/{bin,proc,sys,dev,lower,upper,root,modules}
+cp /bin/busybox "$initramfs/bin/busybox"
+order() { # modules in the order of their dependencies
+  for m in "$@"; do modprobe -d "$cache/kernel" -S "$version" --show-depends "$m" 2>/dev/null | awk '$1 == "insmod" { print $2 }'; done | awk '!seen[$0]++'
+}
+i=100
+for file in $(order virtio_pci 9pnet_virtio 9p overlay veth bridge nf_tables); do
+  cp "$file" "$initramfs/modules/$i-$(basename "$file")"
+  i=$((i + 1))
+done
+cat >"$initramfs/init" <<EOF
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev
+for m in /modules/*; do insmod \$m || echo "insmod \$m failed"; done
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=loose,ro host /lower
+mount -t tmpfs -o mode=755 tmpfs /upper; mkdir /upper/diff /upper/work
+mount -t overlay -o lowerdir=/lower,upperdir=/upper/diff,workdir=/upper/work overlay /root
+for d in proc sys dev; do mount --move /\$d /root/\$d; done
+exec switch_root /root /bin/bash $repo/test/vm/inside.sh $repo
+EOF
+chmod +x "$initramfs/init"
+(cd "$initramfs" && find . | cpio -o -H newc --quiet | gzip -1) >"$cache/initramfs.gz"
+
+log=$(mktemp)
+timeout "${CAISSON_VM_TIMEOUT:-1500}" qemu-system-x86_64 -machine q35 -cpu max -smp 2 -m 3072 -nographic -no-reboot \
+  -kernel "$cache/kernel/boot/vmlinuz-$version" -initrd "$cache/initramfs.gz" \
+  -append "console=ttyS0 quiet panic=-1 systemd.unified_cgroup_hierarchy=1" \
+  -fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=host,mount_tag=host \
+  -nic none </dev/null 2>&1 | tr -d '\r' | tee "$log"
+grep -q '^VM LANE: passed$' "$log" || { rm -f "$log"; echo "the tests in the virtual machine did not pass" >&2; exit 1; }
+rm -f "$log"

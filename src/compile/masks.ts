@@ -29,27 +29,33 @@ export function readonlyPaths(c: Context, s: SectionBuilder, root: Slot): void {
 export function maskedPaths(c: Context, s: SectionBuilder, root: Slot): void {
   const paths = c.spec.linux?.maskedPaths ?? [];
   if (paths.length === 0) return;
-  const options = [
-    ["source", "masked"],
-    ["nr_inodes", "1"],
-  ] as const;
-  const empty = newFilesystem(s, "tmpfs", options, MOUNT_ATTR.RDONLY);
   const none = openInRoot(s, root, "/dev/null", O.PATH, { resolve: RESOLVE.NO_SYMLINKS });
-  const cover = (path: string, at: Slot, by: Slot) =>
+  const cover = (path: string, at: Slot, mask: () => Slot) =>
     s.skipIf(at, "<", 0, () => {
-      const mask = cloneTree(s, `open a mask for ${path}`, by, "", false);
-      attach(s, `mask ${path}`, mask, at);
-      s.call(`close ${path}`, "close", [mask]);
+      const by = mask();
+      attach(s, `mask ${path}`, by, at);
+      s.call(`close ${path}`, "close", [by]);
       s.call(`close ${path}`, "close", [at]);
     });
+  // Each has a tmpfs of its own: before Linux 6.15 a mount that is not attached cannot be cloned.
+  const empty = () =>
+    newFilesystem(
+      s,
+      "tmpfs",
+      [
+        ["source", "masked"],
+        ["nr_inodes", "1"],
+      ],
+      MOUNT_ATTR.RDONLY,
+    );
   for (const path of paths) {
     const label = `find ${path}, to mask it`;
     const directory = openInRoot(s, root, path, O.PATH | O.DIRECTORY, { ignore: MISSING, label });
     cover(path, directory, empty);
-    s.skipIf(directory, "!=", -ENOTDIR, () =>
-      cover(path, openInRoot(s, root, path, O.PATH, { ignore: MISSING, label }), none),
-    );
+    s.skipIf(directory, "!=", -ENOTDIR, () => {
+      const file = openInRoot(s, root, path, O.PATH, { ignore: MISSING, label });
+      cover(path, file, () => cloneTree(s, `open a mask for ${path}`, none, "", false));
+    });
   }
-  s.call("close the masks", "close", [empty]);
-  s.call("close the masks", "close", [none]);
+  s.call("close /dev/null", "close", [none]);
 }

@@ -20,7 +20,10 @@ const isExecutor = (pid: string): boolean => {
 /** What a container could leave behind: executors, mounts, control groups, state, files to be performed. */
 export const leftovers = () => ({
   mounts: readFileSync("/proc/self/mountinfo", "utf8").split("\n").length,
-  groups: list("/sys/fs/cgroup").flatMap((c) => list(`/sys/fs/cgroup/${c}`).filter((n) => n.startsWith("caisson-"))),
+  // v2 at the top, v1 a level below.
+  groups: ["", ...list("/sys/fs/cgroup")].flatMap((c) =>
+    list(`/sys/fs/cgroup/${c}`).filter((n) => n.startsWith("caisson-")),
+  ),
   state: list(places().state),
   files: list("/dev/shm").filter((n) => n.startsWith("caisson-")),
   supervisors: list("/proc").filter((p) => /^\d+$/.test(p) && isExecutor(p)).length,

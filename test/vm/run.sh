@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 repo=$PWD
+bash scripts/setup.sh
 cache=${CAISSON_VM_CACHE:-/var/cache/caisson-vm}
 
 need() { for p in "$@"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done; }

@@ -1,0 +1,142 @@
+/** The figures of docs/benchmarks.md: us and the peers that are installed, interleaved in one run. Medians and ratios. */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const here = join(import.meta.dirname, "..");
+const json = process.argv.includes("--json");
+const rounds = Number(process.env["ROUNDS"] ?? 60);
+const work = mkdtempSync(join(tmpdir(), "caisson-bench-"));
+const root = join(work, "rootfs");
+
+const median = (list: number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] ?? Number.NaN;
+const has = (command: string) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
+
+function prepare(): void {
+  for (const d of ["bin", "proc", "dev", "sys"]) mkdirSync(join(root, d), { recursive: true });
+  copyFileSync("/bin/busybox", join(root, "bin/busybox"));
+  chmodSync(join(root, "bin/busybox"), 0o755);
+  for (const name of ["true", "sh", "sleep"]) symlinkSync("busybox", join(root, "bin", name));
+  const floor = spawnSync("gcc", ["-O2", "-o", join(work, "floor"), join(here, "bench/floor.c")], { stdio: "inherit" });
+  if (floor.status !== 0) throw new Error("bench/floor.c does not compile");
+  if (!has("runc")) return;
+  spawnSync("runc", ["spec"], { cwd: work });
+  const spec = JSON.parse(readFileSync(join(work, "config.json"), "utf8"));
+  spec.process.terminal = false;
+  spec.process.args = ["/bin/true"];
+  spec.root.path = root;
+  writeFileSync(join(work, "config.json"), JSON.stringify(spec));
+}
+
+const timed = (words: string[]): number => {
+  const began = performance.now();
+  const r = spawnSync(words[0] as string, words.slice(1), { cwd: work, stdio: ["ignore", "ignore", "pipe"] });
+  if (r.status !== 0) throw new Error(`${words.join(" ")}: ${r.status} ${r.stderr}`);
+  return performance.now() - began;
+};
+
+function report(figure: string, values: Record<string, number>, unit: string, base: string): void {
+  const reference = values[base] ?? Number.NaN;
+  if (json) return console.log(JSON.stringify({ figure, unit, values }));
+  console.log(`\n${figure} (${unit}; ratio to ${base})`);
+  for (const [name, v] of Object.entries(values))
+    console.log(`  ${name.padEnd(28)} ${v.toFixed(3).padStart(9)}  ${(v / reference).toFixed(2)}`);
+}
+
+/** crun of Debian refuses hybrid control groups; the bench does not change the machine to please it. */
+function commands(): Record<string, string[]> {
+  const all: Record<string, string[]> = {
+    "caisson run": [join(here, "dist/caisson"), "run", "--rootfs", root, "--", "/bin/true"],
+    "caisson compile'd file": [join(work, "compiled")],
+  };
+  spawnSync(join(here, "dist/caisson"), ["compile", "-o", join(work, "compiled"), "--rootfs", root, "--", "/bin/true"]);
+  if (has("crun")) all["crun run"] = ["crun", "run", "bench"];
+  if (has("runc")) all["runc run"] = ["runc", "run", "bench"];
+  if (has("bwrap"))
+    all["bwrap"] = ["bwrap", "--bind", root, "/", "--proc", "/proc", "--dev", "/dev", "--unshare-all", "/bin/true"];
+  all["unshare"] = ["unshare", "-muinpf", "-R", root, "/bin/true"];
+  return Object.fromEntries(
+    Object.entries(all).filter(([name, words]) => {
+      const r = spawnSync(words[0] as string, words.slice(1), { cwd: work });
+      if (r.status !== 0 && !json) console.log(`skipped: ${name}: ${String(r.stderr).trim().split("\n")[0]}`);
+      return r.status === 0;
+    }),
+  );
+}
+
+function coldRuns(): void {
+  const all = commands();
+  const times = new Map(Object.keys(all).map((k) => [k, [] as number[]]));
+  for (let i = 0; i < rounds; i++) for (const [name, words] of Object.entries(all)) times.get(name)?.push(timed(words));
+  const values = Object.fromEntries([...times].map(([k, v]) => [k, median(v)]));
+  report("a whole command that runs true", values, "ms", "runc run" in values ? "runc run" : "caisson run");
+}
+
+function library(): void {
+  const bench = join(here, "dist-bench/bench/library.js");
+  const values: Record<string, number[]> = {};
+  const add = (name: string, v: number) => (values[name] ??= []).push(v);
+  for (let round = 0; round < 3; round++) {
+    for (const line of String(spawnSync(join(work, "floor"), [root, String(rounds)]).stdout)
+      .trim()
+      .split("\n"))
+      add("raw C floor", Number(line));
+    for (const [engine, words] of [
+      ["node", ["node"]],
+      ["bun", [join(here, "node_modules/.bin/bun")]],
+    ] as const) {
+      const r = spawnSync(words[0], [bench, root, String(rounds)], {
+        env: { ...process.env, CAISSON_NATIVE: join(here, "dist/native") },
+      });
+      if (r.status !== 0) throw new Error(String(r.stderr));
+      for (const line of String(r.stdout).trim().split("\n")) {
+        const [kind, v] = line.split(" ");
+        add(`${kind} (${engine})`, Number(v));
+      }
+    }
+  }
+  report(
+    "the library, from call to result, of true",
+    Object.fromEntries(Object.entries(values).map(([k, v]) => [k, median(v)])),
+    "ms",
+    "raw C floor",
+  );
+}
+
+const pss = (pid: number): number =>
+  Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1] ?? 0);
+
+/** What stays behind one idle detached container besides its command. */
+function idle(): void {
+  const caisson = join(here, "dist/caisson");
+  spawnSync(caisson, ["run", "-d", "--name", "bench-idle", "--rootfs", root, "--", "/bin/sleep", "60"]);
+  const [facts] = JSON.parse(String(spawnSync(caisson, ["inspect", "bench-idle"]).stdout));
+  report(
+    "memory (PSS) of what stays behind an idle container",
+    { supervisor: pss(facts.supervisor) / 1024 },
+    "MB",
+    "supervisor",
+  );
+  spawnSync(caisson, ["rm", "--force", "bench-idle"]);
+}
+
+try {
+  prepare();
+  if (!existsSync(join(here, "dist/caisson"))) throw new Error('dist/caisson is missing: "npm run build" makes it');
+  coldRuns();
+  library();
+  idle();
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

@@ -48,7 +48,10 @@ const timed = (words: string[]): number => {
 
 function report(figure: string, values: Record<string, number>, unit: string, base: string): void {
   const reference = values[base] ?? Number.NaN;
-  if (json) return console.log(JSON.stringify({ figure, unit, values }));
+  if (json) {
+    console.log(JSON.stringify({ figure, unit, values }));
+    return;
+  }
   console.log(`\n${figure} (${unit}; ratio to ${base})`);
   for (const [name, v] of Object.entries(values))
     console.log(`  ${name.padEnd(28)} ${v.toFixed(3).padStart(9)}  ${(v / reference).toFixed(2)}`);
@@ -86,7 +89,9 @@ function coldRuns(): void {
 function library(): void {
   const bench = join(here, "dist-bench/bench/library.js");
   const values: Record<string, number[]> = {};
-  const add = (name: string, v: number) => (values[name] ??= []).push(v);
+  const add = (name: string, v: number) => {
+    values[name] = [...(values[name] ?? []), v];
+  };
   for (let round = 0; round < 3; round++) {
     for (const line of String(spawnSync(join(work, "floor"), [root, String(rounds)]).stdout)
       .trim()

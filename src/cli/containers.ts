@@ -88,6 +88,7 @@ export function exec(v: Values, name: string, command: readonly string[]): Promi
     root: { kind: "directory" },
     scratch: "/",
     directories: {},
+    existing: [],
     stdio: [inherit, inherit, inherit],
     ...(v["tty"] && { terminal: { raw: process.stdin.isTTY === true, rows, columns } }),
     init: false,

@@ -11,6 +11,8 @@ export type Job = {
   readonly scratch: string;
   /** Whether each source of a bind mount is a directory: what to make as its mount point if that is missing. */
   readonly directories: Readonly<Record<string, boolean>>;
+  /** Mount points that the root filesystem has already. One that goes until then is an error, not a hole. */
+  readonly existing: readonly string[];
   /** The host path of a device whose name in the container is another. */
   readonly deviceSources?: Readonly<Record<string, string>>;
   readonly stdio: readonly [Stdio, Stdio, Stdio];
@@ -27,9 +29,9 @@ export type Job = {
   readonly warm?: boolean;
 };
 
-/** An entry of the host's root directory; "mounts": a directory that other file systems are mounted below. */
+/** An entry of the host's root directory. "mounts": other file systems are mounted below; "empty": shown empty. */
 export type RootEntry =
-  | { readonly name: string; readonly kind: "directory" | "mounts" }
+  | { readonly name: string; readonly kind: "directory" | "mounts" | "empty" }
   | { readonly name: string; readonly kind: "link"; readonly target: string };
 
 export type Stdio =

@@ -11,6 +11,7 @@ const ENOTDIR = errno("ENOTDIR");
 /** Read-only paths: each is bound on itself, read-only. Those that this kernel lacks are passed over. */
 export function readonlyPaths(c: Context, s: SectionBuilder, root: Slot): void {
   for (const path of c.spec.linux?.readonlyPaths ?? []) {
+    if (c.facts.kernelFiles[path] === "missing") continue;
     const at = openInRoot(s, root, path, O.PATH, { ignore: MISSING, label: `find ${path}, to make it read-only` });
     s.skipIf(at, "<", 0, () => {
       const tree = cloneTree(s, `open ${path} again`, at, "", true);
@@ -50,12 +51,20 @@ export function maskedPaths(c: Context, s: SectionBuilder, root: Slot): void {
     );
   for (const path of paths) {
     const label = `find ${path}, to mask it`;
-    const directory = openInRoot(s, root, path, O.PATH | O.DIRECTORY, { ignore: MISSING, label });
-    cover(path, directory, empty);
-    s.skipIf(directory, "!=", -ENOTDIR, () => {
+    // The container's proc and sysfs are of the same kernel as the host's: what that lacks they lack.
+    const kind = c.facts.kernelFiles[path];
+    if (kind === "missing") continue;
+    const asFile = () => {
       const file = openInRoot(s, root, path, O.PATH, { ignore: MISSING, label });
       cover(path, file, () => cloneTree(s, `open a mask for ${path}`, none, "", false));
-    });
+    };
+    if (kind === "file") {
+      asFile();
+      continue;
+    }
+    const directory = openInRoot(s, root, path, O.PATH | O.DIRECTORY, { ignore: MISSING, label });
+    cover(path, directory, empty);
+    if (kind === undefined) s.skipIf(directory, "!=", -ENOTDIR, asFile);
   }
   s.call("close /dev/null", "close", [none]);
 }

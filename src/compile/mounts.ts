@@ -13,7 +13,7 @@ import {
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { type Loose, struct } from "../program/values.ts";
-import { type Context, openHow } from "./context.ts";
+import { type Context, openHow, openInRoot } from "./context.ts";
 import { type MountOptions, mountOptions } from "./mount-options.ts";
 import type { Mount } from "./spec.ts";
 
@@ -131,6 +131,19 @@ function applyOptions(s: SectionBuilder, label: string, mount: Slot, o: MountOpt
     });
 }
 
+/** Mount points of which it is known whether they are there need no second way. */
+function knownPoint(c: Context, s: SectionBuilder, root: Loose, mount: Mount): Slot | undefined {
+  const { destination } = mount;
+  const resolve = isKernelView(mount) ? RESOLVE.NO_SYMLINKS : 0;
+  const inFreshDev = /^\/dev\/[^/]+$/.test(destination) && c.spec.mounts?.[1]?.destination === "/dev";
+  if (inFreshDev && c.spec.mounts?.[1]?.type === "tmpfs" && mount.type !== "bind") {
+    const dev = openInRoot(s, root, "/dev", O.PATH | O.DIRECTORY);
+    s.call(`make the mount point ${destination}`, "mkdirat", [dev, destination.slice(5), 0o755]);
+    s.call("close /dev", "close", [dev]);
+  } else if (!c.job.existing.includes(destination)) return undefined;
+  return openInRoot(s, root, destination, O.PATH, { resolve, label: `open the mount point ${destination}` });
+}
+
 /** One mount of the spec, in the container's root, which is the working directory's and the process's root by now. */
 export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount, source: Slot | undefined): void {
   const { destination } = mount;
@@ -138,7 +151,7 @@ export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount
   const directory = !o.bind || c.job.directories[mount.source ?? ""] !== false;
   const what = `${o.bind ? mount.source : mount.type} on ${destination}`;
   const mounted = source ?? makeFilesystem(s, mount, o);
-  const point = mountPoint(s, root, destination, directory, isKernelView(mount));
+  const point = knownPoint(c, s, root, mount) ?? mountPoint(s, root, destination, directory, isKernelView(mount));
   if (o.bind) applyOptions(s, what, mounted, o);
   // A bind mount is a peer of its source until it is told otherwise.
   const propagation = o.propagation || (o.bind ? MS.PRIVATE | MS.REC : 0);

@@ -108,6 +108,7 @@ function assembleParts(c: Context, s: SectionBuilder, entries: readonly RootEntr
       continue;
     }
     s.call(`make /${e.name}`, "mkdirat", [AT_FDCWD, e.name, 0o755]);
+    if (e.kind === "empty") continue;
     const tree = made.get(e);
     if (tree) setAttributes(s, `make /${e.name} read-only`, tree, { set: MOUNT_ATTR.RDONLY, recursive: true });
     else makeUpper(s, `${scratch}/changes/${e.name}`);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { findLayout } from "../cgroups/layout.ts";
 import { planGroups } from "../cgroups/plan.ts";
@@ -65,6 +65,14 @@ const readControllers = (point: string): string[] => {
   }
 };
 
+/** Only looked at, for directories that are no links: the program opens them again by its own rules. */
+function existing(root: string, spec: Spec): string[] {
+  const points = (spec.mounts ?? []).map((m) => m.destination);
+  return points.filter(
+    (p) => /^\/[^/]+$/.test(p) && lstatSync(join(root, p), { throwIfNoEntry: false })?.isDirectory() === true,
+  );
+}
+
 /** What is replaced by file systems of the container's own. */
 const OWN = ["proc", "sys", "dev", "run"];
 
@@ -73,7 +81,8 @@ function rootEntries(facts: HostFacts): RootEntry[] {
   return shown.flatMap((e): RootEntry[] => {
     const path = `/${e.name}`;
     if (e.isSymbolicLink()) return [{ name: e.name, kind: "link", target: readlinkSync(path) }];
-    if (!e.isDirectory() || OWN.includes(e.name)) return [];
+    if (!e.isDirectory() || OWN.includes(e.name))
+      return OWN.includes(e.name) && e.isDirectory() ? [{ name: e.name, kind: "empty" }] : [];
     return [{ name: e.name, kind: facts.mounts.some((m) => m.point.startsWith(`${path}/`)) ? "mounts" : "directory" }];
   });
 }
@@ -129,6 +138,7 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
             ? { kind: "overlay", ...(keep && { keep }) }
             : { kind: "directory" },
       scratch: ensureDirectory(state),
+      existing: existing(root, spec),
       directories: { ...directories, "/sys": true },
       deviceSources: describeDevices(o.devices ?? []).sources,
       ...(o.tty && { terminal: { raw: false, ...size } }),

@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { release } from "node:os";
+import { defaultMaskedPaths, defaultReadonlyPaths } from "../compile/defaults.ts";
 import { type Arch, hostArch } from "../kernel/arch.ts";
 import { type HostMount, parseMountinfo } from "./mountinfo.ts";
 
@@ -12,7 +13,22 @@ export type HostFacts = {
   readonly mounts: readonly HostMount[];
   /** The groups that this process is in, by controller; "" is the v2 hierarchy. */
   readonly ownGroups: Readonly<Record<string, string>>;
+  /** What kernel files of /proc and /sys are. One that is not listed is not known. */
+  readonly kernelFiles: Readonly<Record<string, FileKind>>;
 };
+
+export type FileKind = "directory" | "file" | "missing";
+
+/** Every procfs has /proc/sys, unless it shows processes only (subset=pid): then nothing can be concluded from it. */
+function kernelFiles(): Record<string, FileKind> {
+  if (!statSync("/proc/sys", { throwIfNoEntry: false }) || !statSync("/sys/kernel", { throwIfNoEntry: false }))
+    return {};
+  const kind = (path: string): FileKind => {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    return stat === undefined ? "missing" : stat.isDirectory() ? "directory" : "file";
+  };
+  return Object.fromEntries([...defaultMaskedPaths, ...defaultReadonlyPaths].map((p) => [p, kind(p)]));
+}
 
 /** /proc/PID/cgroup: lines of "id:controllers:path" (cgroups(7)). */
 export function parseOwnGroups(text: string): Record<string, string> {
@@ -35,6 +51,7 @@ export function hostFacts(): HostFacts {
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
     mounts: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")),
+    kernelFiles: kernelFiles(),
     ownGroups: parseOwnGroups(readFileSync("/proc/self/cgroup", "utf8")),
   };
   return known;

@@ -45,7 +45,10 @@ export function struct(name: string, fields: readonly (readonly [1 | 2 | 4 | 8, 
   const pointers: { at: number; to: Pointee }[] = [];
   for (const { at, width, value } of placed) {
     if (typeof value === "object") pointers.push({ at, to: value });
-    else if (width === 8) view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
+    else if (width === 8 && typeof value === "number" && value >= 0 && Number.isSafeInteger(value)) {
+      view.setUint32(at, value >>> 0, true);
+      view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+    } else if (width === 8) view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
     else if (width === 4) view.setUint32(at, Number(value) >>> 0, true);
     else if (width === 2) view.setUint16(at, Number(value), true);
     else view.setUint8(at, Number(value));

@@ -18,6 +18,7 @@ const facts = (t: string): HostFacts => ({
   gid: 0,
   mounts: parseMountinfo(t),
   ownGroups: {},
+  kernelFiles: {},
 });
 
 test("mountinfo with escapes, and the file systems of a view of the root", () => {

@@ -1,15 +1,20 @@
 import { spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { hostArch } from "../kernel/arch.ts";
-import { O } from "../kernel/flags.ts";
+import { errnoName } from "../kernel/errno.ts";
+import { AT, AT_FDCWD, F, F_SEAL_ALL, O } from "../kernel/flags.ts";
 import { ProgramBuilder } from "./builder.ts";
 import { encode } from "./encode.ts";
 import { executor } from "./executor.ts";
 import { FRAME_HEADER, type Frame, KIND } from "./frames.ts";
+import { stringArray } from "./values.ts";
 
 const SOCKET = 3;
 const RESERVED = 16;
 const F_SETFD = 2;
+const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const EXECUTOR_LIMIT = 1 << 20;
 
 type Handler = (frame: Frame) => void;
 
@@ -41,7 +46,38 @@ export class Launcher {
     this.#child.on("exit", () => this.#fail(new Error("the executor ended")));
     this.#child.unref();
     this.#socket.unref?.();
+    this.#seal(path);
     this.#reserve();
+  }
+
+  /**
+   * The executor executes a sealed copy of itself: a container could otherwise get at its file through /proc/self/exe
+   * (CVE-2019-5736). An answer comes only if that failed; what is sent meanwhile waits in the socket for the copy.
+   */
+  #seal(path: string): void {
+    const program = new ProgramBuilder(hostArch());
+    const s = program.section("launcher");
+    const copy = s.get("make a file in memory", "memfd_create", ["caisson", MFD_CLOEXEC | MFD_ALLOW_SEALING]);
+    const own = s.get("open the executor", "openat", [AT_FDCWD, path, O.RDONLY | O.CLOEXEC, 0]);
+    s.call("copy it", "sendfile", [copy, own, 0, EXECUTOR_LIMIT]);
+    s.call("seal the copy", "fcntl", [copy, F.ADD_SEALS, F_SEAL_ALL]);
+    const [argv, envp] = [stringArray("argv", ["caisson"]), stringArray("envp", [])];
+    s.call("execute the copy", "execveat", [copy, "", argv, envp, AT.EMPTY_PATH]);
+    this.#ask(encode(program.build()), this.token(), ({ payload }) =>
+      this.#fail(
+        new Error(
+          `the executor could not seal itself: ${errnoName(payload.byteLength ? payload.getInt32(16, true) : 0)}`,
+        ),
+      ),
+    );
+  }
+
+  #ask(program: Uint8Array, token: number, answer: Handler): void {
+    const ask = new Uint8Array(8 + program.length);
+    new Uint32Array(ask.buffer, 0, 2).set([program.length, token]);
+    ask.set(program, 8);
+    this.#answers.set(token, answer);
+    this.#socket.write(ask);
   }
 
   /** Takes the low file descriptors, so that programs can move what they open there onto fixed numbers. */
@@ -61,15 +97,9 @@ export class Launcher {
   /** Sends a program; resolves with its slots once its first section is performed. */
   async perform(program: Uint8Array, token = this.token()): Promise<Int32Array> {
     if (this.#dead) throw this.#dead;
-    const ask = new Uint8Array(8 + program.length);
-    new Uint32Array(ask.buffer, 0, 2).set([program.length, token]);
-    ask.set(program, 8);
     this.hold();
     try {
-      const { kind, payload } = await new Promise<Frame>((resolve) => {
-        this.#answers.set(token, resolve);
-        this.#socket.write(ask);
-      });
+      const { kind, payload } = await new Promise<Frame>((resolve) => this.#ask(program, token, resolve));
       if (kind === KIND.malformed) throw this.#dead ?? new Error("the executor refused the program as malformed");
       const { buffer, byteOffset, byteLength } = payload;
       return new Int32Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);

@@ -90,6 +90,12 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     assert.match(r.stderr, /(denied|not permitted|must be superuser)/);
     assert.match(r.stderr, /Read-only file system/);
   },
+  "cannot write to the executor that it came from (CVE-2019-5736)": async ({ run }) => {
+    // With an init, process 1 is the executor.
+    const r = await run(["sh", "-c", "readlink /proc/1/exe; (: > /proc/1/exe) 2>&1; true"], { init: true });
+    assert.doesNotMatch(r.stdout, /executor-/);
+    assert.match(r.stdout, /cannot create|denied|busy/i);
+  },
   "runs as another user": async ({ run }) => {
     const r = await run(["id"], { user: "nobody", groups: ["mail"], workdir: "/" });
     assert.match(r.stdout, /^uid=65534\(nobody\) gid=65534\(nogroup\) groups=65534\(nogroup\),8\(mail\)/);

@@ -44,3 +44,5 @@ if newer dist/caisson src; then
   "$bin/bun" build --compile --minify --bytecode src/bin/caisson.ts --outfile dist/caisson.new >/dev/null
   mv dist/caisson.new dist/caisson
 fi
+# The bootstrap script compares its time with that of the last change of the checkout.
+touch dist/caisson

@@ -1,11 +1,11 @@
 import { InvalidOptionError } from "../values/errors.ts";
-import * as containers from "./containers.ts";
-import { diff } from "./diff.ts";
-import { doctor } from "./doctor.ts";
 import { type Command, completion } from "./help.ts";
 import { containerOptions, type OptionTable, runOptions } from "./options.ts";
 import { print } from "./output.ts";
-import { compileToFile, explain, run } from "./run.ts";
+
+// Loaded when they are needed: what a run does not use costs it nothing.
+const containers = () => import("./containers.ts");
+const runs = () => import("./run.ts");
 
 const json: OptionTable = { json: { type: "boolean", help: "as JSON" } };
 const signal: OptionTable = { signal: { type: "string", short: "s", value: "SIG", help: "the signal to send" } };
@@ -25,7 +25,7 @@ export const commands: Readonly<Record<string, Command>> = {
       "Without --rootfs the container sees a copy-on-write view of this machine's own root: nothing it writes outlives it.\nExit status: the command's own; 125 if nothing was started, 126 if it cannot be executed, 127 if it was not found,\n128 + n if signal n ended it.",
     options: runOptions,
     own: 0,
-    perform: run,
+    perform: async (v, command) => (await runs()).run(v, command),
   },
   exec: {
     words: "[options] NAME COMMAND [ARGUMENT…]",
@@ -38,7 +38,8 @@ export const commands: Readonly<Record<string, Command>> = {
       interactive: { type: "boolean", short: "i", help: "keep standard input open (it always is)" },
     },
     own: 1,
-    perform: (v, [name, ...command]) => containers.exec(v, first(name === undefined ? [] : [name]), command),
+    perform: async (v, [name, ...command]) =>
+      (await containers()).exec(v, first(name === undefined ? [] : [name]), command),
   },
   ps: {
     words: "[options]",
@@ -49,21 +50,21 @@ export const commands: Readonly<Record<string, Command>> = {
       ...json,
     },
     own: "all",
-    perform: (v) => containers.ps(v),
+    perform: async (v) => (await containers()).ps(v),
   },
   logs: {
     words: "[options] NAME",
     summary: "print what a detached container wrote",
     options: { follow: { type: "boolean", short: "f", help: "and what it writes until it ends" } },
     own: "all",
-    perform: (v, names) => containers.logs(v, first(names)),
+    perform: async (v, names) => (await containers()).logs(v, first(names)),
   },
   wait: {
     words: "NAME…",
     summary: "wait for the end, and print the exit status",
     options: {},
     own: "all",
-    perform: (_, n) => containers.wait(some(n)),
+    perform: async (_, n) => (await containers()).wait(some(n)),
   },
   stop: {
     words: "[options] NAME…",
@@ -73,56 +74,56 @@ export const commands: Readonly<Record<string, Command>> = {
       ...signal,
     },
     own: "all",
-    perform: (v, n) => containers.stop(v, some(n)),
+    perform: async (v, n) => (await containers()).stop(v, some(n)),
   },
   kill: {
     words: "[options] NAME…",
     summary: "send a signal (default KILL)",
     options: signal,
     own: "all",
-    perform: (v, n) => containers.kill(v, some(n)),
+    perform: async (v, n) => (await containers()).kill(v, some(n)),
   },
   rm: {
     words: "[options] NAME…",
     summary: "remove what is left of a container",
     options: { force: { type: "boolean", short: "f", help: "kill it first if it runs" } },
     own: "all",
-    perform: (v, n) => containers.rm(v, some(n)),
+    perform: async (v, n) => (await containers()).rm(v, some(n)),
   },
   inspect: {
     words: "NAME…",
     summary: "all that is known of a container, as JSON",
     options: {},
     own: "all",
-    perform: (_, n) => containers.inspect(some(n)),
+    perform: async (_, n) => (await containers()).inspect(some(n)),
   },
   diff: {
     words: "NAME",
     summary: "what a container run with --keep added (A), changed (C) and deleted (D)",
     options: {},
     own: "all",
-    perform: (_, n) => diff(first(n)),
+    perform: async (_, n) => (await import("./diff.ts")).diff(first(n)),
   },
   explain: {
     words: "[options] [--] COMMAND [ARGUMENT…]",
     summary: "print the system calls that a run would make, and make none",
     options: { ...runOptions, ...json, spec: { type: "boolean", help: "the OCI runtime spec instead" } },
     own: 0,
-    perform: explain,
+    perform: async (v, command) => (await runs()).explain(v, command),
   },
   compile: {
     words: "[options] -o FILE [--] COMMAND [ARGUMENT…]",
     summary: "write a container as one small executable which needs nothing else",
     options: { ...containerOptions, output: { type: "string", short: "o", value: "FILE", help: "the file to write" } },
     own: 0,
-    perform: compileToFile,
+    perform: async (v, command) => (await runs()).compileToFile(v, command),
   },
   doctor: {
     words: "",
     summary: "what this machine can and cannot do, and why",
     options: json,
     own: "all",
-    perform: (v) => doctor(v["json"] === true),
+    perform: async (v) => (await import("./doctor.ts")).doctor(v["json"] === true),
   },
   completion: {
     words: "bash|zsh",

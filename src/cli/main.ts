@@ -1,6 +1,5 @@
 import { parseArgs } from "node:util";
 import { CaissonError, InvalidOptionError } from "../values/errors.ts";
-import { after } from "./after.ts";
 import { commands } from "./commands.ts";
 import { type Command, commandHelp, overview } from "./help.ts";
 import { toParseArgs } from "./options.ts";
@@ -44,7 +43,7 @@ function parse(name: string, c: Command, own: string[]) {
 
 async function dispatch(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
-  if (name === "__after") return after(rest[0] ?? "");
+  if (name === "__after") return (await import("./after.ts")).after(rest[0] ?? "");
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     const about = name === "help" ? rest[0] : undefined;
     const c = about ? commands[about] : undefined;

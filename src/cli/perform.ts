@@ -1,9 +1,8 @@
-import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { unlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Report } from "../compile/job.ts";
+import { randomName } from "../container/names.ts";
 import { ensureDirectory, places } from "../container/places.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
 import { mountOf } from "../host/mountinfo.ts";
@@ -23,8 +22,7 @@ function executableDirectory(facts: HostFacts): string {
 }
 
 /** A name for the file to be performed; its program names it too, to remove it first thing. */
-export const performedFile = (): string =>
-  join(executableDirectory(hostFacts()), `caisson-${randomBytes(8).toString("hex")}`);
+export const performedFile = (): string => join(executableDirectory(hostFacts()), `caisson-${randomName()}`);
 
 /** This command line, as the words to execute it with. */
 export function ownWords(): string[] {
@@ -57,6 +55,7 @@ export async function perform(program: Program, file: string): Promise<number> {
       throw e;
     }
   }
+  const { spawn } = await import("node:child_process");
   return new Promise((resolve, reject) => {
     const child = spawn(file, [], { stdio: "inherit", env: {}, argv0: "caisson" });
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const)

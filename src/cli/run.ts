@@ -7,7 +7,6 @@ import { notedState } from "../container/noted.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { places } from "../container/places.ts";
 import { type Prepared, prepare } from "../container/prepare.ts";
-import { run as runInLibrary } from "../container/run.ts";
 import { fileKeys, sweep } from "../container/state.ts";
 import { encode } from "../program/encode.ts";
 import { executor } from "../program/executor.ts";
@@ -47,7 +46,8 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   needCommand(command);
   const o = toContainerOptions(v);
   if (v["json"]) {
-    const result = await runInLibrary(command, o);
+    const library = await import("../container/run.ts");
+    const result = await library.run(command, o);
     print(JSON.stringify(result));
     return result.exitCode;
   }

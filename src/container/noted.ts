@@ -1,6 +1,16 @@
 import type { StatePlan } from "../compile/job.ts";
+import type { Spec } from "../compile/spec.ts";
+import { isDefaultProfile } from "../seccomp/profile.ts";
 import type { Prepared } from "./prepare.ts";
 import { type Noted, stateDirectory } from "./state.ts";
+
+/** The default profile is noted by its name: its rules are many, and follow from the capabilities. */
+function withoutDefaultProfile(spec: Spec): Pick<Noted, "spec" | "defaultSeccomp"> {
+  const { seccomp, ...linux } = spec.linux ?? {};
+  return seccomp && isDefaultProfile(seccomp)
+    ? { spec: { ...spec, linux }, defaultSeccomp: true }
+    : { spec, defaultSeccomp: false };
+}
 
 /** The state directory of a container that is about to be made, and what is noted in it. */
 export function notedState(p: Prepared, command: readonly string[], o: { remove: boolean; log?: string }): StatePlan {
@@ -10,7 +20,7 @@ export function notedState(p: Prepared, command: readonly string[], o: { remove:
     name,
     command,
     createdAt: Date.now(),
-    spec: p.spec,
+    ...withoutDefaultProfile(p.spec),
     cgroup,
     remove: o.remove,
     ...(o.log && { log: o.log }),

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import type { CgroupPlan } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { STATE_FILES } from "../compile/state.ts";
+import { hostArch } from "../kernel/arch.ts";
+import { defaultProfile } from "../seccomp/profile.ts";
 import { NameError } from "../values/errors.ts";
 import { places } from "./places.ts";
 import { type Ending, readEnding, readStarted } from "./record.ts";
@@ -14,6 +16,8 @@ export type Noted = {
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly spec: Spec;
+  /** Whether the default seccomp profile is to be added to the spec. */
+  readonly defaultSeccomp: boolean;
   readonly cgroup: CgroupPlan;
   /** Its state goes when it ends. */
   readonly remove: boolean;
@@ -53,12 +57,18 @@ function lockedInodes(): Set<string> {
 
 export const fileKeys = (plan: CgroupPlan) => plan.groups.flatMap((g) => g.reads.map((r) => r.key));
 
+function withProfile(noted: Noted): Noted {
+  if (!noted.defaultSeccomp) return noted;
+  const seccomp = defaultProfile(hostArch(), noted.spec.process?.capabilities?.bounding ?? []);
+  return { ...noted, spec: { ...noted.spec, linux: { ...noted.spec.linux, seccomp } } };
+}
+
 function read(name: string, locked: Set<string>): Known | undefined {
   const directory = stateDirectory(name);
   const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
   const json = view(join(directory, STATE_FILES.state));
   if (!json || json.byteLength === 0) return undefined;
-  const noted = JSON.parse(new TextDecoder().decode(json)) as Noted;
+  const noted = withProfile(JSON.parse(new TextDecoder().decode(json)) as Noted);
   const started = view(join(directory, STATE_FILES.started));
   const ended = view(join(directory, STATE_FILES.ended));
   const alive = lock !== undefined && locked.has(String(lock.ino));

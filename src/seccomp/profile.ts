@@ -81,6 +81,9 @@ const personalities = [0, 8, 0x20000, 0x20008, 0xffffffff];
 
 /** The profile that most containers have is assembled ahead of time (scripts/prebuild-filter.ts; a test compares). */
 const prebuiltProfiles = new WeakMap<Seccomp, Arch>();
+const defaultProfiles = new WeakSet<Seccomp>();
+export const isDefaultProfile = (profile: Seccomp): boolean => defaultProfiles.has(profile);
+
 export const prebuiltFilter = (profile: Seccomp): Uint8Array | undefined => {
   const arch = prebuiltProfiles.get(profile);
   return arch && Buffer.from(prebuilt[arch], "base64");
@@ -103,6 +106,7 @@ export function defaultProfile(arch: Arch, capabilities: readonly string[]): Sec
     capabilities.includes("CAP_SYS_CHROOT")
   )
     prebuiltProfiles.set(profile, arch);
+  defaultProfiles.add(profile);
   return profile;
 }
 

@@ -60,7 +60,7 @@ function report(figure: string, values: Record<string, number>, unit: string, ba
 /** crun of Debian refuses hybrid control groups; the bench does not change the machine to please it. */
 function commands(): Record<string, string[]> {
   const all: Record<string, string[]> = {
-    "caisson run": [join(here, "dist/caisson"), "run", "--rootfs", root, "--", "/bin/true"],
+    "caisson run": [join(here, "caisson"), "run", "--rootfs", root, "--", "/bin/true"],
     "caisson compile'd file": [join(work, "compiled")],
   };
   spawnSync(join(here, "dist/caisson"), ["compile", "-o", join(work, "compiled"), "--rootfs", root, "--", "/bin/true"]);
@@ -136,12 +136,22 @@ function idle(): void {
   spawnSync(caisson, ["rm", "--force", "bench-idle"]);
 }
 
+/** Many at once, and many in a row: what is left of them, and whether the last takes longer than the first. */
+function many(): void {
+  const bench = join(here, "dist-bench/bench/many.js");
+  const env = { ...process.env, CAISSON_NATIVE: join(here, "dist/native") };
+  const r = spawnSync("node", [bench, root], { env });
+  if (r.status !== 0) throw new Error(String(r.stderr));
+  report("many containers (Node)", JSON.parse(String(r.stdout)), "see name", "ms of one of the first 1,000 runs");
+}
+
 try {
   prepare();
   if (!existsSync(join(here, "dist/caisson"))) throw new Error('dist/caisson is missing: "npm run build" makes it');
   coldRuns();
   library();
   idle();
+  many();
 } finally {
   rmSync(work, { recursive: true, force: true });
 }

@@ -3,11 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { compileExec } from "../compile/exec.ts";
 import {
   findContainer,
+  findExact,
   type Known,
   listContainers,
   removeContainer,
   runningContainer,
   sweep,
+  untilEnded,
 } from "../container/state.ts";
 import { resolveUser } from "../container/users.ts";
 import { hostFacts } from "../host/facts.ts";
@@ -116,26 +118,12 @@ export async function logs(v: Values, name: string): Promise<number> {
     }
   };
   await copy();
-  while (v["follow"] && findOrNothing(name)?.status === "running") {
+  while (v["follow"] && findExact(name)?.status === "running") {
     await sleep(10 * POLL_MS);
     await copy();
   }
   await copy();
   return 0;
-}
-
-function findOrNothing(name: string): Known | undefined {
-  return listContainers().find((c) => c.noted.name === name);
-}
-
-async function untilEnded(name: string, ms = Number.POSITIVE_INFINITY): Promise<Known | undefined> {
-  const began = Date.now();
-  for (;;) {
-    const c = findOrNothing(name);
-    if (!c || c.status === "exited" || c.status === "lost") return c;
-    if (Date.now() - began > ms) throw new NameError(name, `the container ${name} is still ${c.status}`);
-    await sleep(POLL_MS);
-  }
 }
 
 /** Prints the exit status of each, as docker wait does. */

@@ -1,9 +1,8 @@
-import { createInterface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
 import { compile } from "../compile/compile.ts";
 import { compileExec } from "../compile/exec.ts";
 import type { Job } from "../compile/job.ts";
-import { KILL_EVERYTHING, signalNumber } from "../kernel/signals.ts";
+import { hostFacts } from "../host/facts.ts";
+import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { explainText } from "../program/explain.ts";
 import { launcher } from "../program/launcher.ts";
 import type { Program } from "../program/types.ts";
@@ -12,66 +11,33 @@ import { parseDuration } from "../values/units.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { PIPES, type Prepared, prepare } from "./prepare.ts";
-import type { Ending } from "./record.ts";
+import { ContainerProcess, checkedSignal } from "./process.ts";
 import { abortWith, collect, feed, outputs, type RunOptions, type RunResult, resultOf } from "./run.ts";
-import { type Started, start, startProgram } from "./start.ts";
+import { start, startProgram } from "./start.ts";
+import { runningContainer, untilEnded } from "./state.ts";
 import { resolveUser } from "./users.ts";
+import { words } from "./words.ts";
 
 export type ExecOptions = Pick<
   RunOptions,
   "input" | "stdout" | "stderr" | "signal" | "env" | "workdir" | "user" | "timeout"
 >;
 
-/** A process that runs in a container: streams with the kernel's back-pressure, and its end. */
-export class ContainerProcess {
-  readonly command: readonly string[];
-  readonly stdin: Writable | undefined;
-  readonly stdout: Readable | undefined;
-  readonly stderr: Readable | undefined;
-  /** Resolves when it has ended; rejects if it could not start. */
-  readonly ended: Promise<Ending>;
-  readonly #started: Started;
-
-  constructor(command: readonly string[], started: Started) {
-    this.command = command;
-    this.#started = started;
-    this.stdin = started.stdin;
-    this.stdout = started.stdout;
-    this.stderr = started.stderr;
-    this.ended = started.ended;
-  }
-
-  /** Sends a signal, by name or number; SIGKILL ends it for certain. */
-  kill(signal: string | number = "SIGTERM"): void {
-    this.#started.kill(checkedSignal(signal));
-  }
-
-  /** Standard output line by line, as it comes. */
-  async *lines(): AsyncGenerator<string> {
-    if (!this.stdout) return;
-    yield* createInterface({ input: this.stdout, crlfDelay: Number.POSITIVE_INFINITY });
-  }
-}
-
-const SIGKILL = 9;
-function checkedSignal(signal: string | number): number {
-  const n = signalNumber(signal);
-  if (n === undefined) throw new InvalidOptionError("signal", signal, 'a signal such as "SIGTERM" or 15');
-  return n === SIGKILL ? KILL_EVERYTHING : n;
-}
+/** Who looks after the container: a child of this runtime's, or another's that was found again. */
+type Supervisor = { kill(signal: number): void; ended(): Promise<unknown> };
 
 /** A container kept alive with no command of its own; commands are run in it with `run`, `spawn` and `$`. */
 export class Container {
   readonly name: string;
   readonly pid: number;
   readonly #prepared: Prepared;
-  readonly #started: Started;
+  readonly #supervisor: Supervisor;
 
-  constructor(prepared: Prepared, started: Started, pid: number) {
+  constructor(prepared: Prepared, pid: number, supervisor: Supervisor) {
     this.name = prepared.job.name;
     this.pid = pid;
     this.#prepared = prepared;
-    this.#started = started;
+    this.#supervisor = supervisor;
   }
 
   /** The program that made it, as text. */
@@ -133,13 +99,13 @@ export class Container {
 
   /** Sends a signal to its first process. */
   kill(signal: string | number = "SIGKILL"): void {
-    this.#started.kill(checkedSignal(signal));
+    this.#supervisor.kill(checkedSignal(signal));
   }
 
   /** Kills all that is in it, and resolves when nothing of it is left. */
   async dispose(): Promise<void> {
-    this.#started.kill(KILL_EVERYTHING);
-    await this.#started.ended;
+    this.#supervisor.kill(KILL_EVERYTHING);
+    await this.#supervisor.ended();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -147,39 +113,44 @@ export class Container {
   }
 }
 
-/** The words of a template: a value is one word, or joins the text it touches; an array is as many words as it has. */
-export function words(strings: readonly string[], values: readonly (string | number | readonly string[])[]): string[] {
-  const list: string[] = [];
-  let word: string | undefined;
-  const end = () => {
-    if (word !== undefined) list.push(word);
-    word = undefined;
-  };
-  strings.forEach((text, i) => {
-    text.split(/(\s+)/).forEach((part) => {
-      if (/^\s+$/.test(part)) end();
-      else if (part) word = (word ?? "") + part;
-    });
-    const value = values[i];
-    if (value === undefined) return;
-    if (Array.isArray(value)) {
-      value.forEach((v: string, k) => {
-        if (k > 0) end();
-        word = (word ?? "") + v;
-      });
-    } else word = (word ?? "") + String(value);
-  });
-  end();
-  return list;
-}
-
 const NOTHING = [{ kind: "null" }, { kind: "null" }, { kind: "null" }] as const;
 
-/** Makes a container that waits. `await using` disposes of it at the end of the block. */
-export async function container(options: ContainerOptions = {}): Promise<Container> {
-  const prepared = prepare(options, ["(idle)"]);
+/**
+ * Makes a container that waits. `await using` disposes of it at the end of the block, and it ends with this runtime,
+ * unless it is `detached`: then it lives on, and `openContainer` finds it again by its name.
+ */
+export async function container(options: ContainerOptions & { readonly detached?: boolean } = {}): Promise<Container> {
+  const { detached = false, ...rest } = options;
+  const prepared = prepare(rest, ["(idle)"]);
   const state = notedState(prepared, [], { remove: true });
   const withState: Prepared = { ...prepared, job: { ...prepared.job, idle: true, state } };
-  const started = await start(withState, NOTHING);
-  return new Container(withState, started, await started.pid);
+  const started = await start(withState, NOTHING, { survive: detached });
+  const pid = await started.pid;
+  if (detached) started.leave();
+  return new Container(withState, pid, { kill: started.kill, ended: () => started.ended });
+}
+
+/** A running container by its name, whoever started it. */
+export function openContainer(name: string): Container {
+  const { noted, started } = runningContainer(name);
+  const prepared: Prepared = {
+    facts: hostFacts(),
+    spec: noted.spec,
+    notApplied: [],
+    job: {
+      name: noted.name,
+      root: { kind: "directory" },
+      scratch: "/",
+      directories: {},
+      existing: [],
+      init: false,
+      idle: false,
+      timeoutMs: -1,
+      cgroup: noted.cgroup,
+    },
+  };
+  return new Container(prepared, started.pid, {
+    kill: (signal) => process.kill(started.supervisor, signal),
+    ended: () => untilEnded(noted.name),
+  });
 }

@@ -50,7 +50,7 @@ export class ContainerPool {
     const began = performance.now();
     const { prepared, started, to, from } = await (this.#waiting.shift() ?? this.#start());
     const program = lastSteps(prepared, command);
-    const bytes = encode(program);
+    const bytes = encode(program, false);
     const ask = new Uint8Array(8 + bytes.length);
     new Uint32Array(ask.buffer, 0, 2).set([bytes.length, 0]);
     ask.set(bytes, 8);

@@ -25,6 +25,8 @@ export type Started = {
   readonly ended: Promise<Ending>;
   /** Sends a signal: nothing happens once it has ended. */
   kill(signal: number): void;
+  /** This runtime need not wait for it any more before it ends. */
+  leave(): void;
   /** The pipes of the warm pool: our ends. */
   readonly warm?: { readonly to: number; readonly from: number };
 };
@@ -40,19 +42,20 @@ function small(
 ): Promise<Int32Array> {
   const b = new ProgramBuilder(arch);
   write(b.section("launcher"));
-  return l.perform(encode(b.build()));
+  return l.perform(encode(b.build(), false));
 }
 
-/** Performs a program by way of the launcher. `program` lets tests put an injected failure in its place. */
+/** Performs a program by way of the launcher. `alter` lets tests make a step of it fail. */
 export async function start(
   p: Prepared,
   stdio: Job["stdio"],
-  alter: (p: Program) => Program = (x) => x,
+  how: { readonly survive?: boolean; readonly alter?: (p: Program) => Program } = {},
 ): Promise<Started> {
   const l = launcher();
   const token = l.token();
-  const report = { to: "library", token, survive: false } as const;
-  const program = alter(compile(p.spec, p.facts, { ...p.job, stdio, report }));
+  const report = { to: "library", token, survive: how.survive === true } as const;
+  const compiled = compile(p.spec, p.facts, { ...p.job, stdio, report });
+  const program = how.alter ? how.alter(compiled) : compiled;
   return startProgram(
     l,
     program,
@@ -83,10 +86,15 @@ export async function startProgram(
   });
   ending.catch(() => {});
   let over = false;
+  let held = true;
+  const leave = () => {
+    if (held) l.release();
+    held = false;
+  };
   const finish = () => {
     over = true;
     l.forget(token);
-    l.release();
+    leave();
   };
   l.hold();
   l.listen(token, (frame) => {
@@ -102,10 +110,9 @@ export async function startProgram(
 
   let slots: Int32Array;
   try {
-    slots = await l.perform(encode(program), token);
+    slots = await l.perform(encode(program, false), token);
   } catch (e) {
-    l.forget(token);
-    l.release();
+    finish();
     throw e;
   }
   const slot = (name: string, half: 0 | 1 = 0) => slots[2 * program.slots.indexOf(name) + half] ?? -1;
@@ -149,6 +156,7 @@ export async function startProgram(
     stderr,
     ended: ending,
     ...(warm && { warm }),
+    leave,
     kill(signal) {
       if (!over) process.kill(supervisor, signal);
     },

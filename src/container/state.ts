@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { CgroupPlan } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { STATE_FILES } from "../compile/state.ts";
@@ -106,6 +107,21 @@ export function findContainer(name: string): Known {
       `no container is named ${JSON.stringify(name)}; "caisson ps --all" lists those there are`,
     );
   return found;
+}
+
+export const findExact = (name: string): Known | undefined => listContainers().find((c) => c.noted.name === name);
+
+const POLL_MS = 10;
+
+/** Resolves when a container has ended; undefined if nothing was to be kept of it. */
+export async function untilEnded(name: string, ms = Number.POSITIVE_INFINITY): Promise<Known | undefined> {
+  const began = Date.now();
+  for (;;) {
+    const c = findExact(name);
+    if (!c || c.status === "exited" || c.status === "lost") return c;
+    if (Date.now() - began > ms) throw new NameError(name, `the container ${name} is still ${c.status}`);
+    await sleep(POLL_MS);
+  }
 }
 
 export function runningContainer(name: string): Known & { started: NonNullable<Known["started"]> } {

@@ -129,8 +129,11 @@ function shape(step: Step, table: Map<string, number>): Shape {
   }
 }
 
-/** The program as the bytes that native/executor.c reads (docs/program.md). */
-export function encode(program: Program): Uint8Array {
+/**
+ * The program as the bytes that native/executor.c reads (docs/program.md). Labels are left out where who performs it
+ * still has the program: they are half of its texts.
+ */
+export function encode(program: Program, labels = true): Uint8Array {
   const table = syscallTable(program.arch);
   const count = program.sections.reduce((n, s) => n + s.steps.length, 0);
   const sectionsAt = HEADER;
@@ -179,7 +182,7 @@ export function encode(program: Program): Uint8Array {
           if (n >= 4) throw new RangeError(`${step.label}: at most 4 errnos can be ignored by name`);
           view.setUint16(s + 16 + 2 * n, errno(name), true);
         });
-      view.setUint32(s + 72, data.text(step.label), true);
+      if (labels) view.setUint32(s + 72, data.text(step.label), true);
     });
     first += section.steps.length;
   });

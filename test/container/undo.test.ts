@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { notedState } from "../../src/container/noted.ts";
 import { prepare } from "../../src/container/prepare.ts";
 import { start } from "../../src/container/start.ts";
-import { run } from "../../src/index.ts";
+import { openContainer, run } from "../../src/index.ts";
 import { inject } from "../../src/program/inject.ts";
 import type { Program } from "../../src/program/types.ts";
 import { isRoot, leftovers } from "../helpers/machine.ts";
@@ -38,9 +38,11 @@ test.skipIf(!isRoot)(
       return { ...p, job: { ...p.job, state: notedState(p, ["true"], { remove: true }) } };
     };
     let steps: { section: number; step: number }[] = [];
-    const first = await start(make(), NOTHING, (program) => {
-      steps = startSteps(program);
-      return program;
+    const first = await start(make(), NOTHING, {
+      alter: (program) => {
+        steps = startSteps(program);
+        return program;
+      },
     });
     expect((await first.ended).exitCode).toBe(0);
     await Bun.sleep(50);
@@ -48,7 +50,7 @@ test.skipIf(!isRoot)(
     expect(steps.length).toBeGreaterThan(150);
     let failed = 0;
     for (const { section, step } of steps) {
-      const started = await start(make(), NOTHING, (p) => inject(p, section, step, INJECTED));
+      const started = await start(make(), NOTHING, { alter: (p) => inject(p, section, step, INJECTED) });
       const error = await started.ended.then(
         () => undefined,
         (e: Error) => e,
@@ -83,6 +85,20 @@ test.skipIf(!isRoot)("a caller that is killed leaves nothing", async () => {
   child.kill("SIGKILL");
   await child.exited;
   for (let i = 0; i < 1000 && leftovers().groups.length > before.groups.length; i++) await Bun.sleep(20);
+  await Bun.sleep(100);
+  expect(leftovers()).toEqual(before);
+});
+
+test.skipIf(!isRoot)("a detached container survives its creator, and is found again by name", async () => {
+  await run(["true"]);
+  const before = leftovers();
+  const code = `import { container } from "${import.meta.dir}/../../src/index.ts";
+    const box = await container({ name: "survivor", detached: true }); await box.run(["sh", "-c", "echo mine > /tmp/note"]);`;
+  const child = Bun.spawn([process.execPath, "-e", code], { stdout: "inherit", stderr: "inherit" });
+  expect(await child.exited).toBe(0);
+  const box = openContainer("survivor");
+  expect((await box.run(["cat", "/tmp/note"])).stdout).toBe("mine\n");
+  await box.dispose();
   await Bun.sleep(100);
   expect(leftovers()).toEqual(before);
 });

@@ -1,0 +1,66 @@
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { optionNames } from "../src/container/options.ts";
+import { isRoot } from "./helpers/machine.ts";
+
+const top = join(import.meta.dir, "..");
+const readme = readFileSync(join(top, "README.md"), "utf8");
+const blocks = (language: string) =>
+  [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map((m) => m[1] ?? "");
+
+test.skipIf(!isRoot)("the README's program runs as it is", async () => {
+  const [program = ""] = blocks("ts");
+  const code = program.replace('from "caisson"', `from ${JSON.stringify(join(top, "src/index.ts"))}`);
+  const p = Bun.spawn([process.execPath, "-"], {
+    stdin: new Blob([code]),
+    stdout: "pipe",
+    stderr: "pipe",
+    cwd: "/tmp",
+  });
+  const [out, err, status] = await Promise.all([
+    new Response(p.stdout).text(),
+    new Response(p.stderr).text(),
+    p.exited,
+  ]);
+  expect(`${status} ${err}`).toBe("0 ");
+  expect(out).toContain("No such file or directory");
+});
+
+test.skipIf(!isRoot)(
+  "the README's commands print what it says",
+  async () => {
+    const [session = ""] = blocks("console");
+    const path = `${join(top, "dist")}:${process.env["PATH"]}`;
+    for (const part of session.split(/^\$ /m).slice(1)) {
+      const [command = "", ...lines] = part.trimEnd().split("\n");
+      if (command.includes("http.server") || /^caisson (exec|stop) /.test(command)) continue;
+      const p = Bun.spawn(["sh", "-c", `${command} 2>&1`], { env: { ...process.env, PATH: path }, stdout: "pipe" });
+      const out = (await new Response(p.stdout).text()).trimEnd().replace(/[0-9a-f]{12}/g, "ID");
+      expect([command, out]).toEqual([
+        command,
+        lines
+          .join("\n")
+          .trimEnd()
+          .replace(/[0-9a-f]{12}/g, "ID"),
+      ]);
+    }
+  },
+  60_000,
+);
+
+test("links between documents lead somewhere", () => {
+  for (const file of [
+    "README.md",
+    ...readdirSync(join(top, "docs"))
+      .filter((f) => f.endsWith(".md"))
+      .map((f) => `docs/${f}`),
+  ])
+    for (const [, target = ""] of readFileSync(join(top, file), "utf8").matchAll(/\]\(([^)#:]+)\)/g))
+      expect(readFileSync(join(top, file, "..", target), "utf8").length).toBeGreaterThan(0);
+});
+
+test("every option of the library has a docstring or says what it is by its name", () => {
+  const source = readFileSync(join(top, "src/container/options.ts"), "utf8");
+  for (const name of optionNames) expect(source).toContain(`readonly ${name}?:`);
+});

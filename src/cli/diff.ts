@@ -4,7 +4,7 @@ import { findContainer } from "../container/state.ts";
 import { NameError } from "../values/errors.ts";
 import { print } from "./output.ts";
 
-export type Change = { readonly kind: "A" | "C" | "D"; readonly path: string };
+type Change = { readonly kind: "A" | "C" | "D"; readonly path: string };
 
 /**
  * What an overlay's upper directory says (kernel: Documentation/filesystems/overlayfs.rst): a character device 0/0 is

@@ -41,7 +41,7 @@ async function trial(feature: string, options: ContainerOptions): Promise<Findin
   }
 }
 
-export async function findings(): Promise<Finding[]> {
+async function findings(): Promise<Finding[]> {
   const facts = hostFacts();
   const apparmor = read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
   const userns = read("/proc/sys/kernel/unprivileged_userns_clone");

@@ -25,7 +25,7 @@ function executableDirectory(facts: HostFacts): string {
 export const performedFile = (): string => join(executableDirectory(hostFacts()), `caisson-${randomName()}`);
 
 /** This command line, as the words to execute it with. */
-export function ownWords(): string[] {
+function ownWords(): string[] {
   const compiled = process.versions["bun"] !== undefined && !/^bun/.test(basename(process.execPath));
   return compiled
     ? [process.execPath]

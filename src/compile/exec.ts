@@ -18,7 +18,7 @@ import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, termi
 const SIGKILL = 9;
 
 /** Another process in a running container: `spec.process` is what it is to be, `pid` the container's first process. */
-export function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): void {
+function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): void {
   const { program, job } = c;
   const enter = program.section("enter");
   const command = program.section("command");

@@ -94,7 +94,7 @@ function adjustOom(c: Context, s: SectionBuilder): void {
   const value = c.spec.process?.oomScoreAdj;
   if (value === undefined) return;
   const root = s.get("open the top", "openat", [AT_FDCWD, "/", O.PATH | O.CLOEXEC, 0]);
-  // proc/self is a magic link for RESOLVE_NO_MAGICLINKS' taste only where it leads out of procfs: it does not.
+  // /proc/self is an ordinary link inside procfs: RESOLVE_NO_MAGICLINKS lets it pass.
   const fd = openInRoot(s, root, "/proc/self/oom_score_adj", O.WRONLY);
   writeText(s, `set oom_score_adj to ${value}`, fd, String(value));
   s.call("close oom_score_adj", "close", [fd]);

@@ -41,7 +41,7 @@ function makeUpper(s: SectionBuilder, at: string): void {
 }
 
 /** The host's other file systems, as the parts of a copy-on-write view of its root, with where their changes go. */
-export function overlayParts(c: Context): { point: string; upper: string }[] {
+function overlayParts(c: Context): { point: string; upper: string }[] {
   const others = c.spec.root?.path === "/" ? fileMounts(c.facts.mounts) : [];
   const shown = others.filter(
     (m) => !covered(c.job.scratch, m.point) && (c.job.root.kind !== "overlay" || m.point !== c.job.root.keep),

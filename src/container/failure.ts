@@ -6,7 +6,7 @@ import { hintFor } from "./hints.ts";
 import type { Failure } from "./record.ts";
 
 /** Which exit status a failed step is: as of a shell where it was the command itself (sh(1): 126, 127), else 125. */
-export function exitCodeOf(step: string, errno: string): 125 | 126 | 127 {
+function exitCodeOf(step: string, errno: string): 125 | 126 | 127 {
   if (!step.startsWith(EXEC_LABEL)) return 125;
   return errno === "ENOENT" || errno === "ENOTDIR" ? 127 : 126;
 }

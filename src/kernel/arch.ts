@@ -37,8 +37,3 @@ export function syscallNumber(arch: Arch, name: string): number {
   if (n === undefined) throw new RangeError(`no system call ${JSON.stringify(name)} on ${arch}`);
   return n;
 }
-
-export function syscallName(arch: Arch, nr: number): string {
-  for (const [name, n] of syscallTable(arch)) if (n === nr) return name;
-  return `syscall ${nr}`;
-}

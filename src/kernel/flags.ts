@@ -105,13 +105,7 @@ export const TTY = {
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
 export const P_PIDFD = 3;
 export const WEXITED = 4;
-export const SIG_BLOCK = 0;
 export const SIG_SETMASK = 2;
-export const SFD_CLOEXEC = O.CLOEXEC;
-export const SFD_NONBLOCK = O.NONBLOCK;
-
-/** statfs(2) f_type */
-export const PROC_SUPER_MAGIC = 0x9fa0;
 
 /** makedev(3), as mknod(2) takes it */
 export const makedev = (major: number, minor: number): number =>

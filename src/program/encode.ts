@@ -3,7 +3,7 @@ import { errno } from "../kernel/errno.ts";
 import type { Block, Comparison, Pointee, Policy, Program, Slot, Step, Value } from "./types.ts";
 
 export const MAGIC = 0x4e535343;
-export const VERSION = 1;
+const VERSION = 1;
 const HEADER = 48;
 const SECTION = 16;
 const STEP = 80;

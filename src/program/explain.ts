@@ -3,7 +3,7 @@ import type { Program, Slot, Step, Value } from "./types.ts";
 const slotText = (s: Slot) => `<${s.name}>`;
 const quote = (text: string) => JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
-export function valueText(v: Value): string {
+function valueText(v: Value): string {
   switch (v.kind) {
     case "number":
       return typeof v.value === "number" && v.value > 9 && v.value < 2 ** 32
@@ -37,7 +37,7 @@ function blockText({
 }
 
 /** One step as a line, close to what strace(1) shows of it. */
-export function stepText(step: Step, program: Program): string {
+function stepText(step: Step, program: Program): string {
   switch (step.op) {
     case "call":
       return `${step.call}(${step.args.map(valueText).join(", ")})${step.result ? ` = ${slotText(step.result)}` : ""}`;

@@ -43,7 +43,7 @@ function parse(name: string, c: Command, own: string[]) {
 
 async function dispatch(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
-  if (name === "__after") return (await import("./after.ts")).after(rest[0] ?? "");
+  if (name === "__after") return (await import("./after.ts")).after(rest[0] ?? "", rest[1]);
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     const about = name === "help" ? rest[0] : undefined;
     const c = about ? commands[about] : undefined;

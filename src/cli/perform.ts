@@ -35,12 +35,13 @@ function ownWords(): string[] {
 export const commandReport = (
   file: string,
   keys: readonly string[],
-  o: { detach: boolean; explain: boolean },
+  o: { detach: boolean; explain: boolean; name?: string },
 ): Report => ({
   to: "command",
   file,
-  after: [...ownWords(), "__after", keys.join(",")],
-  ...o,
+  after: [...ownWords(), "__after", keys.join(","), ...(o.name === undefined ? [] : [o.name])],
+  detach: o.detach,
+  explain: o.explain,
 });
 
 /** This process becomes the program. Where the runtime cannot do that, the program is its child, and it passes signals on. */

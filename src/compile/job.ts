@@ -49,6 +49,8 @@ export type StatePlan = {
   readonly json: string;
   /** Remove all of it at the end. */
   readonly remove: boolean;
+  /** The log and the directory it is in, to be removed with it. */
+  readonly log?: { readonly directory: string; readonly path: string };
 };
 
 /** The control groups to make, as src/cgroups decided them for the layout found. */

@@ -60,6 +60,10 @@ export function removeState(c: Context, s: SectionBuilder, kept: Kept): void {
   s.skipIf(kept.made, "!=", 0, () => {
     for (const file of [STATE_FILES.state, STATE_FILES.started, `${STATE_FILES.started}.new`, STATE_FILES.lock])
       s.call(`remove ${file}`, "unlinkat", [AT_FDCWD, `${state.directory}/${file}`, 0], { ignore: "all" });
+    if (state.log && state.remove) {
+      s.call("remove the log", "unlinkat", [AT_FDCWD, state.log.path, 0], { ignore: "all" });
+      s.call("remove its directory", "unlinkat", [AT_FDCWD, state.log.directory, AT.REMOVEDIR], { ignore: "all" });
+    }
     s.call(`give up the name ${c.job.name}`, "unlinkat", [AT_FDCWD, state.directory, AT.REMOVEDIR], { ignore: "all" });
   });
 }

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { StatePlan } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { isDefaultProfile } from "../seccomp/profile.ts";
@@ -30,5 +31,6 @@ export function notedState(p: Prepared, command: readonly string[], o: { remove:
     directory: stateDirectory(name),
     json: JSON.stringify(noted, (_, v) => (typeof v === "bigint" ? Number(v) : v)),
     remove: o.remove,
+    ...(o.log && { log: { path: o.log, directory: dirname(o.log) } }),
   };
 }

@@ -141,9 +141,12 @@ export function removeContainer(c: Known): void {
     } catch (e) {
       if ((e as NodeJS.ErrnoException).code !== "ENOENT") throw e;
     }
-  rmSync(join(places().data, c.noted.name), { recursive: true, force: true });
+  removeData(c.noted.name);
   rmSync(c.directory, { recursive: true, force: true });
 }
+
+/** The log and the kept changes of a container that is no more. */
+export const removeData = (name: string): void => rmSync(join(places().data, name), { recursive: true, force: true });
 
 /** Removes what killed supervisors left of containers that nobody asked to keep. */
 export function sweep(): void {

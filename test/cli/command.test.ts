@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import { isRoot, leftovers } from "../helpers/machine.ts";
+import { isRoot, settled } from "../helpers/machine.ts";
 
 const caisson = join(import.meta.dir, "../../dist/caisson");
 
@@ -11,10 +11,9 @@ async function sh(...args: string[]): Promise<{ code: number; out: string; err: 
 }
 
 const root = test.skipIf(!isRoot);
-const before = leftovers();
+const before = await settled();
 afterAll(async () => {
-  await Bun.sleep(100);
-  expect(leftovers()).toEqual(before);
+  expect(await settled()).toEqual(before);
 });
 
 root("run passes output and exit status through", async () => {

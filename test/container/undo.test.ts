@@ -5,7 +5,7 @@ import { start } from "../../src/container/start.ts";
 import { openContainer, run } from "../../src/index.ts";
 import { inject } from "../../src/program/inject.ts";
 import type { Program } from "../../src/program/types.ts";
-import { isRoot, leftovers } from "../helpers/machine.ts";
+import { isRoot, leftovers, settled } from "../helpers/machine.ts";
 
 const NOTHING = [{ kind: "null" }, { kind: "null" }, { kind: "null" }] as const;
 /** No step of a start ignores this one by name. */
@@ -45,8 +45,7 @@ test.skipIf(!isRoot)(
       },
     });
     expect((await first.ended).exitCode).toBe(0);
-    await Bun.sleep(50);
-    const before = leftovers();
+    const before = await settled();
     expect(steps.length).toBeGreaterThan(150);
     let failed = 0;
     for (const { section, step } of steps) {
@@ -69,15 +68,14 @@ test.skipIf(!isRoot)(
       });
     }
     expect(failed).toBeGreaterThan(150);
-    await Bun.sleep(200);
-    expect(leftovers()).toEqual(before);
+    expect(await settled()).toEqual(before);
   },
   120_000,
 );
 
 test.skipIf(!isRoot)("a caller that is killed leaves nothing", async () => {
   await run(["true"]);
-  const before = leftovers();
+  const before = await settled();
   const code = `import { run } from "${import.meta.dir}/../../src/index.ts"; await run(["sleep", "60"], { memory: "64M", name: "orphan" });`;
   const child = Bun.spawn([process.execPath, "-e", code], { stdout: "ignore", stderr: "ignore" });
   for (let i = 0; i < 1000 && leftovers().groups.length === before.groups.length; i++) await Bun.sleep(20);
@@ -85,13 +83,12 @@ test.skipIf(!isRoot)("a caller that is killed leaves nothing", async () => {
   child.kill("SIGKILL");
   await child.exited;
   for (let i = 0; i < 1000 && leftovers().groups.length > before.groups.length; i++) await Bun.sleep(20);
-  await Bun.sleep(100);
-  expect(leftovers()).toEqual(before);
+  expect(await settled()).toEqual(before);
 });
 
 test.skipIf(!isRoot)("a detached container survives its creator, and is found again by name", async () => {
   await run(["true"]);
-  const before = leftovers();
+  const before = await settled();
   const code = `import { container } from "${import.meta.dir}/../../src/index.ts";
     const box = await container({ name: "survivor", detached: true }); await box.run(["sh", "-c", "echo mine > /tmp/note"]);`;
   const child = Bun.spawn([process.execPath, "-e", code], { stdout: "inherit", stderr: "inherit" });
@@ -99,6 +96,5 @@ test.skipIf(!isRoot)("a detached container survives its creator, and is found ag
   const box = openContainer("survivor");
   expect((await box.run(["cat", "/tmp/note"])).stdout).toBe("mine\n");
   await box.dispose();
-  await Bun.sleep(100);
-  expect(leftovers()).toEqual(before);
+  expect(await settled()).toEqual(before);
 });

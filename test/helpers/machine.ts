@@ -25,8 +25,22 @@ export const leftovers = () => ({
     list(`/sys/fs/cgroup/${c}`).filter((n) => n.startsWith("caisson-")),
   ),
   state: list(places().state),
+  data: list(places().data),
   files: list("/dev/shm").filter((n) => n.startsWith("caisson-")),
   supervisors: list("/proc").filter((p) => /^\d+$/.test(p) && isExecutor(p)).length,
 });
 
 export const isRoot = process.geteuid?.() === 0;
+
+/** The same once nothing changes any more: a supervisor exits a moment after it has said that its container ended. */
+export async function settled(): Promise<ReturnType<typeof leftovers>> {
+  const [pause, calm] = [40, 4];
+  let last = leftovers();
+  for (let same = 0; same < calm; ) {
+    await new Promise((r) => setTimeout(r, pause));
+    const now = leftovers();
+    same = JSON.stringify(now) === JSON.stringify(last) ? same + 1 : 0;
+    last = now;
+  }
+  return last;
+}

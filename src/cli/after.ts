@@ -1,9 +1,8 @@
-import { fstatSync, readFileSync, readSync } from "node:fs";
+import { fstatSync, readFileSync, readSync, rmSync } from "node:fs";
 import { FD } from "../compile/descriptors.ts";
 import { AFTER_FD } from "../compile/report.ts";
 import { stepError } from "../container/failure.ts";
 import { readEnding, readFailure } from "../container/record.ts";
-import { removeData } from "../container/state.ts";
 import { signalName } from "../kernel/signals.ts";
 import { labelOf, programIn } from "../program/labels.ts";
 import { complain } from "./output.ts";
@@ -25,7 +24,7 @@ function label(section: number, step: number): string {
 }
 
 /** What the supervisor becomes when an end needs words: it says why, and exits with the status that is due. */
-export function after(keys: string, name?: string): number {
+export function after(keys: string, data?: string): number {
   const bytes = readAll(AFTER_FD);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const failure = readFailure(view);
@@ -33,7 +32,7 @@ export function after(keys: string, name?: string): number {
     const error = stepError(String(failure.section), failure.step, label(failure.section, failure.step), failure.errno);
     complain(error.message);
     // What was made for it before its program ran: the place of its log and of its changes.
-    if (name !== undefined && !error.step.startsWith("take the name")) removeData(name);
+    if (data !== undefined && !error.step.startsWith("take the name")) rmSync(data, { recursive: true, force: true });
     return error.exitCode;
   }
   const ending = readEnding(view, keys ? keys.split(",") : []);

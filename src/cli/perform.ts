@@ -35,11 +35,11 @@ function ownWords(): string[] {
 export const commandReport = (
   file: string,
   keys: readonly string[],
-  o: { detach: boolean; explain: boolean; name?: string },
+  o: { detach: boolean; explain: boolean; data?: string },
 ): Report => ({
   to: "command",
   file,
-  after: [...ownWords(), "__after", keys.join(","), ...(o.name === undefined ? [] : [o.name])],
+  after: [...ownWords(), "__after", keys.join(","), ...(o.data === undefined ? [] : [o.data])],
   detach: o.detach,
   explain: o.explain,
 });

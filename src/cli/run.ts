@@ -38,7 +38,11 @@ function program(p: Prepared, command: readonly string[], v: Values, o: Containe
   const output: Stdio = log ? { kind: "log", path: log } : INHERIT;
   const stdio: Job["stdio"] = detach ? [{ kind: "null" }, output, output] : [INHERIT, INHERIT, INHERIT];
   const state = notedState(p, command, { remove: !kept, ...(log && { log }) });
-  const report = commandReport(file, fileKeys(p.job.cgroup), { detach, explain: !detach, name: p.job.name });
+  const report = commandReport(file, fileKeys(p.job.cgroup), {
+    detach,
+    explain: !detach,
+    data: join(places().data, p.job.name),
+  });
   return compile(p.spec as Spec, p.facts, { ...p.job, ...terminalOf(o, !detach), stdio, state, report });
 }
 

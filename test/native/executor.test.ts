@@ -11,11 +11,13 @@ function harmless(): Uint8Array {
   const later = b.section("later");
   s.get("ask for the pid", "getpid", []);
   s.skipIf(1, "==", 1, () => s.check("nothing"));
-  later.exit(3);
+  later.check("nothing");
   return encode(b.build());
 }
 
 const DATA_LENGTH_AT = 40;
+/** Elsewhere the same bytes are other steps, and a well-formed program may be any: this one word is left as it is. */
+const STEPS_AT = 6;
 
 test("a program that is cut off is refused as malformed", async () => {
   const l = new Launcher();
@@ -37,7 +39,7 @@ test("a program with a changed header or section table never harms the executor"
   const tables = 48 + 2 * 16;
   await fc.assert(
     fc.asyncProperty(
-      fc.integer({ min: 0, max: tables / 4 - 1 }),
+      fc.integer({ min: 0, max: tables / 4 - 1 }).filter((word) => word !== STEPS_AT),
       fc.integer({ min: 0, max: 0xffffffff }),
       async (word, value) => {
         const changed = program.slice();

@@ -1,5 +1,5 @@
 import type { HostFacts } from "../host/facts.ts";
-import { O, SIG_SETMASK } from "../kernel/flags.ts";
+import { O } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
@@ -7,6 +7,7 @@ import type { Context } from "./context.ts";
 import { FD } from "./descriptors.ts";
 import { launcherPipes, openOwnFile } from "./exec.ts";
 import type { Job } from "./job.ts";
+import { takeAllSignals } from "./signals.ts";
 import type { Spec } from "./spec.ts";
 import { writeSupervisor } from "./supervisor.ts";
 
@@ -69,10 +70,7 @@ function compileForCommand(c: Context, report: Job["report"] & { to: "command" }
     main.exit(0);
   });
   // It has said what failed; its exit status is ours.
-  const all = buffer("all signals", 8);
-  all.bytes.fill(0xff);
-  main.call("block all signals", "rt_sigprocmask", [SIG_SETMASK, all, 0, 8]);
-  const signals = main.get("open the signals", "signalfd4", [-1, all, 8, O.CLOEXEC]);
+  const signals = takeAllSignals(main);
   const [code] = main.supervise("wait for the supervisor", { child: pid, pidfd: -1, signals });
   main.exit(code as Slot);
 

@@ -1,5 +1,5 @@
 import type { HostFacts } from "../host/facts.ts";
-import { AT_FDCWD, CLONE, O, PR, SIG_SETMASK } from "../kernel/flags.ts";
+import { AT_FDCWD, CLONE, O, PR } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
@@ -10,9 +10,10 @@ import { finishProcess } from "./init.ts";
 import type { Job } from "./job.ts";
 import { cloneFlag } from "./namespaces.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
+import { takeSignalsToPassOn } from "./signals.ts";
 import type { Spec } from "./spec.ts";
 import { arrangeStdio, type Given } from "./stdio.ts";
-import { endWithLauncher, supervisorSignals } from "./supervisor.ts";
+import { endWithLauncher } from "./supervisor.ts";
 import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "./terminal.ts";
 
 const SIGKILL = 9;
@@ -30,8 +31,7 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
 
   if (job.report.to === "library" && !job.report.survive) endWithLauncher(s);
   const stdio = arrangeStdio(c, s, given);
-  s.call("block the signals to pass on", "rt_sigprocmask", [SIG_SETMASK, supervisorSignals(), 0, 8]);
-  const signals = s.get("open the signals", "signalfd4", [-1, supervisorSignals(), 8, O.CLOEXEC]);
+  const signals = takeSignalsToPassOn(s);
   const container = s.get("find the container's first process", "pidfd_open", [pid, 0]);
   const groups = job.cgroup.groups.map(({ path }) =>
     s.get(`open ${path}`, "openat", [AT_FDCWD, `${path}/cgroup.procs`, O.WRONLY | O.CLOEXEC, 0]),

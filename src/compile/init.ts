@@ -14,6 +14,7 @@ import { joinNamespaces } from "./namespaces.ts";
 import { loopbackUp } from "./network.ts";
 import { enterRoot, sealRoot, separateMounts } from "./rootfs.ts";
 import { loadSeccomp } from "./seccomp.ts";
+import { takeAllSignals } from "./signals.ts";
 import { setSysctls } from "./sysctl.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -101,12 +102,6 @@ function adjustOom(c: Context, s: SectionBuilder): void {
   s.call("close the top", "close", [root]);
 }
 
-const ALL_SIGNALS = () => {
-  const mask = buffer("all signals", 8);
-  mask.bytes.fill(0xff);
-  return mask;
-};
-
 const lastRights = (s: SectionBuilder) =>
   // Until the next exec no process of the container may trace this one or open its /proc files (prctl(2)).
   s.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
@@ -114,8 +109,7 @@ const lastRights = (s: SectionBuilder) =>
 /** --init: the executor stays as the first process, reaps, and passes signals on to the command. */
 function beInit(c: Context, s: SectionBuilder, payload: SectionBuilder): void {
   lastRights(s);
-  s.call("block all signals", "rt_sigprocmask", [SIG_SETMASK, ALL_SIGNALS(), 0, 8]);
-  const signals = s.get("open the signals", "signalfd4", [-1, ALL_SIGNALS(), 8, O.CLOEXEC]);
+  const signals = takeAllSignals(s);
   const pidfd = s.program.slot("pidfd of the command");
   const pid = s.spawn("start the command", payload, { flags: CLONE.PIDFD, pidfd: pidfd });
   s.call("leave the pipe to the command", "close", [FD.READY]);
@@ -126,8 +120,7 @@ function beInit(c: Context, s: SectionBuilder, payload: SectionBuilder): void {
 /** No command: reap whoever is started here later, until told to end. */
 function beIdle(s: SectionBuilder): void {
   lastRights(s);
-  s.call("block all signals", "rt_sigprocmask", [SIG_SETMASK, ALL_SIGNALS(), 0, 8]);
-  const signals = s.get("open the signals", "signalfd4", [-1, ALL_SIGNALS(), 8, O.CLOEXEC]);
+  const signals = takeAllSignals(s);
   s.call("say that the container is there", "close", [FD.READY]);
   const results = s.supervise("reap until told to end", { child: -1, pidfd: -1, signals });
   s.exit(results[0] as Slot);

@@ -1,4 +1,4 @@
-import { CLONE, O, P_PIDFD, PR, SIG_SETMASK, WEXITED } from "../kernel/flags.ts";
+import { CLONE, O, P_PIDFD, PR, WEXITED } from "../kernel/flags.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { CLONE_ARGS_CGROUP, cloneArgs, type SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
@@ -9,6 +9,7 @@ import { FD } from "./descriptors.ts";
 import { writeInit, writePayload } from "./init.ts";
 import { cloneFlags, joinNamespaces, prepareTime } from "./namespaces.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
+import { takeSignalsToPassOn } from "./signals.ts";
 import { keepState, noteEnd, noteStart, removeState } from "./state.ts";
 import { arrangeStdio, type Given, leaveStdio } from "./stdio.ts";
 import { rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "./terminal.ts";
@@ -16,16 +17,6 @@ import { writeIdMaps } from "./users.ts";
 
 const SIGKILL = 9;
 const ESRCH = 3;
-/** SIGTSTP, SIGTTIN, SIGTTOU: job control of the caller's shell is for the supervisor, not for the container. */
-const JOB_CONTROL = [20, 21, 22];
-
-export function supervisorSignals() {
-  const mask = buffer("signals to pass on", 8);
-  mask.bytes.fill(0xff);
-  for (const n of JOB_CONTROL) mask.bytes[(n - 1) >> 3] = (mask.bytes[(n - 1) >> 3] ?? 0) & ~(1 << ((n - 1) & 7));
-  return mask;
-}
-
 /** When the launcher ends, its containers end. It may have ended before this was said: then 1 is the parent. */
 export function endWithLauncher(s: SectionBuilder): void {
   s.call("end when the launcher does", "prctl", [PR.SET_PDEATHSIG, KILL_EVERYTHING, 0, 0, 0]);
@@ -49,8 +40,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
 
   if (job.report.to === "library" && !job.report.survive) endWithLauncher(s);
   const stdio = arrangeStdio(c, s, given);
-  s.call("block the signals to pass on", "rt_sigprocmask", [SIG_SETMASK, supervisorSignals(), 0, 8]);
-  const signals = s.get("open the signals", "signalfd4", [-1, supervisorSignals(), 8, O.CLOEXEC]);
+  const signals = takeSignalsToPassOn(s);
   const kept = keepState(c, s);
   const groups = makeGroups(c, s);
   prepareTime(c, s);

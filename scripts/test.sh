@@ -6,4 +6,4 @@ bin=node_modules/.bin
 "$bin/tsc" --noEmit
 "$bin/bun" test --timeout 30000 test
 "$bin/tsc" -p tsconfig.test.json
-node --test test/container/library.node.mjs
+node --test --test-concurrency=1 test/container/library.node.mjs test/cgroups/group.node.mjs

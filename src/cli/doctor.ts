@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
-import { findLayout } from "../cgroups/layout.ts";
+import { hierarchyOf, whyMissing } from "../cgroups/layout.ts";
+import { layout } from "../cgroups/look.ts";
+import { allControllers } from "../cgroups/table.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { run } from "../container/run.ts";
 import { hostFacts, kernelAtLeast } from "../host/facts.ts";
@@ -18,15 +20,16 @@ function namespaces(): Finding[] {
 }
 
 function controllers(): Finding[] {
-  const layout = findLayout(hostFacts(), (point) => read(`${point}/cgroup.controllers`)?.split(/\s+/) ?? []);
-  const all = ["cpu", "cpuset", "memory", "io", "pids", "devices", "freezer", "hugetlb", "rdma"];
+  const found = layout();
   return [
-    { feature: "control groups", ok: layout.kind !== "none", why: `layout: ${layout.kind}` },
-    ...all.map((c) => {
-      const v1 = layout.v1[c === "io" ? "blkio" : c];
-      const core = layout.v2 && (c === "freezer" || c === "devices");
-      const where = v1 ?? (layout.v2?.controllers.includes(c) || core ? layout.v2?.point : undefined);
-      return { feature: `${c} controller`, ok: where !== undefined, why: where ?? "in no hierarchy that is mounted" };
+    { feature: "control groups", ok: found.kind !== "none", why: `layout: ${found.kind}` },
+    ...allControllers().map((c) => {
+      const where = hierarchyOf(found, c);
+      return {
+        feature: `${c.name} controller`,
+        ok: where !== undefined,
+        why: where ? `${where.version} at ${where.top}` : whyMissing(found, c),
+      };
     }),
   ];
 }

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { ParseArgsConfig } from "node:util";
-import type { ContainerOptions, UlimitValue, Volume } from "../container/options.ts";
+import type { ContainerOptions, Volume } from "../container/options.ts";
 import { InvalidOptionError } from "../values/errors.ts";
+import type { UlimitValue } from "../values/ulimits.ts";
 
 type Row = {
   readonly type: "string" | "boolean";

@@ -1,3 +1,5 @@
+import type { DevicesLimits } from "../cgroups/controllers/devices.ts";
+import { attachDeviceFilter } from "../cgroups/device-filter.ts";
 import { AT, AT_FDCWD, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
@@ -24,26 +26,48 @@ export function makeGroups(c: Context, s: SectionBuilder): Groups {
       writeText(s, `allow ${text} below`, fd, text);
       s.call(`close ${path}`, "close", [fd]);
     }
-    made.push({
-      path: group.path,
-      slot: s.get(`make the control group ${group.path}`, "mkdirat", [AT_FDCWD, group.path, 0o755]),
-    });
-    for (const { file, text, ignore } of group.writes) {
+    if (!group.existing)
+      made.push({
+        path: group.path,
+        slot: s.get(`make the control group ${group.path}`, "mkdirat", [AT_FDCWD, group.path, 0o755]),
+      });
+    for (const { file, text, ignore, or } of group.writes) {
       const path = join(group.path, file);
-      const fd = s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0], ignore ? { ignore } : {});
+      const policy = ignore ? { ignore } : {};
+      const fd = s.get(
+        `open ${path}`,
+        "openat",
+        [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0],
+        or ? { ignore: ["ENOENT"] } : policy,
+      );
+      if (or)
+        s.skipIf(fd, ">", -1, () =>
+          s.call(`open ${or} instead`, "openat", [AT_FDCWD, join(group.path, or), O.WRONLY | O.CLOEXEC, 0], {
+            ...policy,
+            result: fd,
+          }),
+        );
       s.skipIf(fd, "<", 0, () => {
         writeText(s, `set ${file} = ${text}`, fd, text, ignore);
         s.call(`close ${file}`, "close", [fd]);
       });
     }
-    if (group.unified)
+    if (group.unified) {
       born = s.get(`open ${group.path}`, "openat", [AT_FDCWD, group.path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
-    else {
+      if (group.devices) filterDevices(s, group.path, group.devices);
+    } else {
       const path = join(group.path, "cgroup.procs");
       fds.push(s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0]));
     }
   }
   return { join: fds, born, made };
+}
+
+/** bpf(2) takes no O_PATH descriptor of a group. */
+function filterDevices(s: SectionBuilder, path: string, limits: DevicesLimits): void {
+  const fd = s.get(`open ${path} for its device filter`, "openat", [AT_FDCWD, path, O.DIRECTORY | O.CLOEXEC, 0]);
+  s.call("close the device filter", "close", [attachDeviceFilter(s, fd, limits)]);
+  s.call("close the group", "close", [fd]);
 }
 
 /** On v1 a process enters its groups itself, before it is anything: "0" is who writes (cgroups(7)). */

@@ -1,3 +1,5 @@
+import type { DevicesLimits } from "../cgroups/controllers/devices.ts";
+
 /** What a start needs that an OCI spec does not say: where things are kept and who is told of what. */
 export type Job = {
   readonly name: string;
@@ -61,10 +63,20 @@ export type CgroupPlan = {
     readonly parents: readonly string[];
     /** What the parents must allow first: cgroup.subtree_control of v2. */
     readonly prepare: readonly { readonly path: string; readonly text: string }[];
-    readonly writes: readonly { readonly file: string; readonly text: string; readonly ignore?: readonly string[] }[];
+    readonly writes: readonly {
+      readonly file: string;
+      readonly text: string;
+      /** The file that is meant where the kernel does not have the first. */
+      readonly or?: string;
+      readonly ignore?: readonly string[];
+    }[];
     /** Files read when the container has ended. */
     readonly reads: readonly { readonly key: string; readonly file: string }[];
     readonly unified: boolean;
+    /** It is there, and stays: only to be entered. */
+    readonly existing?: boolean;
+    /** A filter to attach: what v2 has for the devices controller. */
+    readonly devices?: DevicesLimits;
   }[];
 };
 

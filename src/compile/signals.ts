@@ -4,18 +4,32 @@ import type { Slot } from "../program/types.ts";
 import { buffer } from "../program/values.ts";
 
 /** SIGTSTP, SIGTTIN, SIGTTOU: job control of the caller's shell is for the supervisor, not for the container. */
-const JOB_CONTROL = [20, 21, 22];
+export const JOB_CONTROL = [20, 21, 22];
 
-function takeSignals(s: SectionBuilder, name: string, left: readonly number[]): Slot {
-  const mask = buffer(name, 8);
-  mask.bytes.fill(0xff);
-  for (const n of left) mask.bytes[(n - 1) >> 3] = (mask.bytes[(n - 1) >> 3] ?? 0) & ~(1 << ((n - 1) & 7));
-  s.call(`block ${name === "all signals" ? name : `the ${name}`}`, "rt_sigprocmask", [SIG_SETMASK, mask, 0, 8]);
-  return s.get("open the signals", "signalfd4", [-1, mask, 8, O.CLOEXEC]);
+/**
+ * Blocks all signals but the `untouched` and makes them come as something to read; those `held` are blocked alone, and
+ * nobody ever reads them.
+ */
+export function takeSignals(
+  s: SectionBuilder,
+  name: string,
+  o: { readonly untouched: readonly number[]; readonly held?: readonly number[] },
+): Slot {
+  const mask = (what: string, without: readonly number[]) => {
+    const block = buffer(what, 8);
+    block.bytes.fill(0xff);
+    for (const n of without) block.bytes[(n - 1) >> 3] = (block.bytes[(n - 1) >> 3] ?? 0) & ~(1 << ((n - 1) & 7));
+    return block;
+  };
+  const blocked = mask(name, o.untouched);
+  s.call(`block ${name === "all signals" ? name : `the ${name}`}`, "rt_sigprocmask", [SIG_SETMASK, blocked, 0, 8]);
+  const read = o.held ? mask(`${name}, less those held`, [...o.untouched, ...o.held]) : blocked;
+  return s.get("open the signals", "signalfd4", [-1, read, 8, O.CLOEXEC]);
 }
 
 /** Signals come as something to read from now on: all of them. */
-export const takeAllSignals = (s: SectionBuilder): Slot => takeSignals(s, "all signals", []);
+export const takeAllSignals = (s: SectionBuilder): Slot => takeSignals(s, "all signals", { untouched: [] });
 
 /** The same for a supervisor, which leaves job control to the kernel. */
-export const takeSignalsToPassOn = (s: SectionBuilder): Slot => takeSignals(s, "signals to pass on", JOB_CONTROL);
+export const takeSignalsToPassOn = (s: SectionBuilder): Slot =>
+  takeSignals(s, "signals to pass on", { untouched: JOB_CONTROL });

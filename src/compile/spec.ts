@@ -62,16 +62,50 @@ export type Device = {
   readonly gid?: number;
 };
 
+type DeviceRate = { readonly major: number; readonly minor: number; readonly rate: number };
+
+/** config-linux.md "Control groups". Sizes are bytes, times microseconds; -1 is no limit. */
 export type Resources = {
-  readonly memory?: { readonly limit?: number; readonly reservation?: number; readonly swap?: number };
+  readonly memory?: {
+    readonly limit?: number;
+    readonly reservation?: number;
+    /** Memory and swap together. */
+    readonly swap?: number;
+    readonly disableOOMKiller?: boolean;
+  };
   readonly cpu?: {
     readonly shares?: number;
     readonly quota?: number;
     readonly period?: number;
+    readonly burst?: number;
+    readonly idle?: number;
     readonly cpus?: string;
     readonly mems?: string;
   };
   readonly pids?: { readonly limit: number };
+  readonly blockIO?: {
+    readonly weight?: number;
+    readonly weightDevice?: readonly { readonly major: number; readonly minor: number; readonly weight?: number }[];
+    readonly throttleReadBpsDevice?: readonly DeviceRate[];
+    readonly throttleWriteBpsDevice?: readonly DeviceRate[];
+    readonly throttleReadIOPSDevice?: readonly DeviceRate[];
+    readonly throttleWriteIOPSDevice?: readonly DeviceRate[];
+  };
+  readonly devices?: readonly {
+    readonly allow: boolean;
+    readonly type?: string;
+    readonly major?: number;
+    readonly minor?: number;
+    readonly access?: string;
+  }[];
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
+  readonly rdma?: Readonly<Record<string, { readonly hcaHandles?: number; readonly hcaObjects?: number }>>;
+  readonly network?: {
+    readonly classID?: number;
+    readonly priorities?: readonly { readonly name: string; readonly priority: number }[];
+  };
+  /** Files of control groups v2 and their texts. */
+  readonly unified?: Readonly<Record<string, string>>;
 };
 
 export type SeccompAction =

@@ -4,12 +4,12 @@ import type { Mount, Namespace, NamespaceKind, Resources, Spec } from "../compil
 import type { HostFacts } from "../host/facts.ts";
 import { defaultProfile } from "../seccomp/profile.ts";
 import { InvalidOptionError } from "../values/errors.ts";
+import { parseUlimits } from "../values/ulimits.ts";
 import { parseCount, parseCpus, parseSize } from "../values/units.ts";
 import { capabilitiesFor } from "./capabilities.ts";
 import { describeDevices } from "./devices.ts";
 import { describeIdMaps } from "./id-maps.ts";
 import type { ContainerOptions } from "./options.ts";
-import { describeUlimits } from "./ulimits.ts";
 import type { ResolvedUser } from "./users.ts";
 
 const MINIMUM_MEMORY = 2 ** 20;
@@ -115,7 +115,7 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
       env: Object.entries(env).map(([k, v]) => `${k}=${v}`),
       cwd: r.workdir,
       capabilities,
-      rlimits: describeUlimits(o.ulimits ?? {}),
+      rlimits: parseUlimits("ulimits", o.ulimits ?? {}),
       noNewPrivileges: o.noNewPrivileges ?? true,
       ...(o.oomScoreAdj !== undefined && { oomScoreAdj: o.oomScoreAdj }),
     },

@@ -1,4 +1,5 @@
 import type { Seccomp } from "../compile/spec.ts";
+import type { Ulimits } from "../values/ulimits.ts";
 
 /** A directory or file of the host in the container. `"/data:ro"`-style text is for the command line. */
 export type Volume = string | { readonly source: string; readonly readOnly?: boolean };
@@ -43,7 +44,7 @@ export type ContainerOptions = {
   /** The default profile, none at all, or rules of your own as in an OCI spec. */
   readonly seccomp?: "default" | "unconfined" | Seccomp;
   /** Names without RLIMIT_, as in ulimit: `{ nofile: 1024, core: [0, 0] }`; "unlimited" is one. */
-  readonly ulimits?: Readonly<Record<string, UlimitValue | readonly [soft: UlimitValue, hard: UlimitValue]>>;
+  readonly ulimits?: Ulimits;
   /** Host devices: "/dev/fuse", or "/dev/loop3:/dev/data". */
   readonly devices?: readonly string[];
   readonly sysctls?: Readonly<Record<string, string>>;
@@ -63,7 +64,6 @@ export type ContainerOptions = {
   readonly idMap?: { readonly uid: readonly IdRange[]; readonly gid: readonly IdRange[] };
 };
 
-export type UlimitValue = number | "unlimited";
 export type IdRange = { readonly container: number; readonly host: number; readonly size: number };
 
 /** Every field, for checks of what comes from untyped code. */

@@ -1,17 +1,20 @@
-import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { findLayout } from "../cgroups/layout.ts";
+import { readOptional } from "../cgroups/files.ts";
+import { layout } from "../cgroups/look.ts";
+import { groupPath } from "../cgroups/names.ts";
+import { limitsOfResources } from "../cgroups/oci.ts";
 import { planGroups } from "../cgroups/plan.ts";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
+import { ensureDirectory, places } from "../host/places.ts";
 import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { describe, isRootless } from "./describe.ts";
 import { describeDevices } from "./devices.ts";
 import { containerName } from "./names.ts";
 import { type ContainerOptions, optionNames } from "./options.ts";
-import { ensureDirectory, places } from "./places.ts";
 import { resolveUser } from "./users.ts";
 
 /** All that a program is compiled from, but for who is told of it. */
@@ -56,14 +59,6 @@ function findVolumes(o: ContainerOptions) {
   }
   return { volumes, directories };
 }
-
-const readControllers = (point: string): string[] => {
-  try {
-    return readFileSync(join(point, "cgroup.controllers"), "utf8").trim().split(/\s+/).filter(Boolean);
-  } catch {
-    return [];
-  }
-};
 
 /** Only looked at, for directories that are no links: the program opens them again by its own rules. */
 function existing(root: string, spec: Spec): string[] {
@@ -120,7 +115,6 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
   const workdir = o.workdir ?? (onHost ? cwd : "/");
   if (!workdir.startsWith("/")) throw new InvalidOptionError("workdir", workdir, "an absolute path in the container");
   const spec = describe(o, facts, { name, root, user, workdir, volumes, command });
-  const layout = findLayout(facts, readControllers);
   const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
   const { state, data } = places();
   const keep = o.keep === true ? join(data, name, "changes") : o.keep ? resolve(o.keep) : undefined;
@@ -145,7 +139,9 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
       init: o.init === true,
       idle: false,
       timeoutMs,
-      cgroup: planGroups(layout, `caisson-${name}`, spec.linux?.resources ?? {}),
+      cgroup: planGroups(layout(), groupPath(name), limitsOfResources(spec.linux?.resources ?? {}), {
+        read: readOptional,
+      }),
     },
   };
 }

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CgroupPlan } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { STATE_FILES } from "../compile/state.ts";
+import { places } from "../host/places.ts";
 import { hostArch } from "../kernel/arch.ts";
 import { defaultProfile } from "../seccomp/profile.ts";
 import { NameError } from "../values/errors.ts";
-import { places } from "./places.ts";
 import { type Ending, readEnding, readStarted } from "./record.ts";
 
 /** What is written down of a container when it is made: state.json. */

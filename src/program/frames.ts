@@ -1,7 +1,7 @@
 /** What the executor or a process of a program says: an answer with slots, or a record that the program wrote. */
 export type Frame = { kind: number; payload: DataView };
 export const FRAME_HEADER = 16;
-export const KIND = { answer: 0, malformed: 1, started: 2, ended: 3 } as const;
+export const KIND = { answer: 0, malformed: 1, started: 2, ended: 3, event: 4 } as const;
 
 /** The header of a frame that a program's own process writes to the launcher's socket. */
 export function frameHeader(kind: number, token: number, payload: number): Uint8Array {

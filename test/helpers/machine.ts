@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { places } from "../../src/container/places.ts";
+import { places } from "../../src/host/places.ts";
 
 const list = (path: string): string[] => {
   try {

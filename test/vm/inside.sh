@@ -9,6 +9,6 @@ cd "$1" || exit 1
 echo "kernel $(uname -r), control groups: $(cat /sys/fs/cgroup/cgroup.controllers)"
 # An overlay cannot be the upper layer of another: what is kept goes to memory.
 export CAISSON_ROOT=/run/caisson-test
-if node_modules/.bin/bun test --timeout 120000 test/container test/cli; then echo "VM LANE: passed"; else echo "VM LANE: failed"; fi
+if node_modules/.bin/bun test --timeout 120000 test/container test/cgroups test/cli; then echo "VM LANE: passed"; else echo "VM LANE: failed"; fi
 sync
 busybox poweroff -f

@@ -1,0 +1,131 @@
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import type { Errno } from "../kernel/errno.ts";
+import { CaissonError } from "../values/errors.ts";
+import type { AnyController, Files } from "./controller.ts";
+import { hierarchyOf, homeOf, type Layout } from "./layout.ts";
+
+/** The kernel refused something of a control group: which file, what text, which errno. */
+export class ControlGroupError extends CaissonError {
+  override readonly name = "ControlGroupError";
+  readonly path: string;
+  readonly text: string | undefined;
+  readonly errno: Errno | undefined;
+
+  constructor(message: string, facts: { path: string; text?: string; errno?: string | undefined }) {
+    super(message);
+    this.path = facts.path;
+    this.text = facts.text;
+    this.errno = facts.errno as Errno | undefined;
+  }
+}
+
+export const codeOf = (e: unknown): string | undefined => (e as NodeJS.ErrnoException | undefined)?.code;
+
+/** What an errno means in a control group's file system. */
+function hint(code: string | undefined, path: string, text: string): string {
+  if (code === "EBUSY" && path.endsWith("subtree_control"))
+    return " (the group has processes of its own: on v2 only groups without may have controllers for their children)";
+  if (code === "EBUSY" && path.endsWith("cgroup.procs"))
+    return " (the group gives controllers to its children: on v2 such a group has no processes of its own)";
+  if (code === "EBUSY" && path.includes("memory")) return " (more is in use and could not be reclaimed)";
+  if (code === "ENODEV") return " (no such device, or the CPUs asked for are not the parent's)";
+  if (code === "ESRCH") return ` (no process ${text})`;
+  if (code === "EOPNOTSUPP") return " (the group is threaded, or not valid as a domain)";
+  if (code === "EINVAL") return " (the kernel does not take this value here)";
+  if (code === "EACCES" || code === "EPERM") return " (not allowed to this user)";
+  return "";
+}
+
+/** The content, `undefined` where there is no such file or it cannot be read in this state. */
+export function readOptional(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (e) {
+    if (["ENOENT", "ENODEV", "EOPNOTSUPP", "EINVAL", "EACCES", "EISDIR"].includes(codeOf(e) ?? "")) return undefined;
+    throw e;
+  }
+}
+
+/** One write(2): files of the kernel take a value as a whole. */
+export function writeFile(path: string, text: string): void {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_WRONLY);
+    writeSync(fd, text);
+  } catch (e) {
+    const errno = codeOf(e);
+    throw new ControlGroupError(`write ${JSON.stringify(text.trim())} to ${path}: ${errno}${hint(errno, path, text)}`, {
+      path,
+      text,
+      errno,
+    });
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+export const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** Makes one group. `false`: it was there. */
+export function makeDirectory(path: string): boolean {
+  try {
+    mkdirSync(path, 0o755);
+    return true;
+  } catch (e) {
+    const errno = codeOf(e);
+    if (errno === "EEXIST") return false;
+    const why = errno === "EAGAIN" ? " (cgroup.max.depth or cgroup.max.descendants is reached)" : "";
+    throw new ControlGroupError(`make the control group ${path}: ${errno}${why}`, { path, errno });
+  }
+}
+
+/** Removes a group; `true` if it is gone, `false` if it is busy. */
+export function removeDirectory(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch (e) {
+    const errno = codeOf(e);
+    if (errno === "ENOENT") return true;
+    if (errno === "EBUSY") return false;
+    throw new ControlGroupError(`remove the control group ${path}: ${errno}`, { path, errno });
+  }
+}
+
+/** The groups directly below a directory. */
+export function subgroups(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .filter((e) => e.isDirectory())
+      .map((e) => e.name);
+  } catch (e) {
+    if (codeOf(e) === "ENOENT") return [];
+    throw e;
+  }
+}
+
+/** The files of the group at `path` below the tops, for one controller; `undefined` if its hierarchy has no such group. */
+export function filesOf(layout: Layout, path: string, c: AnyController): Files | undefined {
+  const own = hierarchyOf(layout, c);
+  if (!own || !isDirectory(own.top + path)) return undefined;
+  const home = homeOf(layout);
+  return {
+    version: own.version,
+    read: (file) => readOptional(`${own.top}${path}/${file}`),
+    home: (file) => (home?.version === "v2" ? readOptional(`${home.top}${path}/${file}`) : undefined),
+    other: (controller, file) => {
+      const point = layout.v1[controller];
+      return point === undefined ? undefined : readOptional(`${point}${path}/${file}`);
+    },
+  };
+}

@@ -1,0 +1,315 @@
+import { readFileSync } from "node:fs";
+import type { CgroupPlan } from "../compile/job.ts";
+import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
+import { parseUlimits, type Ulimit, type Ulimits } from "../values/ulimits.ts";
+import { parseDuration } from "../values/units.ts";
+import { delegateGroup, type Owner } from "./delegate.ts";
+import { type EventOptions, type GroupEvent, watchGroup } from "./events.ts";
+import { filesOf, readOptional, subgroups } from "./files.ts";
+import { type FreezerState, freeze, freezerOf, freezerState, thaw } from "./freezer.ts";
+import { whileFrozen } from "./guard.ts";
+import { killAll, notOneself, signalEach } from "./kill.ts";
+import { hierarchies, homeOf, type Layout, whyMissing } from "./layout.ts";
+import { layout as findLayout } from "./look.ts";
+import { filterDevices, makeGroup, Undo } from "./make.ts";
+import { directoriesOf, processesBelow, processesIn } from "./members.ts";
+import { moveProcess, nearest } from "./move.ts";
+import { groupPath, isOurs, lineage, nameOf, PREFIX, parentOf } from "./names.ts";
+import { notedOf, noteGroup } from "./noted.ts";
+import { planGroups } from "./plan.ts";
+import { type Pressures, readPressures } from "./pressure.ts";
+import { removeGroup } from "./remove.ts";
+import { type NotApplied, narrowest, setRlimits } from "./rlimits.ts";
+import {
+  allControllers,
+  type CheckedLimits,
+  type ControllerName,
+  checkLimits,
+  controllerOf,
+  type Limits,
+  type Usage,
+} from "./table.ts";
+import { readLimits, updateLimits } from "./update.ts";
+
+/** Limits by controller, and limits of each process (getrlimit(2)) that hold for all of the group. */
+export type GroupLimits = Limits & { readonly rlimits?: Ulimits };
+export type GroupUsage = Usage & {
+  /** Processes in the group and all below. */
+  readonly processes: number;
+  readonly pressure: Pressures;
+};
+export type CreateOptions = {
+  /** Controllers that are to count although they have no limit. */
+  readonly account?: readonly ControllerName[];
+};
+export type Waiting = {
+  /** How long to wait at most: "10s". */
+  readonly timeout?: number | string;
+};
+
+const DEFAULT_TIMEOUT = "10s";
+const milliseconds = (o: Waiting) => parseDuration("timeout", o.timeout ?? DEFAULT_TIMEOUT) * 1000;
+
+/**
+ * A control group, in whichever hierarchies this machine has. It is a name only: nothing of it is kept here, so any
+ * number of these can stand for the same group.
+ */
+export class ControlGroup {
+  /** "web/api", or for a group of somebody else its path: "/user.slice". */
+  readonly name: string;
+  /** Below the top of each hierarchy. */
+  readonly path: string;
+  readonly #layout: Layout;
+
+  private constructor(path: string, layout: Layout) {
+    this.path = path;
+    this.name = nameOf(path);
+    this.#layout = layout;
+  }
+
+  /**
+   * Makes a group and sets its limits. Rejects with InvalidOptionError or UnsupportedError (nothing was touched), with
+   * NameError if there is one, and with ControlGroupError if the kernel refuses: then all that was made is gone.
+   */
+  static async create(name: string, limits: GroupLimits = {}, o: CreateOptions = {}): Promise<ControlGroup> {
+    return ControlGroup.#make(groupPath(name), limits, o);
+  }
+
+  static async #make(path: string, given: GroupLimits, o: CreateOptions): Promise<ControlGroup> {
+    const { rlimits, ...rest } = given;
+    const limits = checkLimits(rest);
+    const ulimits = parseUlimits("limits.rlimits", rlimits ?? {});
+    for (const name of o.account ?? []) controllerOf(name);
+    const layout = findLayout();
+    const home = homeOf(layout);
+    if (!home) throw new UnsupportedError("control groups", whyMissing(layout, controllerOf("pids")));
+    const parent = parentOf(path);
+    if (parent !== "" && directoriesOf(layout, parent).length === 0)
+      throw new NameError(parent, `there is no control group ${nameOf(parent)} to make one in`);
+    const plan = planGroups(layout, path, limits, { read: readOptional, home: true, ...o });
+    const undo = new Undo();
+    try {
+      for (const g of plan.groups) {
+        makeGroup(g, undo);
+        if (g.devices) await filterDevices(g.path, g.devices);
+      }
+      const group = new ControlGroup(path, layout);
+      group.#note({ ...(ulimits.length && { rlimits: ulimits }), ...(limits.devices && { devices: limits.devices }) });
+      return group;
+    } catch (e) {
+      undo.run();
+      throw e;
+    }
+  }
+
+  /** A group that is there, whoever made it. */
+  static async open(name: string): Promise<ControlGroup> {
+    const layout = findLayout();
+    const path = groupPath(name);
+    if (directoriesOf(layout, path).length === 0) throw new NameError(name, `there is no control group ${name}`);
+    return new ControlGroup(path, layout);
+  }
+
+  /** The group that a process is in; `undefined` at the top. */
+  static async of(pid: number): Promise<ControlGroup | undefined> {
+    const layout = findLayout();
+    const home = homeOf(layout);
+    const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
+    const line = lines.find((l) => (home?.version === "v2" ? l.startsWith("0::") : /:freezer[:,]/.test(l)));
+    const path = line?.split(":").slice(2).join(":") ?? "/";
+    return path === "/" ? undefined : new ControlGroup(path, layout);
+  }
+
+  /** Groups at the top that this project made, containers' among them. */
+  static async list(): Promise<ControlGroup[]> {
+    const layout = findLayout();
+    const points = [
+      ...new Set([...(layout.v2 ? [layout.v2.point + layout.v2.base] : []), ...Object.values(layout.v1)]),
+    ];
+    const names = new Set(points.flatMap(subgroups).filter((n) => n.startsWith(PREFIX)));
+    return [...names].sort().map((n) => new ControlGroup(`/${n}`, layout));
+  }
+
+  /** Its directory in the home hierarchy; that of another hierarchy if it has none there. */
+  get directory(): string {
+    const [first] = directoriesOf(this.#layout, this.path);
+    if (first === undefined) throw new NameError(this.name, `there is no control group ${this.name} any more`);
+    return first;
+  }
+
+  /** All its directories, in every hierarchy. */
+  get directories(): readonly string[] {
+    return directoriesOf(this.#layout, this.path);
+  }
+
+  /** What a process is to be born into: its directories, or those of the nearest group above. */
+  birthplace(): CgroupPlan & { readonly rlimits: readonly Ulimit[] } {
+    const groups = hierarchies(this.#layout).flatMap((h) => {
+      const path = nearest(h, this.path);
+      const unified = h.version === "v2";
+      return path === undefined
+        ? []
+        : [{ path, parents: [], prepare: [], writes: [], reads: [], unified, existing: true }];
+    });
+    return { groups, rlimits: this.#inherited() };
+  }
+
+  /** A group within this one. */
+  create(name: string, limits: GroupLimits = {}, o: CreateOptions = {}): Promise<ControlGroup> {
+    const path = groupPath(`/x/${name}`).slice(2);
+    return ControlGroup.#make(this.path + path, limits, o);
+  }
+
+  children(): ControlGroup[] {
+    const names = new Set(this.directories.flatMap(subgroups));
+    return [...names].sort().map((n) => new ControlGroup(`${this.path}/${n}`, this.#layout));
+  }
+
+  /** Processes in it, and with `recursive` in all below. */
+  processes(o: { readonly recursive?: boolean } = {}): number[] {
+    return o.recursive ? processesBelow(this.directory) : processesIn(this.directory);
+  }
+
+  /** Moves processes here with all their threads. They take on the rlimits of the group. */
+  async add(pids: number | readonly number[]): Promise<{ notApplied: readonly NotApplied[] }> {
+    const all = typeof pids === "number" ? [pids] : pids;
+    for (const pid of all)
+      if (!Number.isInteger(pid) || pid <= 0) throw new InvalidOptionError("pid", pid, "a process");
+    for (const pid of all) moveProcess(this.#layout, this.path, pid);
+    const limits = this.#inherited();
+    return { notApplied: limits.length ? await setRlimits(all, limits) : [] };
+  }
+
+  /** The limits in force, in base units. A controller in whose hierarchy it has no directory is not there. */
+  async limits(): Promise<CheckedLimits & { readonly rlimits?: readonly Ulimit[] }> {
+    const noted = notedOf(this.directory);
+    const found = readLimits(
+      this.#layout,
+      this.path,
+      allControllers().map((c) => c.name),
+    );
+    const { devices, ...rest } = found;
+    const rules =
+      filesOf(this.#layout, this.path, controllerOf("devices"))?.version === "v1" ? devices : noted?.devices;
+    return { ...rest, ...(rules && { devices: rules }), ...(noted?.rlimits && { rlimits: noted.rlimits }) };
+  }
+
+  /**
+   * Changes limits: either all hold afterwards, or none was changed. rlimits come last, and reach processes one by
+   * one while all stand still: `notApplied` names those that did not take one.
+   */
+  async update(given: GroupLimits): Promise<{ notApplied: readonly NotApplied[] }> {
+    const { rlimits, ...rest } = given;
+    const limits = checkLimits(rest);
+    const ulimits = rlimits && parseUlimits("limits.rlimits", rlimits);
+    this.#refuseTop("update");
+    await updateLimits(this.#layout, this.path, limits);
+    if (limits.devices) this.#note({ devices: limits.devices });
+    if (!ulimits) return { notApplied: [] };
+    const before = notedOf(this.directory)?.rlimits ?? [];
+    const merged = [...before.filter((b) => !ulimits.some((u) => u.type === b.type)), ...ulimits];
+    const members = () => setRlimits(this.processes({ recursive: true }), narrowest([this.#inherited(), ulimits]));
+    this.#note({ rlimits: merged });
+    if (this.processes({ recursive: true }).length === 0) return { notApplied: [] };
+    notOneself(this.directory, "rlimits");
+    return { notApplied: await whileFrozen(freezerOf(this.#layout, this.path), milliseconds({}), members) };
+  }
+
+  async usage(): Promise<GroupUsage> {
+    const found = Object.fromEntries(
+      allControllers().flatMap((c) => {
+        const files = filesOf(this.#layout, this.path, c) ?? this.#accounting(c.name);
+        const usage = files ? c.usage(files) : {};
+        return Object.keys(usage).length ? [[c.name, usage]] : [];
+      }),
+    ) as Usage;
+    return { ...found, processes: this.processes({ recursive: true }).length, pressure: this.pressure() };
+  }
+
+  /** The v2 hierarchy counts CPU time for every group, with or without a controller. */
+  #accounting(controller: string) {
+    const { v2 } = this.#layout;
+    if (controller !== "cpu" || !v2) return undefined;
+    const read = (file: string) => readOptional(`${v2.point}${v2.base}${this.path}/${file}`);
+    return { version: "v2", read, home: read, other: () => undefined } as const;
+  }
+
+  pressure(): Pressures {
+    return readPressures(this.directory);
+  }
+
+  /** What happens in it, as it happens: see EventOptions. Ends when the group is removed or the signal fires. */
+  events(o: EventOptions = {}): AsyncGenerator<GroupEvent> {
+    return watchGroup(this.#layout, this.path, o);
+  }
+
+  /** Stops all processes in it and below; resolves when the last one stands still. Nested freezes add up. */
+  async freeze(o: Waiting = {}): Promise<void> {
+    this.#refuseTop("freeze");
+    notOneself(this.directory, "freeze");
+    await freeze(freezerOf(this.#layout, this.path), milliseconds(o));
+  }
+
+  async thaw(): Promise<void> {
+    thaw(freezerOf(this.#layout, this.path));
+  }
+
+  state(): FreezerState {
+    return freezerState(freezerOf(this.#layout, this.path));
+  }
+
+  /** SIGKILL ends all in it and below, and is waited for. Another signal reaches all that are there at one moment. */
+  async kill(signal = 9, o: Waiting = {}): Promise<void> {
+    this.#refuseTop("kill");
+    const freezer = this.#freezer();
+    if (signal === 9) return killAll(this.directory, freezer, milliseconds(o));
+    notOneself(this.directory, "kill");
+    const send = () => signalEach(this.processes({ recursive: true }), signal);
+    if (freezer) await whileFrozen(freezer, milliseconds(o), send);
+    else send();
+  }
+
+  /** Gives it to a user, who may make groups in it and move processes among them. */
+  async delegate(owner: Owner): Promise<void> {
+    this.#refuseTop("delegate");
+    delegateGroup(this.#layout, this.path, owner);
+  }
+
+  /** Removes it; nothing happens if it is gone. `kill` ends what is in it before. */
+  async remove(o: { readonly recursive?: boolean; readonly kill?: boolean } & Waiting = {}): Promise<void> {
+    if (!isOurs(this.path))
+      throw new InvalidOptionError("remove", this.path, "a group that caisson made (their names begin with caisson-)");
+    if (this.directories.length === 0) return;
+    if (o.kill) await this.kill(9, o);
+    await removeGroup(this.#layout, this.path, { recursive: o.recursive === true, ms: milliseconds(o) });
+  }
+
+  /** `await using`: ends what is in it, and removes it with all below. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.remove({ recursive: true, kill: true });
+  }
+
+  #freezer() {
+    try {
+      return freezerOf(this.#layout, this.path);
+    } catch (e) {
+      if (e instanceof UnsupportedError) return undefined;
+      throw e;
+    }
+  }
+
+  #refuseTop(what: string): void {
+    if (this.path === "" || this.path === "/") throw new InvalidOptionError(what, "/", "a group below the top");
+  }
+
+  #note(some: { rlimits?: readonly Ulimit[]; devices?: NonNullable<CheckedLimits["devices"]> }): void {
+    if (Object.keys(some).length === 0) return;
+    noteGroup({ ...notedOf(this.directory), directory: this.directory, ...some });
+  }
+
+  /** The rlimits of the group and of those that it is in. */
+  #inherited(): Ulimit[] {
+    const tops = lineage(this.path).map((p) => directoriesOf(this.#layout, p)[0]);
+    return narrowest(tops.map((d) => (d === undefined ? [] : (notedOf(d)?.rlimits ?? []))));
+  }
+}

@@ -1,0 +1,26 @@
+import { accessSync, constants, readFileSync } from "node:fs";
+import { hostFacts } from "../host/facts.ts";
+import { findLayout, type Layout, type Look } from "./layout.ts";
+
+export const look: Look = {
+  words(path) {
+    try {
+      return readFileSync(path, "utf8").trim().split(/\s+/).filter(Boolean);
+    } catch {
+      // A hierarchy that cannot be looked at has nothing to offer.
+      return [];
+    }
+  },
+  delegated(directory) {
+    try {
+      for (const file of ["", "/cgroup.procs", "/cgroup.subtree_control"])
+        accessSync(`${directory}${file}`, constants.W_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+};
+
+/** The layout of this machine, as this user may use it. */
+export const layout = (): Layout => findLayout(hostFacts(), look);

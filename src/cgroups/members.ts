@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { codeOf, isDirectory, readOptional, subgroups } from "./files.ts";
+import { hierarchies, type Layout } from "./layout.ts";
+
+/** The directories that a group has, the home hierarchy's first. */
+export const directoriesOf = (layout: Layout, path: string): string[] =>
+  hierarchies(layout)
+    .map((h) => h.top + path)
+    .filter(isDirectory);
+
+/** The processes of one directory. A threaded group has none of its own: its domain has them (cgroup-v2 "Threads"). */
+export function processesIn(directory: string): number[] {
+  const text = readOptional(`${directory}/cgroup.procs`);
+  // 0 stands for a process of a PID namespace that is not seen from here.
+  const pids = (text ?? "").split("\n").filter((line) => line !== "" && line !== "0");
+  return [...new Set(pids.map(Number))].sort((a, b) => a - b);
+}
+
+/** All groups below a directory, children before their parents. */
+export function descendants(directory: string): string[] {
+  return subgroups(directory).flatMap((name) => {
+    const path = `${directory}/${name}`;
+    return [...descendants(path), path];
+  });
+}
+
+/** The processes of a directory and all below. */
+export const processesBelow = (directory: string): number[] => [
+  ...new Set([directory, ...descendants(directory)].flatMap(processesIn)),
+];
+
+/** "make (123)", for messages. */
+export function described(pid: number): string {
+  try {
+    return `${readFileSync(`/proc/${pid}/comm`, "utf8").trim()} (${pid})`;
+  } catch (e) {
+    if (["ENOENT", "ESRCH"].includes(codeOf(e) ?? "")) return `${pid} (ended)`;
+    throw e;
+  }
+}
+
+const NAMED = 8;
+export const describedAll = (pids: readonly number[]): string =>
+  pids.slice(0, NAMED).map(described).join(", ") + (pids.length > NAMED ? ` and ${pids.length - NAMED} more` : "");

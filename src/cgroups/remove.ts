@@ -1,0 +1,35 @@
+import { CaissonError } from "../values/errors.ts";
+import { isDirectory, removeDirectory, subgroups } from "./files.ts";
+import { until } from "./freezer.ts";
+import { hierarchies, type Layout } from "./layout.ts";
+import { descendants, describedAll, processesBelow } from "./members.ts";
+import { forgetting } from "./noted.ts";
+
+/**
+ * Removes a group in every hierarchy, children first. A group is busy for a moment after its last process has ended;
+ * what is still inside when the time is over is named.
+ */
+export async function removeGroup(layout: Layout, path: string, o: { recursive: boolean; ms: number }): Promise<void> {
+  const directories = hierarchies(layout)
+    .map((h) => h.top + path)
+    .filter(isDirectory);
+  const [home] = directories;
+  if (home === undefined) return;
+  const children = [...new Set(directories.flatMap(subgroups))];
+  if (children.length && !o.recursive)
+    throw new CaissonError(
+      `remove ${path}: it has groups in it (${children.join(", ")}); remove those first, or recursively`,
+    );
+  const forget = forgetting(home);
+  const all = () => directories.flatMap((d) => (isDirectory(d) ? [...descendants(d), d] : []));
+  // A busy group must not keep the others: each pass removes what can be.
+  const gone = () => all().map(removeDirectory).every(Boolean);
+  if (!(await until(gone, o.ms))) {
+    const pids = [...new Set(directories.flatMap((d) => processesBelow(d)))];
+    const who = pids.length
+      ? `in it are still ${describedAll(pids)}`
+      : "the kernel holds it, though no process is in it";
+    throw new CaissonError(`remove ${path}: EBUSY for ${o.ms} ms; ${who}`);
+  }
+  forget();
+}

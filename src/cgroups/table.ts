@@ -1,0 +1,82 @@
+import { InvalidOptionError } from "../values/errors.ts";
+import type { AnyController } from "./controller.ts";
+import { type CpuInput, type CpuLimits, type CpuUsage, cpu } from "./controllers/cpu.ts";
+import { type CpusetInput, type CpusetLimits, type CpusetUsage, cpuset } from "./controllers/cpuset.ts";
+import { type DevicesInput, type DevicesLimits, devices } from "./controllers/devices.ts";
+import { type HugetlbInput, type HugetlbLimits, type HugetlbUsage, hugetlb } from "./controllers/hugetlb.ts";
+import { type IoInput, type IoLimits, type IoUsage, io } from "./controllers/io.ts";
+import { type MemoryInput, type MemoryLimits, type MemoryUsage, memory } from "./controllers/memory.ts";
+import { type MiscInput, type MiscLimits, misc } from "./controllers/misc.ts";
+import {
+  type NetClsInput,
+  type NetClsLimits,
+  type NetPrioInput,
+  type NetPrioLimits,
+  netCls,
+  netPrio,
+} from "./controllers/network.ts";
+import { perfEvent } from "./controllers/perf-event.ts";
+import { type PidsInput, type PidsLimits, type PidsUsage, pids } from "./controllers/pids.ts";
+import { type RdmaInput, type RdmaLimits, type RdmaUsage, rdma } from "./controllers/rdma.ts";
+
+type Nothing = Record<string, never>;
+
+/**
+ * The types of each controller: what is given, what is in force, what is used. A third party adds its own by
+ * declaration merging (`declare module "caisson"`) beside `registerController`.
+ */
+export interface ControllerTypes {
+  cpu: { input: CpuInput; limits: CpuLimits; usage: CpuUsage };
+  cpuset: { input: CpusetInput; limits: CpusetLimits; usage: CpusetUsage };
+  memory: { input: MemoryInput; limits: MemoryLimits; usage: MemoryUsage };
+  io: { input: IoInput; limits: IoLimits; usage: IoUsage };
+  pids: { input: PidsInput; limits: PidsLimits; usage: PidsUsage };
+  devices: { input: DevicesInput; limits: DevicesLimits; usage: Nothing };
+  hugetlb: { input: HugetlbInput; limits: HugetlbLimits; usage: HugetlbUsage };
+  rdma: { input: RdmaInput; limits: RdmaLimits; usage: RdmaUsage };
+  misc: { input: MiscInput; limits: MiscLimits; usage: MiscLimits };
+  netCls: { input: NetClsInput; limits: NetClsLimits; usage: Nothing };
+  netPrio: { input: NetPrioInput; limits: NetPrioLimits; usage: Nothing };
+  perfEvent: { input: Nothing; limits: Nothing; usage: Nothing };
+}
+
+export type ControllerName = keyof ControllerTypes;
+/** Limits as people write them: by controller. */
+export type Limits = { readonly [K in ControllerName]?: ControllerTypes[K]["input"] };
+/** The same checked, in base units: bytes, seconds, shares of a CPU; Infinity is "max". */
+export type CheckedLimits = { readonly [K in ControllerName]?: ControllerTypes[K]["limits"] };
+export type Usage = { readonly [K in ControllerName]?: ControllerTypes[K]["usage"] };
+
+const table = new Map<string, AnyController>();
+for (const c of [cpu, cpuset, memory, io, pids, devices, hugetlb, rdma, misc, netCls, netPrio, perfEvent])
+  table.set(c.name, c);
+
+/** Adds a controller, or replaces one of the same name. */
+export function registerController(controller: AnyController): void {
+  if (!/^[a-z][A-Za-z0-9]*$/.test(controller.name))
+    throw new InvalidOptionError("controller.name", controller.name, 'a name such as "memory"');
+  table.set(controller.name, controller);
+}
+
+export const allControllers = (): readonly AnyController[] => [...table.values()];
+
+export function controllerOf(name: string): AnyController {
+  const found = table.get(name);
+  if (!found) throw new InvalidOptionError("controller", name, `one of ${[...table.keys()].join(", ")}`);
+  return found;
+}
+
+/** Checks all limits before anything is touched. `field` is what they are called to the caller. */
+export function checkLimits(limits: Limits, field = "limits"): CheckedLimits {
+  const out: Record<string, object> = {};
+  for (const [name, input] of Object.entries(limits)) {
+    if (input === undefined) continue;
+    const controller = table.get(name);
+    if (!controller)
+      throw new InvalidOptionError(`${field}.${name}`, name, `a controller; known are ${[...table.keys()].join(", ")}`);
+    if (typeof input !== "object" || input === null)
+      throw new InvalidOptionError(`${field}.${name}`, input, 'an object of limits such as { max: "512M" }');
+    out[name] = controller.parse(input, `${field}.${name}`);
+  }
+  return out as CheckedLimits;
+}

@@ -1,0 +1,67 @@
+import type { ControlGroup } from "../cgroups/group.ts";
+import { compileBare } from "../compile/bare.ts";
+import type { CgroupPlan } from "../compile/job.ts";
+import type { Process } from "../compile/spec.ts";
+import { hostFacts } from "../host/facts.ts";
+import { launcher } from "../program/launcher.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+import type { Ulimit } from "../values/ulimits.ts";
+import { parseDuration } from "../values/units.ts";
+import { ContainerProcess } from "./process.ts";
+import { abortWith, collect, feed, outputs, type RunOptions, type RunResult, resultOf } from "./run.ts";
+import { startProgram } from "./start.ts";
+
+/** `env` is added to the caller's environment. */
+export type InGroupOptions = Pick<RunOptions, "input" | "stdout" | "stderr" | "signal" | "env" | "workdir" | "timeout">;
+
+/** The process as the caller is: its environment, directory and rights, and the limits of the group. */
+export function bareProcess(command: readonly string[], o: InGroupOptions, rlimits: readonly Ulimit[]): Process {
+  if (command.length === 0) throw new InvalidOptionError("command", "", "a command with at least one word");
+  const env = Object.entries({ ...process.env, ...o.env }).flatMap(([k, v]) => (v === undefined ? [] : [`${k}=${v}`]));
+  return { user: { uid: 0, gid: 0 }, args: command, env, cwd: o.workdir ?? process.cwd(), rlimits };
+}
+
+export const timeoutOf = (o: Pick<RunOptions, "timeout">): number =>
+  o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
+
+/**
+ * Starts a command in a control group, with no container around it: it is born there (clone3 CLONE_INTO_CGROUP on v2,
+ * before its exec on v1), never moved.
+ */
+export async function spawnIn(
+  group: ControlGroup,
+  command: readonly string[],
+  o: InGroupOptions = {},
+): Promise<ContainerProcess> {
+  const { rlimits, groups } = group.birthplace();
+  return spawnWith({ groups }, bareProcess(command, o, rlimits), o);
+}
+
+async function spawnWith(cgroup: CgroupPlan, process: Process, o: InGroupOptions): Promise<ContainerProcess> {
+  const l = launcher();
+  const token = l.token();
+  const stdin = o.input === undefined ? { kind: "null" as const } : { kind: "pipe" as const };
+  const stdio = [stdin, outputs[o.stdout ?? "pipe"], outputs[o.stderr ?? "pipe"]] as const;
+  const report = { to: "library", token, survive: false } as const;
+  const bare = { stdio, cgroup, report, timeoutMs: timeoutOf(o), onTerminal: false };
+  const started = await startProgram(l, compileBare(process, hostFacts(), bare), token, stdio, []);
+  feed(started.stdin, o.input);
+  const stop = abortWith(o.signal, started);
+  started.ended.then(stop, stop);
+  return new ContainerProcess(process.args, started);
+}
+
+/** The same, and waits for its end. */
+export async function runIn(
+  group: ControlGroup,
+  command: readonly string[],
+  o: InGroupOptions = {},
+): Promise<RunResult> {
+  const began = performance.now();
+  const child = await spawnIn(group, command, o);
+  const texts = Promise.all([collect(child.stdout), collect(child.stderr)]);
+  texts.catch(() => {});
+  const ending = await child.ended;
+  o.signal?.throwIfAborted();
+  return resultOf(command, ending, (performance.now() - began) / 1000, await texts, []);
+}

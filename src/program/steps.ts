@@ -1,0 +1,42 @@
+import { hostArch } from "../kernel/arch.ts";
+import { ProgramBuilder, type SectionBuilder } from "./builder.ts";
+import { encode } from "./encode.ts";
+import { launcher } from "./launcher.ts";
+import type { Program, Slot } from "./types.ts";
+
+/** What the slots held when the launcher's own section was over. */
+export type Performed<T> = {
+  readonly program: Program;
+  /** What writing the steps gave back: its slots. */
+  readonly made: T;
+  /** A slot, or the half of one: -1 where nothing was put. */
+  value(slot: Slot, half?: "low" | "high"): number;
+  /** The first step that failed. */
+  readonly failure: { readonly section: number; readonly step: number; readonly errno: number } | undefined;
+};
+
+/** A program for the launcher itself: system calls that no JavaScript runtime has. `token` is for what it reports. */
+export async function performSteps<T>(
+  write: (s: SectionBuilder, program: ProgramBuilder) => T,
+  token?: number,
+): Promise<Performed<T>> {
+  const builder = new ProgramBuilder(hostArch());
+  const made = write(builder.section("launcher"), builder);
+  const program = builder.build();
+  const slots = await launcher().perform(encode(program, false), token);
+  const errno = slots[4] ?? 0;
+  return {
+    program,
+    made,
+    value: ({ slot }, half = "low") => slots[2 * slot + (half === "low" ? 0 : 1)] ?? -1,
+    failure: errno > 0 ? { section: slots[0] ?? 0, step: slots[2] ?? 0, errno } : undefined,
+  };
+}
+
+const P_PID = 1;
+const WEXITED = 4;
+
+/** Waits for the end of a process that the launcher started, so that nothing of it is left. */
+export async function reap(pid: number): Promise<void> {
+  await performSteps((s) => s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" }));
+}

@@ -1,0 +1,27 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import * as caisson from "../../src/index.ts";
+import { isRoot, type leftovers, settled } from "../helpers/machine.ts";
+import { cases } from "./group.suite.ts";
+
+let before: ReturnType<typeof leftovers>;
+beforeAll(async () => {
+  if (isRoot) await caisson.run(["true"]);
+  before = await settled();
+});
+let n = 0;
+for (const [title, body] of Object.entries(cases))
+  if (isRoot)
+    test(
+      title,
+      () =>
+        body({
+          c: caisson,
+          name: `test-${process.pid}-${n++}`,
+          skip: (reason) => console.log(`skipped: ${title}: ${reason}`),
+        }),
+      60_000,
+    );
+  else test.skip(`${title} (skipped: needs root)`, () => {});
+afterAll(async () => {
+  expect(await settled()).toEqual(before);
+});

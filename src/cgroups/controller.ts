@@ -43,6 +43,8 @@ export type Controller<Input, Limits, Usage> = {
   readonly v2?: string;
   /** The part of the kernel's configuration that brings it: for the message where it is missing. */
   readonly config: string;
+  /** The fields that its limits have; left out where names are free (page sizes, devices). */
+  readonly fields?: readonly string[];
   /** Checks and converts. Throws InvalidOptionError naming the field. */
   parse(input: Input, field: string): Limits;
   /** What to write. At the making of a group `now` is what its parent has, later what the group has. */

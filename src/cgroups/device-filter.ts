@@ -1,6 +1,6 @@
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
-import { addressOf, buffer, into, type Loose, low, struct } from "../program/values.ts";
+import { addressOf, into, type Loose, low, struct } from "../program/values.ts";
 import type { DeviceRule, DevicesLimits } from "./controllers/devices.ts";
 
 /** linux/bpf.h, linux/bpf_common.h */
@@ -69,23 +69,19 @@ export function deviceFilter(limits: DevicesLimits): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-/** The sizes of the parts of union bpf_attr that are given. */
-const ATTR = 128;
-
 /** Loads the filter and attaches it: filters of ancestors hold as well (BPF_F_ALLOW_MULTI). bpf(2). */
 export function attachDeviceFilter(s: SectionBuilder, group: Loose, limits: DevicesLimits): Slot {
   const code = { name: "device filter", bytes: deviceFilter(limits), pointers: [] };
-  const log = buffer("verifier's log", 256);
   const load = struct("bpf_attr", [
     [4, BPF_PROG_TYPE_CGROUP_DEVICE],
     [4, code.bytes.length / 8],
     [8, into(code)],
     [8, { kind: "text", text: "Apache-2.0" }],
     [4, 0],
-    [4, log.bytes.length],
+    [4, 0],
     [8, 0],
   ]);
-  const program = s.get("load the device filter", "bpf", [BPF.PROG_LOAD, load, 48]);
+  const program = s.get("load the device filter", "bpf", [BPF.PROG_LOAD, load, load.bytes.length]);
   const attach = struct("bpf_attr", [
     [4, 0],
     [4, 0],
@@ -111,7 +107,6 @@ export function replaceDeviceFilter(s: SectionBuilder, group: Loose, limits: Dev
     [4, 0],
     [8, 0],
   ]);
-  query.bytes.set(new Uint8Array(Math.max(0, ATTR - query.bytes.length)));
   s.store(group, query, 0, 4);
   // ENOSPC: more than one, none of which is ours alone.
   s.call("look for a device filter", "bpf", [BPF.PROG_QUERY, query, query.bytes.length], { ignore: ["ENOSPC"] });

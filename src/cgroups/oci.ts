@@ -118,3 +118,62 @@ export function limitsOfResources(r: Resources): CheckedLimits {
   };
   return Object.fromEntries(Object.entries(all).filter(([, l]) => l !== undefined && !isEmpty(l))) as CheckedLimits;
 }
+
+const number = (n: number) => (n === NONE ? -1 : n);
+const sharesOfWeight = (weight: number) => Math.max(2, Math.round((weight * 1024) / 100));
+
+/** Limits as the resources of an OCI spec: what others understand. What it has no word for is in `unified`, as files of v2. */
+export function resourcesOfLimits(l: CheckedLimits): Resources {
+  const { memory: m, cpu: c, cpuset: s } = l;
+  const unified: Record<string, string> = {};
+  const text = (file: string, value: number | string | undefined) => {
+    if (value !== undefined) unified[file] = value === NONE ? "max" : String(value);
+  };
+  text("memory.min", m?.min);
+  text("memory.high", m?.high);
+  if (m?.oomGroup !== undefined) text("memory.oom.group", m.oomGroup ? 1 : 0);
+  const period = Math.round((c?.period ?? DEFAULT_PERIOD / MICRO) * MICRO);
+  const cpuWords = {
+    ...(c?.weight !== undefined && { shares: sharesOfWeight(c.weight) }),
+    ...(c?.max !== undefined && { quota: c.max === NONE ? -1 : Math.round(c.max * period), period }),
+    ...(c?.burst !== undefined && { burst: Math.round(c.burst * MICRO) }),
+    ...(c?.idle !== undefined && { idle: c.idle ? 1 : 0 }),
+    ...(s?.cpus !== undefined && { cpus: s.cpus }),
+    ...(s?.mems !== undefined && { mems: s.mems }),
+  };
+  const rates = (key: "read" | "write" | "readOps" | "writeOps") =>
+    Object.entries(l.io?.devices ?? {}).flatMap(([id, d]) => {
+      const [major = 0, minor = 0] = id.split(":").map(Number);
+      const rate = d[key];
+      return rate === undefined || rate === NONE ? [] : [{ major, minor, rate }];
+    });
+  const io = Object.entries({
+    throttleReadBpsDevice: rates("read"),
+    throttleWriteBpsDevice: rates("write"),
+    throttleReadIOPSDevice: rates("readOps"),
+    throttleWriteIOPSDevice: rates("writeOps"),
+  }).filter(([, list]) => list.length);
+  return {
+    ...(m &&
+      (m.max !== undefined || m.low !== undefined) && {
+        memory: {
+          ...(m.max !== undefined && { limit: number(m.max) }),
+          ...(m.max !== undefined && m.swap !== undefined && { swap: number(m.max + m.swap) }),
+          ...(m.low !== undefined && { reservation: number(m.low) }),
+          ...(m.oomKill === false && { disableOOMKiller: true }),
+        },
+      }),
+    ...(!isEmpty(cpuWords) && { cpu: cpuWords }),
+    ...(l.pids?.max !== undefined && { pids: { limit: number(l.pids.max) } }),
+    ...(io.length && { blockIO: Object.fromEntries(io) }),
+    ...(l.devices && {
+      devices: [{ allow: l.devices.default === "allow", access: "rwm" }, ...l.devices.rules],
+    }),
+    ...(l.hugetlb && {
+      hugepageLimits: Object.entries(l.hugetlb).flatMap(([pageSize, h]) =>
+        h.max === undefined ? [] : [{ pageSize, limit: number(h.max) }],
+      ),
+    }),
+    ...(!isEmpty(unified) && { unified }),
+  };
+}

@@ -5,6 +5,10 @@ import { hierarchies, type Layout } from "./layout.ts";
 import { descendants, describedAll, processesBelow } from "./members.ts";
 import { forgetting } from "./noted.ts";
 
+/** One pass over a group and all below in one hierarchy, children first: whether all of it is gone. */
+export const removeTree = (directory: string): boolean =>
+  !isDirectory(directory) || [...descendants(directory), directory].map(removeDirectory).every(Boolean);
+
 /**
  * Removes a group in every hierarchy, children first. A group is busy for a moment after its last process has ended;
  * what is still inside when the time is over is named.
@@ -21,9 +25,8 @@ export async function removeGroup(layout: Layout, path: string, o: { recursive: 
       `remove ${path}: it has groups in it (${children.join(", ")}); remove those first, or recursively`,
     );
   const forget = forgetting(home);
-  const all = () => directories.flatMap((d) => (isDirectory(d) ? [...descendants(d), d] : []));
   // A busy group must not keep the others: each pass removes what can be.
-  const gone = () => all().map(removeDirectory).every(Boolean);
+  const gone = () => directories.map(removeTree).every(Boolean);
   if (!(await until(gone, o.ms))) {
     const pids = [...new Set(directories.flatMap((d) => processesBelow(d)))];
     const who = pids.length

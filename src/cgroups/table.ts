@@ -76,6 +76,13 @@ export function checkLimits(limits: Limits, field = "limits"): CheckedLimits {
       throw new InvalidOptionError(`${field}.${name}`, name, `a controller; known are ${[...table.keys()].join(", ")}`);
     if (typeof input !== "object" || input === null)
       throw new InvalidOptionError(`${field}.${name}`, input, 'an object of limits such as { max: "512M" }');
+    for (const [key, value] of Object.entries(input))
+      if (controller.fields && !controller.fields.includes(key))
+        throw new InvalidOptionError(
+          `${field}.${name}.${key}`,
+          value,
+          `a limit; ${name} has ${controller.fields.join(", ")}`,
+        );
     out[name] = controller.parse(input, `${field}.${name}`);
   }
   return out as CheckedLimits;

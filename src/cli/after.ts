@@ -3,6 +3,7 @@ import { FD } from "../compile/descriptors.ts";
 import { AFTER_FD } from "../compile/report.ts";
 import { stepError } from "../container/failure.ts";
 import { readEnding, readFailure } from "../container/record.ts";
+import { finishDelegated } from "../container/state.ts";
 import { signalName } from "../kernel/signals.ts";
 import { labelOf, programIn } from "../program/labels.ts";
 import { complain } from "./output.ts";
@@ -24,7 +25,8 @@ function label(section: number, step: number): string {
 }
 
 /** What the supervisor becomes when an end needs words: it says why, and exits with the status that is due. */
-export function after(keys: string, data?: string): number {
+export async function after(keys: string, data?: string, state?: string): Promise<number> {
+  if (state !== undefined) await finishDelegated(state);
   const bytes = readAll(AFTER_FD);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const failure = readFailure(view);

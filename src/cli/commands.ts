@@ -1,12 +1,17 @@
 import { InvalidOptionError } from "../values/errors.ts";
+import { allLimits, groupCommands } from "./group-commands.ts";
 import { type Command, completion } from "./help.ts";
-import { containerOptions, type OptionTable, runOptions } from "./options.ts";
+import type { OptionTable } from "./option-table.ts";
+import { containerOptions, runOptions } from "./options.ts";
 import { print } from "./output.ts";
 
 // Loaded when they are needed: what a run does not use costs it nothing.
 const containers = () => import("./containers.ts");
 const runs = () => import("./run.ts");
 
+const control = () => import("./control.ts");
+
+const { ulimit: _, ...updatable } = allLimits;
 const json: OptionTable = { json: { type: "boolean", help: "as JSON" } };
 const signal: OptionTable = { signal: { type: "string", short: "s", value: "SIG", help: "the signal to send" } };
 
@@ -97,6 +102,58 @@ export const commands: Readonly<Record<string, Command>> = {
     own: "all",
     perform: async (_, n) => (await containers()).inspect(some(n)),
   },
+  pause: {
+    words: "NAME…",
+    summary: "stop all processes of a container, at one moment",
+    options: {},
+    own: "all",
+    perform: async (_, n) => (await control()).pause(some(n)),
+  },
+  unpause: {
+    words: "NAME…",
+    summary: "let them go on",
+    options: {},
+    own: "all",
+    perform: async (_, n) => (await control()).unpause(some(n)),
+  },
+  update: {
+    words: "[options] NAME…",
+    summary: "change the limits of running containers",
+    options: updatable,
+    own: "all",
+    perform: async (v, n) => (await control()).update(v, some(n)),
+  },
+  stats: {
+    words: "[options] [NAME…]",
+    summary: "what containers use, again and again; all that run, if none is named",
+    options: {
+      "no-stream": { type: "boolean", help: "once" },
+      interval: { type: "string", value: "TIME", help: "how often (default 1s)" },
+      ...json,
+    },
+    own: "all",
+    perform: async (v, n) => (await import("./stats.ts")).stats(v, n),
+  },
+  events: {
+    words: "[NAME…]",
+    summary: "print what happens in containers' control groups, a line of JSON for each event",
+    options: {},
+    own: "all",
+    perform: async (_, n) => (await control()).events(n),
+  },
+  top: {
+    words: "[options]",
+    summary: "a live table of containers and control groups: cpu, memory, io, pressure",
+    details:
+      "Keys: c m i p n sort by CPU, memory, I/O, pressure or name; arrows choose; f freezes or thaws, k kills, q quits.",
+    options: {
+      interval: { type: "string", value: "TIME", help: "how often (default 1s)" },
+      json: { type: "boolean", help: "a line of JSON per interval" },
+    },
+    own: "all",
+    perform: async (v) => (await import("./top.ts")).top(v),
+  },
+  ...groupCommands,
   diff: {
     words: "NAME",
     summary: "what a container run with --keep added (A), changed (C) and deleted (D)",

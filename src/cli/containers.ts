@@ -1,6 +1,10 @@
 import { createReadStream, existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freezerOf, isAsked } from "../cgroups/freezer.ts";
+import { layout } from "../cgroups/look.ts";
+import { groupPath } from "../cgroups/names.ts";
 import { compileExec } from "../compile/exec.ts";
+import { groupsToEnter } from "../container/groups.ts";
 import {
   findContainer,
   findExact,
@@ -14,15 +18,26 @@ import {
 import { resolveUser } from "../container/users.ts";
 import { hostFacts } from "../host/facts.ts";
 import { KILL_EVERYTHING, signalNumber } from "../kernel/signals.ts";
-import { InvalidOptionError, NameError } from "../values/errors.ts";
+import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
-import type { Values } from "./options.ts";
+import type { Values } from "./option-table.ts";
 import { ago, print, table } from "./output.ts";
 import { commandReport, perform, performedFile } from "./perform.ts";
 
 const POLL_MS = 10;
 
-const describeStatus = (c: Known) => (c.ending ? `exited (${c.ending.exitCode})` : c.status);
+const describeStatus = (c: Known) => (c.ending ? `exited (${c.ending.exitCode})` : isPaused(c) ? "paused" : c.status);
+
+/** Stopped by the freezer of its control group. */
+function isPaused(c: Known): boolean {
+  if (c.status !== "running") return false;
+  try {
+    return isAsked(freezerOf(layout(), groupPath(c.noted.name)));
+  } catch (e) {
+    if (e instanceof UnsupportedError) return false;
+    throw e;
+  }
+}
 
 export function ps(v: Values): number {
   sweep();
@@ -44,7 +59,7 @@ export function ps(v: Values): number {
 
 const publicFacts = (c: Known) => ({
   name: c.noted.name,
-  status: c.status,
+  status: isPaused(c) ? "paused" : c.status,
   command: c.noted.command,
   createdAt: new Date(c.noted.createdAt).toISOString(),
   ...(c.started && {
@@ -96,7 +111,7 @@ export function exec(v: Values, name: string, command: readonly string[]): Promi
     init: false,
     idle: false,
     timeoutMs: -1,
-    cgroup: c.noted.cgroup,
+    cgroup: groupsToEnter(c.noted.name, c.noted.cgroup),
     report: commandReport(file, [], { detach: false, explain: false }),
   } as const;
   return perform(

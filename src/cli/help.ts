@@ -1,4 +1,4 @@
-import type { OptionTable } from "./options.ts";
+import type { OptionTable } from "./option-table.ts";
 
 export type Command = {
   readonly words: string;
@@ -33,8 +33,9 @@ export function commandHelp(name: string, c: Command): string {
   ].join("\n");
 }
 
-export function overview(commands: Readonly<Record<string, Command>>): string {
-  const names = Object.entries(commands).filter(([n]) => !n.startsWith("_"));
+/** All commands, or those of a family. */
+export function overview(commands: Readonly<Record<string, Command>>, family?: string): string {
+  const names = Object.entries(commands).filter(([n]) => family === undefined || n.startsWith(`${family} `));
   const width = Math.max(...names.map(([n]) => n.length));
   return [
     "caisson: containers, with no daemon and nothing to download",
@@ -48,17 +49,23 @@ export function overview(commands: Readonly<Record<string, Command>>): string {
 }
 
 export function completion(shell: string, commands: Readonly<Record<string, Command>>): string {
-  const names = Object.keys(commands).filter((n) => !n.startsWith("_"));
-  const cases = names.map(
+  const names = [...new Set(Object.keys(commands).map((n) => n.split(" ")[0] as string))];
+  const families = names.filter((n) => Object.keys(commands).some((c) => c.startsWith(`${n} `)));
+  const cases = Object.keys(commands).map(
     (n) =>
-      `    ${n}) words="${Object.keys(commands[n]?.options ?? {})
+      `    ${n.includes(" ") ? `"${n}"` : `"${n} "*`}) words="${Object.keys(commands[n]?.options ?? {})
         .map((o) => `--${o}`)
         .join(" ")} --help" ;;`,
   );
   const bash = [
     "_caisson() {",
     '  local words="" current="${COMP_WORDS[COMP_CWORD]}"',
-    `  if [ "$COMP_CWORD" -eq 1 ]; then words="${names.join(" ")}"; else case "\${COMP_WORDS[1]}" in`,
+    `  if [ "$COMP_CWORD" -eq 1 ]; then words="${names.join(" ")}"`,
+    ...families.map((f) => {
+      const members = Object.keys(commands).flatMap((c) => (c.startsWith(`${f} `) ? [c.slice(f.length + 1)] : []));
+      return `  elif [ "$COMP_CWORD" -eq 2 ] && [ "\${COMP_WORDS[1]}" = ${f} ]; then words="${members.join(" ")}"`;
+    }),
+    '  else case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in',
     ...cases,
     "  esac; fi",
     '  COMPREPLY=($(compgen -W "$words" -- "$current"))',

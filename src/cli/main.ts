@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { CaissonError, InvalidOptionError } from "../values/errors.ts";
 import { commands } from "./commands.ts";
 import { type Command, commandHelp, overview } from "./help.ts";
-import { toParseArgs } from "./options.ts";
+import { toParseArgs } from "./option-table.ts";
 import { complain, print } from "./output.ts";
 
 /** Options end at the first word that is the container's command: what follows belongs to that. */
@@ -41,17 +41,36 @@ function parse(name: string, c: Command, own: string[]) {
   }
 }
 
+/** Some commands have two words: "group list". */
+function nameIn(args: readonly string[]): [string | undefined, string[]] {
+  const [first, second, ...rest] = args;
+  const both = `${first} ${second}`;
+  if (Object.hasOwn(commands, both)) return [both, rest];
+  if (first === undefined || !Object.keys(commands).some((n) => n.startsWith(`${first} `)))
+    return [first, args.slice(1)];
+  return [second === undefined || second.startsWith("-") ? "help" : both, [first]];
+}
+
+/** Those of the same family, or all but the families' members. */
+function knownTo(name: string): string {
+  const family = name.includes(" ") ? name.split(" ")[0] : undefined;
+  const names = Object.keys(commands);
+  return (
+    family ? names.filter((n) => n.startsWith(`${family} `)) : [...new Set(names.map((n) => n.split(" ")[0]))]
+  ).join(", ");
+}
+
 async function dispatch(args: readonly string[]): Promise<number> {
-  const [name, ...rest] = args;
-  if (name === "__after") return (await import("./after.ts")).after(rest[0] ?? "", rest[1]);
+  const [name, rest] = nameIn(args);
+  if (name === "__after") return (await import("./after.ts")).after(rest[0] ?? "", rest[1], rest[2]);
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    const about = name === "help" ? rest[0] : undefined;
-    const c = about ? commands[about] : undefined;
-    print(c && about ? commandHelp(about, c) : overview(commands));
+    const about = name === "help" && rest.length ? rest.join(" ") : undefined;
+    const c = about === undefined ? undefined : commands[about];
+    print(c && about ? commandHelp(about, c) : overview(commands, about));
     return 0;
   }
   const c = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!c) throw new InvalidOptionError("COMMAND", name, `a command; known are ${Object.keys(commands).join(", ")}`);
+  if (!c) throw new InvalidOptionError("COMMAND", name, `a command; known are ${knownTo(name)}`);
   const [own, behind] = split(rest, c);
   const { values, positionals } = parse(name, c, own);
   if (values["help"]) {

@@ -1,17 +1,9 @@
 import { readFileSync } from "node:fs";
-import type { ParseArgsConfig } from "node:util";
 import type { ContainerOptions, Volume } from "../container/options.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { UlimitValue } from "../values/ulimits.ts";
-
-type Row = {
-  readonly type: "string" | "boolean";
-  readonly multiple?: boolean;
-  readonly short?: string;
-  readonly value?: string;
-  readonly help: string;
-};
-export type OptionTable = Readonly<Record<string, Row>>;
+import { limitOptions, limits } from "./limits.ts";
+import type { OptionTable, Values } from "./option-table.ts";
 
 /** Docker's names where Docker has one. */
 export const containerOptions: OptionTable = {
@@ -19,6 +11,12 @@ export const containerOptions: OptionTable = {
   memory: { type: "string", short: "m", value: "SIZE", help: "memory limit, swap included: 512M" },
   cpus: { type: "string", value: "N", help: "CPUs' worth of time: 1.5" },
   "pids-limit": { type: "string", value: "N", help: "processes and threads at most" },
+  ...limitOptions,
+  cgroups: {
+    type: "string",
+    value: "MODE",
+    help: "account: count all it uses; delegate: let it manage groups, and containers, of its own",
+  },
   env: {
     type: "string",
     short: "e",
@@ -80,15 +78,6 @@ export const runOptions: OptionTable = {
   rm: { type: "boolean", help: "with --detach or --keep: remove all of it when it ends" },
   json: { type: "boolean", help: "print how it went, and its output, as JSON" },
 };
-
-export const toParseArgs = (table: OptionTable): NonNullable<ParseArgsConfig["options"]> => {
-  const options: NonNullable<ParseArgsConfig["options"]> = {};
-  for (const [name, { type, multiple, short }] of Object.entries(table))
-    options[name] = { type, ...(multiple && { multiple }), ...(short && { short }) };
-  return options;
-};
-
-export type Values = { readonly [name: string]: string | boolean | (string | boolean)[] | undefined };
 
 const text = (v: Values, name: string) => v[name] as string | undefined;
 const list = (v: Values, name: string) => (v[name] ?? []) as string[];
@@ -183,7 +172,7 @@ function security(v: Values): Pick<ContainerOptions, "seccomp" | "noNewPrivilege
   return out;
 }
 
-function ulimits(v: Values): Record<string, readonly [UlimitValue, UlimitValue]> {
+export function ulimits(v: Values): Record<string, readonly [UlimitValue, UlimitValue]> {
   const one = (s: string): UlimitValue => (s === "unlimited" || s === "-1" ? "unlimited" : Number(s));
   return Object.fromEntries(
     list(v, "ulimit").map((s) => {
@@ -203,6 +192,8 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["memory", text(v, "memory")],
     ["cpus", text(v, "cpus")],
     ["pidsLimit", text(v, "pids-limit")],
+    ["limits", limits(v)],
+    ["cgroups", choice("--cgroups", text(v, "cgroups"), ["auto", "account", "delegate"])],
     ["env", environment(v)],
     ["volumes", m.volumes],
     ["tmpfs", m.tmpfs],

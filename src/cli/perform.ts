@@ -35,11 +35,16 @@ function ownWords(): string[] {
 export const commandReport = (
   file: string,
   keys: readonly string[],
-  o: { detach: boolean; explain: boolean; data?: string },
+  o: { detach: boolean; explain: boolean; data?: string; state?: string },
 ): Report => ({
   to: "command",
   file,
-  after: [...ownWords(), "__after", keys.join(","), ...(o.data === undefined ? [] : [o.data])],
+  after: [
+    ...ownWords(),
+    "__after",
+    keys.join(","),
+    ...(o.data === undefined ? [] : [o.data, ...(o.state === undefined ? [] : [o.state])]),
+  ],
   detach: o.detach,
   explain: o.explain,
 });

@@ -14,7 +14,8 @@ import { explainData, explainText } from "../program/explain.ts";
 import { link } from "../program/link.ts";
 import type { Program } from "../program/types.ts";
 import { InvalidOptionError } from "../values/errors.ts";
-import { toContainerOptions, type Values } from "./options.ts";
+import type { Values } from "./option-table.ts";
+import { toContainerOptions } from "./options.ts";
 import { complain, print } from "./output.ts";
 import { commandReport, perform, performedFile } from "./perform.ts";
 
@@ -42,6 +43,7 @@ function program(p: Prepared, command: readonly string[], v: Values, o: Containe
     detach,
     explain: !detach,
     data: join(places().data, p.job.name),
+    ...(p.job.cgroup.delegated && { state: state.directory }),
   });
   return compile(p.spec as Spec, p.facts, { ...p.job, ...terminalOf(o, !detach), stdio, state, report });
 }

@@ -1,9 +1,9 @@
 import type { HostFacts } from "../host/facts.ts";
-import { AT_FDCWD, CLONE, O, PR, SIG_SETMASK } from "../kernel/flags.ts";
+import { CLONE, O, PR, SIG_SETMASK } from "../kernel/flags.ts";
 import { CLONE_ARGS_CGROUP, cloneArgs, ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program } from "../program/types.ts";
-import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
-import { enterGroups, makeGroups, removeGroups } from "./cgroup.ts";
+import { addressOf, buffer, high, low } from "../program/values.ts";
+import { endRest, enterGroups, makeGroups, removeGroups } from "./cgroup.ts";
 import { executeCommand } from "./command.ts";
 import type { Context } from "./context.ts";
 import { setRlimits } from "./credentials.ts";
@@ -32,18 +32,6 @@ function writeCommand(s: SectionBuilder, process: Process, ready: ReturnType<typ
   s.call(`enter the working directory ${process.cwd}`, "chdir", [process.cwd]);
   s.call("unblock all signals", "rt_sigprocmask", [SIG_SETMASK, buffer("no signals", 8), 0, 8]);
   executeCommand(process, s);
-}
-
-/** Ends what the command has left in the group, so that the group can go: cgroup.kill, where there is one. */
-function endRest(s: SectionBuilder, job: BareJob): void {
-  for (const g of job.cgroup.groups) {
-    if (!g.unified || g.existing) continue;
-    const path = `${g.path}/cgroup.kill`;
-    const fd = s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0], { ignore: "all" });
-    const one = textBlock("1");
-    s.call("end what is left in the group", "write", [fd, one, 1], { ignore: "all" });
-    s.call(`close ${path}`, "close", [fd], { ignore: "all" });
-  }
 }
 
 function writeBare(c: Context, s: SectionBuilder, given: Given, process: Process, bare: BareJob): void {
@@ -82,12 +70,13 @@ function writeBare(c: Context, s: SectionBuilder, given: Given, process: Process
   reportStart(c, s, pid, undefined);
   const pidfd = low(pidfdSlot);
   const results = s.supervise("wait for the command", { child: pid, pidfd, signals, timeout: job.timeoutMs });
-  endRest(s, bare);
+  endRest(s, job.cgroup);
   fillRecord(c, s, record, results);
   removeGroups(s, groups.made);
   afterEnd(c, s, record, results);
 
   undo.call("end the command", "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], { ignore: "all" });
+  endRest(undo, job.cgroup);
   removeGroups(undo, groups.made);
   afterFailure(c, undo, record);
 }

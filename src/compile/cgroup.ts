@@ -3,7 +3,10 @@ import { attachDeviceFilter } from "../cgroups/device-filter.ts";
 import { AT, AT_FDCWD, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
+import { textBlock } from "../program/values.ts";
 import { type Context, writeText } from "./context.ts";
+import type { CgroupPlan } from "./job.ts";
+import type { IdMap } from "./spec.ts";
 
 const join = (path: string, file: string) => `${path}/${file}`;
 
@@ -11,6 +14,8 @@ export type Groups = {
   readonly join: readonly Slot[];
   readonly born: Slot | undefined;
   readonly made: readonly { readonly path: string; readonly slot: Slot }[];
+  /** cgroup.procs of the leaf to which a delegated container's first process goes. */
+  readonly leaf: Slot | undefined;
 };
 
 /** Makes the control groups and sets their limits. Returns what a process writes itself to, or is born into. */
@@ -18,6 +23,7 @@ export function makeGroups(c: Context, s: SectionBuilder): Groups {
   const fds: Slot[] = [];
   const made: { path: string; slot: Slot }[] = [];
   let born: Slot | undefined;
+  let leaf: Slot | undefined;
   for (const group of c.job.cgroup.groups) {
     for (const parent of group.parents)
       s.call(`make the control group ${parent}`, "mkdirat", [AT_FDCWD, parent, 0o755], { ignore: ["EEXIST"] });
@@ -55,12 +61,34 @@ export function makeGroups(c: Context, s: SectionBuilder): Groups {
     if (group.unified) {
       born = s.get(`open ${group.path}`, "openat", [AT_FDCWD, group.path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
       if (group.devices) filterDevices(s, group.path, group.devices);
+      if (group.leaf !== undefined) {
+        const path = join(group.path, group.leaf);
+        made.push({ path, slot: s.get(`make the control group ${path}`, "mkdirat", [AT_FDCWD, path, 0o755]) });
+        leaf = s.get(`open ${path}/cgroup.procs`, "openat", [
+          AT_FDCWD,
+          join(path, "cgroup.procs"),
+          O.WRONLY | O.CLOEXEC,
+          0,
+        ]);
+      }
+      if (c.job.cgroup.delegated) giveAway(c, s, group.path, group.leaf);
     } else {
       const path = join(group.path, "cgroup.procs");
       fds.push(s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0]));
     }
   }
-  return { join: fds, born, made };
+  return { join: fds, born, made, leaf };
+}
+
+/** What the container's root must own to manage it (cgroup-v2 "Model of Delegation"): not the limits. */
+function giveAway(c: Context, s: SectionBuilder, path: string, leaf: string | undefined): void {
+  const root = (maps: readonly IdMap[] | undefined) => maps?.find((m) => m.containerID === 0)?.hostID;
+  const [uid, gid] = [root(c.spec.linux?.uidMappings), root(c.spec.linux?.gidMappings)];
+  if (uid === undefined || gid === undefined) return;
+  const control = ["", "/cgroup.procs", "/cgroup.threads", "/cgroup.subtree_control"];
+  for (const group of [path, ...(leaf === undefined ? [] : [join(path, leaf)])])
+    for (const file of control)
+      s.call(`give ${group}${file} to the container`, "fchownat", [AT_FDCWD, `${group}${file}`, uid, gid, 0]);
 }
 
 /** bpf(2) takes no O_PATH descriptor of a group. */
@@ -78,16 +106,31 @@ export function enterGroups(s: SectionBuilder, groups: readonly Slot[]): void {
   }
 }
 
+/** Ends what is left in the groups, so that they can go: cgroup.kill, where there is one. */
+export function endRest(s: SectionBuilder, plan: CgroupPlan): void {
+  for (const g of plan.groups) {
+    if (!g.unified || g.existing) continue;
+    const path = `${g.path}/cgroup.kill`;
+    const fd = s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0], { ignore: "all" });
+    const one = textBlock("1");
+    s.call("end what is left in the group", "write", [fd, one, 1], { ignore: "all" });
+    s.call(`close ${path}`, "close", [fd], { ignore: "all" });
+  }
+}
+
 /** A group stays busy for a moment after its last task has ended. */
 const BUSY_RETRIES = 100;
 
-/** Removes the groups that were made, and none that was there before. */
-export function removeGroups(s: SectionBuilder, made: Groups["made"]): void {
+/**
+ * Removes the groups that were made, and none that was there before. Those of a delegated container may have others in
+ * them, which whoever finds its state removes.
+ */
+export function removeGroups(s: SectionBuilder, made: Groups["made"], delegated = false): void {
   for (const { path, slot } of [...made].reverse())
     s.skipIf(slot, "!=", 0, () =>
       s.call(`remove the control group ${path}`, "unlinkat", [AT_FDCWD, path, AT.REMOVEDIR], {
         ignore: "all",
-        retries: BUSY_RETRIES,
+        ...(!delegated && { retries: BUSY_RETRIES }),
       }),
     );
 }

@@ -23,6 +23,7 @@ const SIGKILL = 9;
 /** What the supervisor made for its child before it was born. */
 export type Inherited = {
   readonly groups: readonly Slot[];
+  readonly leaf: Slot | undefined;
   readonly ready: Slot;
   readonly mapped: Slot | undefined;
   readonly terminal: Slot | undefined;
@@ -38,6 +39,7 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
   if (i.mapped) awaitIdMaps(s, i.mapped);
   joinNamespaces(c, s, false);
   if (isNew(c.spec, "cgroup")) s.call("make the cgroup namespace", "unshare", [CLONE.NEWCGROUP]);
+  if (i.leaf !== undefined) enterGroups(s, [i.leaf]);
   setNames(c, s);
   loopbackUp(c, s);
   s.call("clear the umask", "umask", [0]);

@@ -75,9 +75,13 @@ export type CgroupPlan = {
     readonly unified: boolean;
     /** It is there, and stays: only to be entered. */
     readonly existing?: boolean;
+    /** A group in it to which the container's first process goes once it has its cgroup namespace. */
+    readonly leaf?: string;
     /** A filter to attach: what v2 has for the devices controller. */
     readonly devices?: DevicesLimits;
   }[];
+  /** The container makes groups in them: what is left of those is more than the executor can remove. */
+  readonly delegated?: boolean;
 };
 
 export type Report =

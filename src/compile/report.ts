@@ -82,7 +82,9 @@ export function afterEnd(c: Context, s: SectionBuilder, record: EndRecord, resul
   const [code, , timedOut] = results as [Slot, Slot, Slot];
   if (report.to === "library")
     s.call("report the end", "write", [FD.CONTROL, record.block, record.block.bytes.length], { ignore: "all" });
-  if (report.to === "command" && report.explain) {
+  // What is left of groups that a container made in its own, only the command line can remove.
+  if (report.to === "command" && c.job.cgroup.delegated) becomeCommand(s, report.after, record);
+  else if (report.to === "command" && report.explain) {
     const explain = () => becomeCommand(s, report.after, record);
     s.skipIf(timedOut, "==", 0, explain);
     s.skipIf(code, "<", 128, () => s.skipIf(code, ">", 128 + SIGNAL_BITS, explain));

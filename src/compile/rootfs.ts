@@ -119,9 +119,11 @@ function assembleParts(c: Context, s: SectionBuilder, entries: readonly RootEntr
 
 function assembleDirectory(c: Context, s: SectionBuilder): void {
   const path = c.spec.root?.path ?? "";
+  // What is mounted on "/" is above this process's root: it is entered elsewhere.
+  const at = path === "/" ? c.job.scratch : path;
   const tree = cloneTree(s, `open the root filesystem ${path}`, AT_FDCWD, path, true);
-  attach(s, `bind ${path} on itself`, tree, openDirectory(s, path));
-  s.call(`enter ${path}`, "chdir", [path]);
+  attach(s, `bind ${path} on ${at === path ? "itself" : at}`, tree, openDirectory(s, at));
+  s.call(`enter ${at}`, "chdir", [at]);
 }
 
 /** pivot_root(2) with both arguments ".": the old root is stacked on the new one and detached. */

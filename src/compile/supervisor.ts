@@ -3,7 +3,7 @@ import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { CLONE_ARGS_CGROUP, cloneArgs, type SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
-import { makeGroups, removeGroups } from "./cgroup.ts";
+import { endRest, makeGroups, removeGroups } from "./cgroup.ts";
 import { type Context, isNew, writeText } from "./context.ts";
 import { FD } from "./descriptors.ts";
 import { writeInit, writePayload } from "./init.ts";
@@ -37,6 +37,8 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   const pidfdSlot = program.slot("pidfd of the container");
   const pidfd = low(pidfdSlot);
   const record = endRecord(c);
+  // Processes of a PID namespace end with its first; others are held together by their group alone.
+  const outlives = !isNew(c.spec, "pid") || job.cgroup.delegated === true;
 
   if (job.report.to === "library" && !job.report.survive) endWithLauncher(s);
   const stdio = arrangeStdio(c, s, given);
@@ -55,7 +57,15 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   const args = cloneArgs({ flags, pidfd: pidfdSlot });
   if (groups.born) s.store(groups.born, args, CLONE_ARGS_CGROUP, 8);
   const pid = s.spawn("start the container", init, args);
-  writeInit(c, init, payload, { groups: groups.join, ready, mapped, terminal, stdio, warm: given.warm !== undefined });
+  writeInit(c, init, payload, {
+    groups: groups.join,
+    leaf: groups.leaf,
+    ready,
+    mapped,
+    terminal,
+    stdio,
+    warm: given.warm !== undefined,
+  });
   if (payload) writePayload(c, payload);
 
   s.call("close the container's end", "close", [high(ready)]);
@@ -65,7 +75,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     writeText(s, "say that ids are mapped", high(mapped), "!");
     s.call("close the pipe of the id maps", "close", [high(mapped)]);
   }
-  for (const fd of groups.join) s.call("close cgroup.procs", "close", [fd]);
+  for (const fd of [...groups.join, ...(groups.leaf ? [groups.leaf] : [])]) s.call("close cgroup.procs", "close", [fd]);
   if (groups.born) s.call("close the control group", "close", [groups.born]);
   if (given.warm)
     for (const fd of [FD.WAITING, FD.WAITING + 1]) s.call("leave the pipes to the container", "close", [fd]);
@@ -91,14 +101,16 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   if (saved) restoreMode(s, saved);
   fillRecord(c, s, record, results);
   noteEnd(c, s, record.block);
-  removeGroups(s, groups.made);
-  if (job.state?.remove) removeState(c, s, kept);
+  if (outlives) endRest(s, job.cgroup);
+  removeGroups(s, groups.made, job.cgroup.delegated);
+  if (job.state?.remove && !job.cgroup.delegated) removeState(c, s, kept);
   afterEnd(c, s, record, results);
 
   // The container's first process is killed and reaped before its control groups are removed.
   undo.call("end the container", "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], { ignore: "all" });
   undo.call("reap the container", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], { ignore: "all" });
   if (saved) restoreMode(undo, saved);
+  if (outlives) endRest(undo, job.cgroup);
   removeGroups(undo, groups.made);
   removeState(c, undo, kept);
   afterFailure(c, undo, record);

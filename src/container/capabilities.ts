@@ -18,10 +18,10 @@ export const defaultCapabilities: readonly string[] = [
   "CAP_SYS_CHROOT",
 ];
 
-function parse(field: string, names: readonly string[]): string[] {
+function parse(field: string, names: readonly string[], all: readonly string[]): readonly string[] {
   return names.flatMap((given) => {
     const upper = given.toUpperCase();
-    if (upper === "ALL") return capabilityNames;
+    if (upper === "ALL") return all;
     const name = upper.startsWith("CAP_") ? upper : `CAP_${upper}`;
     if (!capabilityNames.includes(name))
       throw new InvalidOptionError(field, given, 'a capability such as "NET_RAW", or "ALL"');
@@ -29,10 +29,10 @@ function parse(field: string, names: readonly string[]): string[] {
   });
 }
 
-/** Drops come before adds, so that `capDrop: ["ALL"], capAdd: ["KILL"]` is KILL alone, as in Docker. */
-export function capabilitiesFor(o: ContainerOptions, uid: number): CapabilitySets {
-  const add = parse("capAdd", o.capAdd ?? []);
-  const drop = parse("capDrop", o.capDrop ?? []);
+/** `held` are those that can be given at all: "ALL" means those. Drops come before adds, so that `capDrop: ["ALL"], capAdd: ["KILL"]` is KILL alone, as in Docker. */
+export function capabilitiesFor(o: ContainerOptions, uid: number, held: readonly string[]): CapabilitySets {
+  const add = parse("capAdd", o.capAdd ?? [], held);
+  const drop = parse("capDrop", o.capDrop ?? [], capabilityNames);
   const kept = new Set([...defaultCapabilities.filter((c) => !drop.includes(c)), ...add]);
   const set = capabilityNames.filter((c) => kept.has(c));
   if (uid === 0) return { bounding: set, effective: set, permitted: set, inheritable: [], ambient: [] };

@@ -8,6 +8,7 @@ import { launcher } from "../program/launcher.ts";
 import type { Program } from "../program/types.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
+import { groupsToEnter } from "./groups.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { PIPES, type Prepared, prepare } from "./prepare.ts";
@@ -77,7 +78,8 @@ export class Container {
     const altered = { ...process, args: command, env, cwd: o.workdir ?? process.cwd, ...(user && { user: user.ids }) };
     const timeoutMs =
       o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
-    return compileExec({ ...spec, process: altered }, facts, { ...job, timeoutMs, ...where }, this.pid);
+    const cgroup = groupsToEnter(job.name, job.cgroup);
+    return compileExec({ ...spec, process: altered }, facts, { ...job, cgroup, timeoutMs, ...where }, this.pid);
   }
 
   /** Runs a command in the container and waits for its end. */

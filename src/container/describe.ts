@@ -1,41 +1,20 @@
+import { resourcesOfLimits } from "../cgroups/oci.ts";
+import type { CheckedLimits } from "../cgroups/table.ts";
 import { DEFAULT_PATH } from "../compile/command.ts";
 import { defaultMaskedPaths, defaultReadonlyPaths, standardMounts } from "../compile/defaults.ts";
-import type { Mount, Namespace, NamespaceKind, Resources, Spec } from "../compile/spec.ts";
+import type { Mount, Namespace, NamespaceKind, Spec } from "../compile/spec.ts";
 import type { HostFacts } from "../host/facts.ts";
+import { capabilityNames } from "../kernel/capabilities.ts";
 import { defaultProfile } from "../seccomp/profile.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseUlimits } from "../values/ulimits.ts";
-import { parseCount, parseCpus, parseSize } from "../values/units.ts";
 import { capabilitiesFor } from "./capabilities.ts";
 import { describeDevices } from "./devices.ts";
 import { describeIdMaps } from "./id-maps.ts";
 import type { ContainerOptions } from "./options.ts";
 import type { ResolvedUser } from "./users.ts";
 
-const MINIMUM_MEMORY = 2 ** 20;
-const CPU_PERIOD = 100_000;
-const CPU_MINIMUM = 0.01;
-
 export const isRootless = (o: ContainerOptions, facts: HostFacts): boolean => o.rootless ?? facts.uid !== 0;
-
-function describeResources(o: ContainerOptions, rootless: boolean): Resources {
-  if (rootless) return {};
-  const resources: { -readonly [K in keyof Resources]: Resources[K] } = {};
-  if (o.memory !== undefined) {
-    const limit = parseSize("memory", o.memory);
-    if (limit < MINIMUM_MEMORY)
-      throw new InvalidOptionError("memory", o.memory, "at least 1M, below which no program starts");
-    resources.memory = { limit };
-  }
-  if (o.cpus !== undefined) {
-    const cpus = parseCpus("cpus", o.cpus);
-    if (cpus < CPU_MINIMUM)
-      throw new InvalidOptionError("cpus", o.cpus, "at least 0.01, the least that the kernel schedules");
-    resources.cpu = { quota: Math.round(cpus * CPU_PERIOD), period: CPU_PERIOD };
-  }
-  if (o.pidsLimit !== undefined) resources.pids = { limit: parseCount("pidsLimit", o.pidsLimit, 1) };
-  return resources;
-}
 
 function describeNamespaces(o: ContainerOptions, rootless: boolean): Namespace[] {
   const kinds: NamespaceKind[] = ["pid", "mount", "ipc", "uts", "cgroup"];
@@ -45,12 +24,13 @@ function describeNamespaces(o: ContainerOptions, rootless: boolean): Namespace[]
   return kinds.filter((k) => !o.share?.some((s) => s === k)).map((type) => ({ type }));
 }
 
-function describeMounts(o: ContainerOptions, userns: boolean, sources: ReadonlyMap<string, string>): Mount[] {
+function describeMounts(o: ContainerOptions, userns: boolean, r: Resolved): Mount[] {
   const mounts = standardMounts({
     // Without a network namespace of its own, a user namespace may not mount sysfs: the host's is bound instead.
     bindSys: userns && o.network === "host",
     ttyGroup: !userns,
   });
+  mounts.push(...r.groupMounts);
   if (typeof o.rootfs === "undefined")
     mounts.push({ destination: "/run", type: "tmpfs", options: ["nosuid", "nodev", "mode=755"] });
   for (const [destination, options] of Object.entries(o.tmpfs ?? {})) {
@@ -61,7 +41,7 @@ function describeMounts(o: ContainerOptions, userns: boolean, sources: ReadonlyM
   for (const [destination, volume] of Object.entries(o.volumes ?? {})) {
     absolute("volumes", destination);
     const readOnly = typeof volume === "object" && volume.readOnly === true;
-    const source = sources.get(destination) ?? "";
+    const source = r.volumes.get(destination) ?? "";
     mounts.push({ destination, type: "bind", source, options: ["rbind", "rprivate", ...(readOnly ? ["rro"] : [])] });
   }
   return mounts;
@@ -82,6 +62,9 @@ export type Resolved = {
   readonly workdir: string;
   readonly volumes: ReadonlyMap<string, string>;
   readonly command: readonly string[];
+  readonly limits: CheckedLimits;
+  /** Where control groups are mounted for a container that manages its own. */
+  readonly groupMounts: readonly Mount[];
 };
 
 /** The friendly options as an OCI runtime spec. */
@@ -95,7 +78,7 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
       o.hostname,
       "a host name of letters, digits, dots and hyphens, 64 at most",
     );
-  const capabilities = capabilitiesFor(o, r.user.uid);
+  const capabilities = capabilitiesFor(o, r.user.uid, maps ? capabilityNames : facts.bounding);
   const env = { PATH: DEFAULT_PATH, HOME: r.user.home, ...(o.tty && { TERM: "xterm-256color" }), ...o.env };
   const seccomp =
     o.seccomp === "unconfined"
@@ -107,7 +90,7 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
     ociVersion: "1.3.0",
     ...(o.share?.includes("uts") ? {} : { hostname }),
     root: { path: r.root, readonly: o.readOnly === true },
-    mounts: describeMounts(o, maps !== undefined, r.volumes),
+    mounts: describeMounts(o, maps !== undefined, r),
     process: {
       terminal: o.tty !== undefined && o.tty !== false,
       user: { ...r.user.ids, ...(o.umask !== undefined && { umask: o.umask }) },
@@ -121,7 +104,7 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
     },
     linux: {
       namespaces: describeNamespaces(o, rootless),
-      resources: describeResources(o, rootless),
+      resources: resourcesOfLimits(r.limits),
       devices: describeDevices(o.devices ?? []).devices,
       maskedPaths: defaultMaskedPaths,
       readonlyPaths: defaultReadonlyPaths,

@@ -14,7 +14,7 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [
     /overlay/,
     "EINVAL",
-    "the file system cannot be a layer of an overlay; dmesg says more, --rootfs names another root",
+    "this root cannot be a layer of an overlay, or is one of two already; --rootfs / takes it as it is",
   ],
   [/^open .* to bind on/, "ENOENT", "the source of this mount is gone"],
   [/^(mount|create the) proc/, "EPERM", "a procfs without masks must be visible to mount one in a user namespace"],

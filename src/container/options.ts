@@ -1,3 +1,4 @@
+import type { Limits } from "../cgroups/table.ts";
 import type { Seccomp } from "../compile/spec.ts";
 import type { Ulimits } from "../values/ulimits.ts";
 
@@ -21,6 +22,13 @@ export type ContainerOptions = {
   readonly cpus?: string | number;
   /** Processes and threads at most. Source: pids.max. */
   readonly pidsLimit?: string | number;
+  /** Limits by controller, as a ControlGroup has them: `{ memory: { high: "400M" }, io: { … } }`. */
+  readonly limits?: Limits;
+  /**
+   * "auto" (default): groups for what is limited. "account": groups that count CPU time, memory, processes and I/O too.
+   * "delegate": the container manages groups of its own in /sys/fs/cgroup, and containers in them.
+   */
+  readonly cgroups?: "auto" | "account" | "delegate";
   readonly env?: Readonly<Record<string, string>>;
   /** Path in the container to path on the host: `{ "/work": "." }`. */
   readonly volumes?: Readonly<Record<string, Volume>>;
@@ -74,6 +82,8 @@ export const optionNames: readonly (keyof ContainerOptions)[] = [
   "memory",
   "cpus",
   "pidsLimit",
+  "limits",
+  "cgroups",
   "env",
   "volumes",
   "tmpfs",

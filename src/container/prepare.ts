@@ -1,10 +1,5 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { readOptional } from "../cgroups/files.ts";
-import { layout } from "../cgroups/look.ts";
-import { groupPath } from "../cgroups/names.ts";
-import { limitsOfResources } from "../cgroups/oci.ts";
-import { planGroups } from "../cgroups/plan.ts";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
@@ -13,6 +8,7 @@ import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { describe, isRootless } from "./describe.ts";
 import { describeDevices } from "./devices.ts";
+import { containerGroups } from "./groups.ts";
 import { containerName } from "./names.ts";
 import { type ContainerOptions, optionNames } from "./options.ts";
 import { resolveUser } from "./users.ts";
@@ -82,17 +78,6 @@ function rootEntries(facts: HostFacts): RootEntry[] {
   });
 }
 
-/** Not to be had without privileges: named, so that nobody relies on a limit that isn't there. */
-function notApplied(o: ContainerOptions, rootless: boolean): string[] {
-  if (!rootless) return [];
-  const limits = (["memory", "cpus", "pidsLimit"] as const).filter((k) => o[k] !== undefined);
-  const why = "an unprivileged user has no control group to set it in";
-  return [
-    ...limits.map((k) => `${k}: ${why}`),
-    ...(o.devices?.length ? ["devices: access to them is as the calling user's, no more"] : []),
-  ];
-}
-
 /** Checks all options, and looks up what they name. Nothing of the machine is changed. */
 export function prepare(o: ContainerOptions, command: readonly string[], cwd = process.cwd()): Prepared {
   checkNames(o);
@@ -114,7 +99,9 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
   const user = resolveUser(root, o.user, o.groups);
   const workdir = o.workdir ?? (onHost ? cwd : "/");
   if (!workdir.startsWith("/")) throw new InvalidOptionError("workdir", workdir, "an absolute path in the container");
-  const spec = describe(o, facts, { name, root, user, workdir, volumes, command });
+  const groups = containerGroups(o, facts, name);
+  const { limits, mounts: groupMounts } = groups;
+  const spec = describe(o, facts, { name, root, user, workdir, volumes, command, limits, groupMounts });
   const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
   const { state, data } = places();
   const keep = o.keep === true ? join(data, name, "changes") : o.keep ? resolve(o.keep) : undefined;
@@ -122,7 +109,10 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
   return {
     facts,
     spec,
-    notApplied: notApplied(o, rootless),
+    notApplied: [
+      ...groups.notApplied,
+      ...(rootless && o.devices?.length ? ["devices: access to them is as the calling user's, no more"] : []),
+    ],
     job: {
       name,
       root:
@@ -139,9 +129,7 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
       init: o.init === true,
       idle: false,
       timeoutMs,
-      cgroup: planGroups(layout(), groupPath(name), limitsOfResources(spec.linux?.resources ?? {}), {
-        read: readOptional,
-      }),
+      cgroup: groups.plan,
     },
   };
 }

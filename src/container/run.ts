@@ -1,8 +1,9 @@
 import type { Readable, Writable } from "node:stream";
 import { KILL_EVERYTHING, type SignalName, signalName } from "../kernel/signals.ts";
 import { InvalidOptionError } from "../values/errors.ts";
+import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
-import { prepare } from "./prepare.ts";
+import { type Prepared, prepare } from "./prepare.ts";
 import type { Ending } from "./record.ts";
 import { type Started, start } from "./start.ts";
 
@@ -83,6 +84,10 @@ export function resultOf(
   };
 }
 
+/** A container which may make groups of its own is noted, so that what it leaves is found whatever happens to us. */
+const withState = (p: Prepared, command: readonly string[]): Prepared =>
+  p.job.cgroup.delegated ? { ...p, job: { ...p.job, state: notedState(p, command, { remove: true }) } } : p;
+
 /**
  * Runs a command in a new container and waits for its end. Nothing of it is left afterwards, unless `keep` is set.
  *
@@ -96,7 +101,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     if (!(value in outputs)) throw new InvalidOptionError(field, value, '"pipe", "inherit" or "ignore"');
   signal?.throwIfAborted();
   const began = performance.now();
-  const prepared = prepare(container, command);
+  const prepared = withState(prepare(container, command), command);
   const stdin = input === undefined ? { kind: "null" as const } : { kind: "pipe" as const };
   const started = await start(prepared, [stdin, outputs[stdout], outputs[stderr]]);
   const stop = abortWith(signal, started);

@@ -12,6 +12,7 @@ import { failureOf } from "./failure.ts";
 import { readPipe, writePipe } from "./pipes.ts";
 import type { Prepared } from "./prepare.ts";
 import { type Ending, readEnding, readFailure } from "./record.ts";
+import { finishDelegated } from "./state.ts";
 
 /** A process of a container that this runtime started: its streams, and how it ends. */
 export type Started = {
@@ -56,13 +57,21 @@ export async function start(
   const report = { to: "library", token, survive: how.survive === true } as const;
   const compiled = compile(p.spec, p.facts, { ...p.job, stdio, report });
   const program = how.alter ? how.alter(compiled) : compiled;
-  return startProgram(
+  const started = await startProgram(
     l,
     program,
     token,
     stdio,
     p.job.cgroup.groups.flatMap((g) => g.reads.map((r) => r.key)),
   );
+  const { state } = p.job;
+  if (!p.job.cgroup.delegated || !state) return started;
+  const ended = started.ended.then(async (e) => {
+    await finishDelegated(state.directory);
+    return e;
+  });
+  ended.catch(() => {});
+  return { ...started, ended };
 }
 
 export async function startProgram(

@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../cgroups/freezer.ts";
+import { removeTree } from "../cgroups/remove.ts";
 import type { CgroupPlan } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { STATE_FILES } from "../compile/state.ts";
@@ -135,15 +137,25 @@ export function runningContainer(name: string): Known & { started: NonNullable<K
 export function removeContainer(c: Known): void {
   if (c.status === "running" || c.status === "creating")
     throw new NameError(c.noted.name, `the container ${c.noted.name} is ${c.status}; --force kills it first`);
-  for (const { path } of c.noted.cgroup.groups)
-    try {
-      rmdirSync(path);
-    } catch (e) {
-      if ((e as NodeJS.ErrnoException).code !== "ENOENT") throw e;
-    }
+  const busy = c.noted.cgroup.groups.filter(({ path }) => !removeTree(path));
+  if (busy.length)
+    throw new NameError(
+      c.noted.name,
+      `control groups of ${c.noted.name} are still busy: ${busy.map((g) => g.path).join(", ")}`,
+    );
   removeData(c.noted.name);
   rmSync(c.directory, { recursive: true, force: true });
 }
+
+/** A delegated container's supervisor leaves the groups that were made within to whoever has a file system at hand. */
+export async function finishDelegated(directory: string): Promise<void> {
+  const json = view(join(directory, STATE_FILES.state));
+  if (!json) return;
+  const { cgroup, remove } = JSON.parse(new TextDecoder().decode(json)) as Noted;
+  const gone = () => cgroup.groups.map(({ path }) => removeTree(path)).every(Boolean);
+  if ((await until(gone, DELEGATED_MS)) && remove) rmSync(directory, { recursive: true, force: true });
+}
+const DELEGATED_MS = 2000;
 
 /** The log and the kept changes of a container that is no more. */
 export const removeData = (name: string): void => rmSync(join(places().data, name), { recursive: true, force: true });

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { release } from "node:os";
 import { defaultMaskedPaths, defaultReadonlyPaths } from "../compile/defaults.ts";
 import { type Arch, hostArch } from "../kernel/arch.ts";
+import { capabilityNames } from "../kernel/capabilities.ts";
 import { type HostMount, parseMountinfo } from "./mountinfo.ts";
 
 /** All that a compile decision may depend on, gathered once, as plain data: so that each can be replayed in a test. */
@@ -13,6 +14,8 @@ export type HostFacts = {
   readonly mounts: readonly HostMount[];
   /** The groups that this process is in, by controller; "" is the v2 hierarchy. */
   readonly ownGroups: Readonly<Record<string, string>>;
+  /** The capabilities that this process may give to others: its bounding set. capabilities(7). */
+  readonly bounding: readonly string[];
   /** What kernel files of /proc and /sys are. One that is not listed is not known. */
   readonly kernelFiles: Readonly<Record<string, FileKind>>;
 };
@@ -40,6 +43,11 @@ export function parseOwnGroups(text: string): Record<string, string> {
   return groups;
 }
 
+const boundingSet = (status: string): string[] => {
+  const mask = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
+  return capabilityNames.filter((_, n) => (mask >> BigInt(n)) & 1n);
+};
+
 let known: HostFacts | undefined;
 
 export function hostFacts(): HostFacts {
@@ -51,6 +59,7 @@ export function hostFacts(): HostFacts {
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
     mounts: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")),
+    bounding: boundingSet(readFileSync("/proc/self/status", "utf8")),
     kernelFiles: kernelFiles(),
     ownGroups: parseOwnGroups(readFileSync("/proc/self/cgroup", "utf8")),
   };

@@ -54,6 +54,7 @@ export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
     const { create } = { create: (limits: object) => c.ControlGroup.create(name, limits) };
     for (const [limits, message] of [
       [{ memory: { max: "12Q" } }, 'limits.memory.max: "12Q" is not a size'],
+      [{ memory: { most: "1M" } }, 'limits.memory.most: "1M" is not a limit; memory has min, low'],
       [{ cpu: { weight: 0 } }, "limits.cpu.weight: 0 is not a weight from 1 to 10000"],
       [{ cpu: { max: 0.001 } }, "limits.cpu.max: 0.001 is not at least 1 ms of CPU time per period"],
       [{ cpuset: { cpus: "3-1" } }, 'limits.cpuset.cpus: "3-1" is not a list of numbers and ranges'],

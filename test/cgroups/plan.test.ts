@@ -22,6 +22,7 @@ const facts = (t: string, uid = 0, own = "/"): HostFacts => ({
   gid: uid,
   mounts: parseMountinfo(t),
   ownGroups: { "": own },
+  bounding: [],
   kernelFiles: {},
 });
 const sees = (controllers: string, delegated: readonly string[] = []): Look => ({

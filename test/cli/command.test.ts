@@ -1,14 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
-import { join } from "node:path";
+import { sh } from "../helpers/command.ts";
 import { isRoot, settled } from "../helpers/machine.ts";
-
-const caisson = join(import.meta.dir, "../../dist/caisson");
-
-async function sh(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const p = Bun.spawn([caisson, ...args], { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
-  const [out, err, code] = await Promise.all([new Response(p.stdout).text(), new Response(p.stderr).text(), p.exited]);
-  return { code, out, err };
-}
 
 const root = test.skipIf(!isRoot);
 const before = await settled();
@@ -99,7 +91,7 @@ root("explain makes no system call of the program, and compile makes a file of i
   const explained = await sh("explain", "--", "echo", "hi");
   expect(explained.out).toMatch(/pivot_root\("\.", "\."\)[\s\S]*execve\("\/usr\/bin\/echo", \["echo", "hi"\]/);
   expect(JSON.parse((await sh("explain", "--spec", "--memory", "64M", "true")).out).linux.resources).toEqual({
-    memory: { limit: 67108864 },
+    memory: { limit: 67108864, swap: 67108864 },
   });
   const file = `/tmp/caisson-compiled-${process.pid}`;
   try {

@@ -23,6 +23,7 @@ const facts: HostFacts = {
   gid: 0,
   mounts: [],
   ownGroups: {},
+  bounding: [],
   kernelFiles: {
     "/proc/kcore": "file",
     "/sys/firmware": "directory",

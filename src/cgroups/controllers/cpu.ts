@@ -92,6 +92,7 @@ export const cpu: Controller<CpuInput, CpuLimits, CpuUsage> = {
   v1: "cpu",
   v2: "cpu",
   config: "CONFIG_CGROUP_SCHED",
+  fields: ["max", "period", "burst", "weight", "idle", "uclamp"],
   parse,
   writes(l, now, making) {
     const v1 = now.version === "v1";

@@ -26,6 +26,7 @@ export const cpuset: Controller<CpusetInput, CpusetLimits, CpusetUsage> = {
   v1: "cpuset",
   v2: "cpuset",
   config: "CONFIG_CPUSETS",
+  fields: ["cpus", "mems", "partition"],
   parse(input, field) {
     if (input.partition !== undefined && !partitions.includes(input.partition))
       throw new InvalidOptionError(`${field}.partition`, input.partition, '"member", "root" or "isolated"');

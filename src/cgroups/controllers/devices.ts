@@ -75,6 +75,7 @@ export const devices: Controller<DevicesInput, DevicesLimits, Record<string, nev
   v1: "devices",
   v2: "core",
   config: "CONFIG_CGROUP_DEVICE, CONFIG_CGROUP_BPF",
+  fields: ["default", "allow", "deny"],
   parse(input, field) {
     if (input.default !== undefined && input.default !== "deny" && input.default !== "allow")
       throw new InvalidOptionError(`${field}.default`, input.default, '"deny" or "allow"');

@@ -217,6 +217,7 @@ export const io: Controller<IoInput, IoLimits, IoUsage> = {
   v1: "blkio",
   v2: "io",
   config: "CONFIG_BLK_CGROUP",
+  fields: ["weight", "devices", "cost"],
   parse,
   writes(l, now, making) {
     const cost = Object.entries(l.cost ?? {}).flatMap(([device, c]) => {

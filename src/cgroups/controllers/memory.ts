@@ -80,6 +80,7 @@ export const memory: Controller<MemoryInput, MemoryLimits, MemoryUsage> = {
   v1: "memory",
   v2: "memory",
   config: "CONFIG_MEMCG",
+  fields: ["min", "low", "high", "max", "swap", "oomGroup", "oomKill"],
   parse: (i, field) =>
     present({
       min: parseSizeOrMax(`${field}.min`, i.min),

@@ -11,6 +11,7 @@ export const netCls: Controller<NetClsInput, NetClsLimits, Record<string, never>
   name: "netCls",
   v1: "net_cls",
   config: "CONFIG_CGROUP_NET_CLASSID",
+  fields: ["classid"],
   parse(input, field) {
     if (input.classid === undefined) return {};
     const n = Number(input.classid);

@@ -13,6 +13,7 @@ export const pids: Controller<PidsInput, PidsLimits, PidsUsage> = {
   v1: "pids",
   v2: "pids",
   config: "CONFIG_CGROUP_PIDS",
+  fields: ["max"],
   parse: (i, field) => present({ max: parseCountOrMax(`${field}.max`, i.max) }),
   writes: (l) => (l.max === undefined ? [] : [write("pids.max", l.max)]),
   limits: (f) => present({ max: readNumber(f.read("pids.max")) }),

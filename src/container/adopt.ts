@@ -1,0 +1,116 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { codeOf, isDirectory, readOptional } from "../cgroups/files.ts";
+import { ControlGroup } from "../cgroups/group.ts";
+import { homeOf } from "../cgroups/layout.ts";
+import { layout as findLayout } from "../cgroups/look.ts";
+import { moveAll } from "../cgroups/move.ts";
+import { groupPath } from "../cgroups/names.ts";
+import { AT, AT_FDCWD, SIG_SETMASK } from "../kernel/flags.ts";
+import { performSteps } from "../program/steps.ts";
+import { buffer, struct } from "../program/values.ts";
+import type { runningContainer } from "./state.ts";
+
+type Running = ReturnType<typeof runningContainer>;
+
+const orUndefined = <T>(read: () => T): T | undefined => {
+  try {
+    return read();
+  } catch (e) {
+    // It ended while it was looked at, or is of somebody with more rights, and so none of the container's.
+    if (["ENOENT", "ESRCH", "EACCES", "EPERM"].includes(codeOf(e) ?? "")) return undefined;
+    throw e;
+  }
+};
+
+/**
+ * All processes of a container's PID namespace, those of namespaces below it included: whoever is in it, and all that
+ * descend from those.
+ */
+export function processesOf(first: number): number[] {
+  const own = orUndefined(() => readlinkSync(`/proc/${first}/ns/pid`));
+  const pids = readdirSync("/proc").filter((n) => /^\d+$/.test(n));
+  const isOwn = (p: string) => own !== undefined && orUndefined(() => readlinkSync(`/proc/${p}/ns/pid`)) === own;
+  const inside = new Set([first, ...pids.filter(isOwn).map(Number)]);
+  const parents = new Map(
+    pids.map((p) => {
+      const stat = orUndefined(() => readFileSync(`/proc/${p}/stat`, "utf8"));
+      return [Number(p), Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0)] as const;
+    }),
+  );
+  for (let grew = true; grew; ) {
+    grew = false;
+    for (const [pid, parent] of parents)
+      if (inside.has(parent) && !inside.has(pid)) {
+        inside.add(pid);
+        grew = true;
+      }
+  }
+  return [...inside];
+}
+
+const POLLIN = 1;
+const BUSY_RETRIES = 100;
+
+/** A small process of the executor which removes groups once a container's supervisor has ended, however it does. */
+export async function removeWhenEnded(supervisor: number, directories: readonly string[]): Promise<void> {
+  if (directories.length === 0) return;
+  await performSteps((s, program) => {
+    const waiter = program.section("waiter");
+    waiter.call("leave the caller's session", "setsid", []);
+    const mask = buffer("all signals", 8);
+    mask.bytes.fill(0xff);
+    waiter.call("block all signals", "rt_sigprocmask", [SIG_SETMASK, mask, 0, 8]);
+    waiter.call("close all files", "close_range", [0, 0xffffffff, 0]);
+    const pidfd = waiter.get("find the supervisor", "pidfd_open", [supervisor, 0], { ignore: ["ESRCH"] });
+    waiter.skipIf(pidfd, "<", 0, () => {
+      const poll = struct("pollfd", [
+        [4, 0],
+        [2, POLLIN],
+        [2, 0],
+      ]);
+      waiter.store(pidfd, poll, 0, 4);
+      waiter.call("wait for its end", "ppoll", [poll, 1, 0, 0, 8]);
+    });
+    for (const d of directories)
+      waiter.call(`remove the control group ${d}`, "unlinkat", [AT_FDCWD, d, AT.REMOVEDIR], {
+        ignore: "all",
+        retries: BUSY_RETRIES,
+      });
+    waiter.exit(0);
+    return s.spawn("start the waiter", waiter);
+  });
+}
+
+/**
+ * The control group of a running container. One that was started without gets one now: it is made, and the container's
+ * processes move there, until none is left behind; it goes when the container does.
+ */
+export async function groupOfContainer(c: Running): Promise<ControlGroup> {
+  const { name } = c.noted;
+  const layout = findLayout();
+  const home = `${homeOf(layout)?.top}${groupPath(name)}`;
+  if (isDirectory(home)) return ControlGroup.open(name);
+  const group = await ControlGroup.create(name);
+  await removeWhenEnded(c.started.supervisor, [home]);
+  moveAll(() => processesOf(c.started.pid).filter((pid) => !isIn(pid, groupPath(name))), home);
+  return group;
+}
+
+const isIn = (pid: number, path: string): boolean =>
+  (readOptional(`/proc/${pid}/cgroup`) ?? "")
+    .split("\n")
+    .some((l) => l.startsWith("0::") && l.slice(3).startsWith(path));
+
+/** Runs a change that may give the container groups in further hierarchies, and sees to it that they go with it. */
+export async function changing<T>(c: Running, change: (group: ControlGroup) => Promise<T>): Promise<T> {
+  const group = await groupOfContainer(c);
+  const before = new Set(group.directories);
+  try {
+    return await change(group);
+  } finally {
+    await removeWhenEnded(
+      c.started.supervisor,
+      group.directories.filter((d) => !before.has(d)),
+    );
+  }
+}

@@ -1,0 +1,99 @@
+import { isDirectory, readOptional } from "../cgroups/files.ts";
+import { hierarchies, hierarchyOf, type Layout } from "../cgroups/layout.ts";
+import { layout as findLayout } from "../cgroups/look.ts";
+import { groupPath } from "../cgroups/names.ts";
+import { planGroups } from "../cgroups/plan.ts";
+import { type CheckedLimits, controllerOf } from "../cgroups/table.ts";
+import type { CgroupPlan } from "../compile/job.ts";
+import type { Mount } from "../compile/spec.ts";
+import type { HostFacts } from "../host/facts.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+import { isRootless } from "./describe.ts";
+import { applicable, containerLimits } from "./limits.ts";
+import type { ContainerOptions } from "./options.ts";
+
+export type ContainerGroups = {
+  readonly limits: CheckedLimits;
+  readonly notApplied: readonly string[];
+  readonly plan: CgroupPlan;
+  readonly mounts: readonly Mount[];
+};
+
+const modes = ["auto", "account", "delegate"] as const;
+const counted = ["cpu", "memory", "pids", "io"];
+/** Where a delegated container's first process is: on v2 a group with processes has no controllers for its children. */
+const LEAF = "init";
+
+const available = (layout: Layout, names: readonly string[]) =>
+  names.filter((n) => hierarchyOf(layout, controllerOf(n)) !== undefined);
+
+/** The same layout inside: the cgroup namespace shows the container's group as the top of each hierarchy. */
+function groupMounts(layout: Layout): Mount[] {
+  const options = ["nosuid", "nodev", "noexec", "relatime"];
+  if (layout.kind === "v2") return [{ destination: "/sys/fs/cgroup", type: "cgroup2", source: "cgroup2", options }];
+  const top: Mount = {
+    destination: "/sys/fs/cgroup",
+    type: "tmpfs",
+    source: "tmpfs",
+    options: [...options, "mode=755"],
+  };
+  const below = hierarchies(layout).map((h): Mount => {
+    if (h.version === "v2")
+      return { destination: "/sys/fs/cgroup/unified", type: "cgroup2", source: "cgroup2", options };
+    const controllers = Object.keys(layout.v1).filter((c) => layout.v1[c] === h.point);
+    const name = controllers.join(",");
+    return {
+      destination: `/sys/fs/cgroup/${name}`,
+      type: "cgroup",
+      source: "cgroup",
+      options: [...options, ...controllers],
+    };
+  });
+  return [top, ...below];
+}
+
+/** The control groups of a container: which, with what limits, and what it sees of them. */
+export function containerGroups(o: ContainerOptions, facts: HostFacts, name: string): ContainerGroups {
+  const mode = o.cgroups ?? "auto";
+  if (!modes.includes(mode)) throw new InvalidOptionError("cgroups", mode, '"auto", "account" or "delegate"');
+  if (mode === "delegate" && o.share?.includes("cgroup"))
+    throw new InvalidOptionError("share", "cgroup", 'of use with cgroups: "delegate", which needs a cgroup namespace');
+  const layout = findLayout();
+  const rootless = !isRootless(o, facts) ? "no" : facts.uid === 0 ? "pretended" : "yes";
+  const { limits, notApplied } = applicable(layout, containerLimits(o), rootless);
+  const own = rootless === "no" || (rootless === "yes" && (layout.v2?.controllers.length ?? 0) > 0);
+  if (mode !== "auto" && !own)
+    return {
+      limits,
+      notApplied: [...notApplied, `cgroups: ${mode} needs a group that is delegated to this user`],
+      plan: { groups: [] },
+      mounts: [],
+    };
+  const delegated = mode === "delegate";
+  const account = mode === "auto" ? [] : available(layout, delegated ? [...counted, "cpuset"] : counted);
+  const path = groupPath(name);
+  // Without a PID namespace of its own, nothing else holds its processes together.
+  const home = own && (mode !== "auto" || o.share?.includes("pid") === true);
+  const plan = planGroups(layout, path, limits, { read: readOptional, home, account });
+  if (!delegated) return { limits, notApplied, plan, mounts: [] };
+  const everywhere = hierarchies(layout).filter((h) => !plan.groups.some((g) => g.path === h.top + path));
+  const groups = [
+    ...plan.groups.map((g) => (g.unified ? { ...g, leaf: LEAF } : g)),
+    ...everywhere.map((h) => ({ path: h.top + path, parents: [], prepare: [], writes: [], reads: [], unified: false })),
+  ];
+  return { limits, notApplied, plan: { groups, delegated: true }, mounts: groupMounts(layout) };
+}
+
+/** Where another process of the container is born: the groups that there are now, which may be more than at its start. */
+export function groupsToEnter(name: string, noted: CgroupPlan): CgroupPlan {
+  const path = groupPath(name);
+  const groups = hierarchies(findLayout())
+    .filter((h) => isDirectory(h.top + path))
+    .map((h) => {
+      const unified = h.version === "v2";
+      const leaf = noted.groups.find((g) => g.path === h.top + path)?.leaf;
+      const at = h.top + path + (leaf === undefined ? "" : `/${leaf}`);
+      return { path: at, parents: [], prepare: [], writes: [], reads: [], unified, existing: true };
+    });
+  return { groups };
+}

@@ -145,13 +145,88 @@ function many(): void {
   report("many containers (Node)", JSON.parse(String(r.stdout)), "see name", "ms of one of the first 1,000 runs");
 }
 
+/** Control groups: a process of their own prints each figure. */
+function groups(): void {
+  const forks = join(work, "forks");
+  const built = spawnSync("gcc", ["-O2", "-static", "-o", forks, join(here, "bench/forks.c")], { stdio: "inherit" });
+  if (built.status !== 0) throw new Error("bench/forks.c does not compile");
+  copyFileSync(forks, join(root, "bin/forks"));
+  const env = { ...process.env, CAISSON_NATIVE: join(here, "dist/native") };
+  const r = spawnSync("node", [join(here, "dist-bench/bench/groups.js"), root, forks], { env });
+  if (r.status !== 0) throw new Error(String(r.stderr));
+  for (const line of String(r.stdout).trim().split("\n")) {
+    const { figure, unit, base, values } = JSON.parse(line);
+    report(figure, values, unit, base);
+  }
+}
+
+/** A running container, stopped and let go by each command. */
+function pausing(): void {
+  const caisson = join(here, "dist/caisson");
+  const own = join(work, "config.json");
+  const all: Record<string, { start: string[]; pause: string[]; resume: string[]; end: string[] }> = {
+    "caisson pause": {
+      start: [
+        caisson,
+        "run",
+        "-d",
+        "--name",
+        "bench-pause",
+        "--cgroups",
+        "account",
+        "--rootfs",
+        root,
+        "--",
+        "/bin/sleep",
+        "600",
+      ],
+      pause: [caisson, "pause", "bench-pause"],
+      resume: [caisson, "unpause", "bench-pause"],
+      end: [caisson, "rm", "--force", "bench-pause"],
+    },
+  };
+  const spec = existsSync(own) ? JSON.parse(readFileSync(own, "utf8")) : undefined;
+  if (spec) {
+    spec.process.args = ["/bin/sleep", "600"];
+    writeFileSync(own, JSON.stringify(spec));
+  }
+  for (const peer of ["runc", "crun"])
+    if (spec && has(peer))
+      all[`${peer} pause`] = {
+        start: [peer, "run", "-d", `bench-pause-${peer}`],
+        pause: [peer, "pause", `bench-pause-${peer}`],
+        resume: [peer, "resume", `bench-pause-${peer}`],
+        end: [peer, "delete", "--force", `bench-pause-${peer}`],
+      };
+  const times: Record<string, number[]> = {};
+  const started = Object.entries(all).filter(
+    ([, c]) => spawnSync(c.start[0] as string, c.start.slice(1), { cwd: work, stdio: "ignore" }).status === 0,
+  );
+  try {
+    for (let i = 0; i < rounds; i++)
+      for (const [name, c] of started) {
+        times[name] = [...(times[name] ?? []), timed(c.pause)];
+        timed(c.resume);
+      }
+  } finally {
+    for (const [, c] of started) spawnSync(c.end[0] as string, c.end.slice(1), { cwd: work });
+  }
+  const values = Object.fromEntries(Object.entries(times).map(([k, v]) => [k, median(v)]));
+  report(
+    "a whole command that pauses a container",
+    values,
+    "ms",
+    "runc pause" in values ? "runc pause" : "caisson pause",
+  );
+}
+
+const figures = { commands: coldRuns, library, idle, many, groups, pausing };
+const only = process.argv.slice(2).filter((a) => a in figures);
+
 try {
   prepare();
   if (!existsSync(join(here, "dist/caisson"))) throw new Error('dist/caisson is missing: "npm run build" makes it');
-  coldRuns();
-  library();
-  idle();
-  many();
+  for (const [name, figure] of Object.entries(figures)) if (only.length === 0 || only.includes(name)) figure();
 } finally {
   rmSync(work, { recursive: true, force: true });
 }

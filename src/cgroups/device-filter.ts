@@ -20,27 +20,40 @@ const BPF_CGROUP_DEVICE = 6;
 const BPF_F_ALLOW_MULTI = 2;
 const TYPE = { b: 1, c: 2 } as const;
 const ACCESS: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 };
+const EVERY = 7;
 
 type Instruction = { code: number; dst?: number; src?: number; offset?: number; value?: number };
 
 /** Registers: what is asked for. */
 const R = { RESULT: 0, CONTEXT: 1, KIND: 2, WANTED: 3, MAJOR: 4, MINOR: 5, SCRATCH: 6 } as const;
 
+const decide = (allow: boolean): Instruction[] => [
+  { code: OP.MOVE, dst: R.RESULT, value: allow ? 1 : 0 },
+  { code: OP.EXIT },
+];
+
 /** An allow rule must cover all that is asked for; a deny rule holds if it touches any of it. */
-function rule(r: DeviceRule): Instruction[] {
+function tests(r: DeviceRule): Instruction[] {
   const mask = [...r.access].reduce((bits, a) => bits | (ACCESS[a] ?? 0), 0);
-  const tests: Instruction[] = [];
-  const unless = (register: number, value: number) => tests.push({ code: OP.JUMP_NOT_EQUAL, dst: register, value });
-  if (r.type !== "a") unless(R.KIND, TYPE[r.type]);
-  if (r.major !== undefined) unless(R.MAJOR, r.major);
-  if (r.minor !== undefined) unless(R.MINOR, r.minor);
-  if (mask !== 7) {
-    tests.push({ code: OP.MOVE_REGISTER, dst: R.SCRATCH, src: R.WANTED });
-    tests.push({ code: OP.AND, dst: R.SCRATCH, value: r.allow ? ~mask : mask });
-    tests.push({ code: r.allow ? OP.JUMP_NOT_EQUAL : OP.JUMP_EQUAL, dst: R.SCRATCH, value: 0 });
-  }
-  const body = [...tests, { code: OP.MOVE, dst: R.RESULT, value: r.allow ? 1 : 0 }, { code: OP.EXIT }];
-  // A test that fails leads to the rule behind this one.
+  const unless = (register: number, value: number | undefined): Instruction[] =>
+    value === undefined ? [] : [{ code: OP.JUMP_NOT_EQUAL, dst: register, value }];
+  return [
+    ...unless(R.KIND, r.type === "a" ? undefined : TYPE[r.type]),
+    ...unless(R.MAJOR, r.major),
+    ...unless(R.MINOR, r.minor),
+    ...(mask === EVERY
+      ? []
+      : [
+          { code: OP.MOVE_REGISTER, dst: R.SCRATCH, src: R.WANTED },
+          { code: OP.AND, dst: R.SCRATCH, value: r.allow ? ~mask : mask },
+          { code: r.allow ? OP.JUMP_NOT_EQUAL : OP.JUMP_EQUAL, dst: R.SCRATCH, value: 0 },
+        ]),
+  ];
+}
+
+/** A test that fails leads to the rule behind this one. */
+function rule(r: DeviceRule): Instruction[] {
+  const body = [...tests(r), ...decide(r.allow)];
   return body.map((i, at) =>
     i.code === OP.JUMP_NOT_EQUAL || i.code === OP.JUMP_EQUAL ? { ...i, offset: body.length - at - 1 } : i,
   );
@@ -48,6 +61,10 @@ function rule(r: DeviceRule): Instruction[] {
 
 /** struct bpf_cgroup_dev_ctx: access << 16 | type, major, minor. The last rule that fits decides, so it is asked first. */
 export function deviceFilter(limits: DevicesLimits): Uint8Array {
+  const last = [...limits.rules].reverse();
+  // The verifier takes no instruction that cannot be reached: what is behind a rule for everything.
+  const sure = last.findIndex((r) => tests(r).length === 0);
+  const asked = sure < 0 ? last : last.slice(0, sure + 1);
   const instructions: Instruction[] = [
     { code: OP.LOAD_U32, dst: R.KIND, src: R.CONTEXT, offset: 0 },
     { code: OP.MOVE_REGISTER, dst: R.WANTED, src: R.KIND },
@@ -55,9 +72,8 @@ export function deviceFilter(limits: DevicesLimits): Uint8Array {
     { code: OP.SHIFT_RIGHT, dst: R.WANTED, value: 16 },
     { code: OP.LOAD_U32, dst: R.MAJOR, src: R.CONTEXT, offset: 4 },
     { code: OP.LOAD_U32, dst: R.MINOR, src: R.CONTEXT, offset: 8 },
-    ...[...limits.rules].reverse().flatMap(rule),
-    { code: OP.MOVE, dst: R.RESULT, value: limits.default === "allow" ? 1 : 0 },
-    { code: OP.EXIT },
+    ...asked.flatMap(rule),
+    ...(sure < 0 ? decide(limits.default === "allow") : []),
   ];
   const view = new DataView(new ArrayBuffer(8 * instructions.length));
   instructions.forEach(({ code, dst = 0, src = 0, offset = 0, value = 0 }, i) => {

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -12,7 +13,7 @@ import {
 import type { Errno } from "../kernel/errno.ts";
 import { CaissonError } from "../values/errors.ts";
 import type { AnyController, Files } from "./controller.ts";
-import { hierarchyOf, homeOf, type Layout } from "./layout.ts";
+import { type Hierarchy, hierarchyOf, homeOf, type Layout } from "./layout.ts";
 
 /** The kernel refused something of a control group: which file, what text, which errno. */
 export class ControlGroupError extends CaissonError {
@@ -48,6 +49,8 @@ function hint(code: string | undefined, path: string, text: string): string {
 
 /** The content, `undefined` where there is no such file or it cannot be read in this state. */
 export function readOptional(path: string): string | undefined {
+  // Asked first: an exception costs several times a look.
+  if (!existsSync(path)) return undefined;
   try {
     return readFileSync(path, "utf8");
   } catch (e) {
@@ -91,6 +94,7 @@ export function makeDirectory(path: string): boolean {
 
 /** Removes a group; `true` if it is gone, `false` if it is busy. */
 export function removeDirectory(path: string): boolean {
+  if (!existsSync(path)) return true;
   try {
     rmdirSync(path);
     return true;
@@ -114,14 +118,33 @@ export function subgroups(path: string): string[] {
   }
 }
 
-/** The files of the group at `path` below the tops, for one controller; `undefined` if its hierarchy has no such group. */
-export function filesOf(layout: Layout, path: string, c: AnyController): Files | undefined {
+/** On v1 all groups of a hierarchy but its top have the same files; on v2 it depends on the controllers given. */
+const known = new Map<string, ReadonlySet<string>>();
+function filesIn(h: Hierarchy, directory: string): ReadonlySet<string> {
+  const cached = known.get(h.point);
+  if (cached) return cached;
+  const names = new Set(readdirSync(directory));
+  if (h.version === "v1") known.set(h.point, names);
+  return names;
+}
+
+/**
+ * The files of the group at `path` below the tops, for one controller; `undefined` if its hierarchy has no such group.
+ * `there` are its directories, where they are known already.
+ */
+export function filesOf(
+  layout: Layout,
+  path: string,
+  c: AnyController,
+  there?: ReadonlySet<string>,
+): Files | undefined {
   const own = hierarchyOf(layout, c);
-  if (!own || !isDirectory(own.top + path)) return undefined;
+  if (!own || !(there ? there.has(own.top + path) : isDirectory(own.top + path))) return undefined;
   const home = homeOf(layout);
+  const names = filesIn(own, own.top + path);
   return {
     version: own.version,
-    read: (file) => readOptional(`${own.top}${path}/${file}`),
+    read: (file) => (names.has(file) ? readOptional(`${own.top}${path}/${file}`) : undefined),
     home: (file) => (home?.version === "v2" ? readOptional(`${home.top}${path}/${file}`) : undefined),
     other: (controller, file) => {
       const point = layout.v1[controller];

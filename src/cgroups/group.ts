@@ -12,7 +12,7 @@ import { killAll, notOneself, signalEach } from "./kill.ts";
 import { hierarchies, homeOf, type Layout, whyMissing } from "./layout.ts";
 import { layout as findLayout } from "./look.ts";
 import { filterDevices, makeGroup, Undo } from "./make.ts";
-import { directoriesOf, processesBelow, processesIn } from "./members.ts";
+import { directoriesOf, directoryOf, processesBelow, processesIn } from "./members.ts";
 import { moveProcess, nearest } from "./move.ts";
 import { groupPath, isOurs, lineage, nameOf, PREFIX, parentOf } from "./names.ts";
 import { notedOf, noteGroup } from "./noted.ts";
@@ -84,7 +84,7 @@ export class ControlGroup {
     const home = homeOf(layout);
     if (!home) throw new UnsupportedError("control groups", whyMissing(layout, controllerOf("pids")));
     const parent = parentOf(path);
-    if (parent !== "" && directoriesOf(layout, parent).length === 0)
+    if (parent !== "" && directoryOf(layout, parent) === undefined)
       throw new NameError(parent, `there is no control group ${nameOf(parent)} to make one in`);
     const plan = planGroups(layout, path, limits, { read: readOptional, home: true, ...o });
     const undo = new Undo();
@@ -106,7 +106,7 @@ export class ControlGroup {
   static async open(name: string): Promise<ControlGroup> {
     const layout = findLayout();
     const path = groupPath(name);
-    if (directoriesOf(layout, path).length === 0) throw new NameError(name, `there is no control group ${name}`);
+    if (directoryOf(layout, path) === undefined) throw new NameError(name, `there is no control group ${name}`);
     return new ControlGroup(path, layout);
   }
 
@@ -132,9 +132,13 @@ export class ControlGroup {
 
   /** Its directory in the home hierarchy; that of another hierarchy if it has none there. */
   get directory(): string {
-    const [first] = directoriesOf(this.#layout, this.path);
+    const first = directoryOf(this.#layout, this.path);
     if (first === undefined) throw new NameError(this.name, `there is no control group ${this.name} any more`);
     return first;
+  }
+
+  #here(): void {
+    void this.directory;
   }
 
   /** All its directories, in every hierarchy. */
@@ -175,6 +179,7 @@ export class ControlGroup {
     const all = typeof pids === "number" ? [pids] : pids;
     for (const pid of all)
       if (!Number.isInteger(pid) || pid <= 0) throw new InvalidOptionError("pid", pid, "a process");
+    this.#here();
     for (const pid of all) moveProcess(this.#layout, this.path, pid);
     const limits = this.#inherited();
     return { notApplied: limits.length ? await setRlimits(all, limits) : [] };
@@ -203,6 +208,7 @@ export class ControlGroup {
     const limits = checkLimits(rest);
     const ulimits = rlimits && parseUlimits("limits.rlimits", rlimits);
     this.#refuseTop("update");
+    this.#here();
     await updateLimits(this.#layout, this.path, limits);
     if (limits.devices) this.#note({ devices: limits.devices });
     if (!ulimits) return { notApplied: [] };
@@ -216,9 +222,11 @@ export class ControlGroup {
   }
 
   async usage(): Promise<GroupUsage> {
+    this.#here();
+    const there = new Set(this.directories);
     const found = Object.fromEntries(
       allControllers().flatMap((c) => {
-        const files = filesOf(this.#layout, this.path, c) ?? this.#accounting(c.name);
+        const files = filesOf(this.#layout, this.path, c, there) ?? this.#accounting(c.name);
         const usage = files ? c.usage(files) : {};
         return Object.keys(usage).length ? [[c.name, usage]] : [];
       }),
@@ -279,7 +287,7 @@ export class ControlGroup {
   async remove(o: { readonly recursive?: boolean; readonly kill?: boolean } & Waiting = {}): Promise<void> {
     if (!isOurs(this.path))
       throw new InvalidOptionError("remove", this.path, "a group that caisson made (their names begin with caisson-)");
-    if (this.directories.length === 0) return;
+    if (directoryOf(this.#layout, this.path) === undefined) return;
     if (o.kill) await this.kill(9, o);
     await removeGroup(this.#layout, this.path, { recursive: o.recursive === true, ms: milliseconds(o) });
   }
@@ -309,7 +317,7 @@ export class ControlGroup {
 
   /** The rlimits of the group and of those that it is in. */
   #inherited(): Ulimit[] {
-    const tops = lineage(this.path).map((p) => directoriesOf(this.#layout, p)[0]);
+    const tops = lineage(this.path).map((p) => directoryOf(this.#layout, p));
     return narrowest(tops.map((d) => (d === undefined ? [] : (notedOf(d)?.rlimits ?? []))));
   }
 }

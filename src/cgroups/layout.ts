@@ -68,6 +68,13 @@ export function findLayout(facts: HostFacts, look: Look): Layout {
 
 /** All of them, the home one first: v2 where it is mounted, the v1 freezer else. */
 export function hierarchies(layout: Layout): readonly Hierarchy[] {
+  const known = found.get(layout) ?? listHierarchies(layout);
+  found.set(layout, known);
+  return known;
+}
+const found = new WeakMap<Layout, readonly Hierarchy[]>();
+
+function listHierarchies(layout: Layout): Hierarchy[] {
   const found: Hierarchy[] = [];
   if (layout.v2)
     found.push({ version: "v2", point: layout.v2.point, top: layout.v2.point + layout.v2.base, home: true });

@@ -22,5 +22,10 @@ export const look: Look = {
   },
 };
 
-/** The layout of this machine, as this user may use it. */
-export const layout = (): Layout => findLayout(hostFacts(), look);
+let known: Layout | undefined;
+
+/** The layout of this machine, as this user may use it; looked at once. */
+export function layout(): Layout {
+  known ??= findLayout(hostFacts(), look);
+  return known;
+}

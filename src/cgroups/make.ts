@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { CgroupPlan } from "../compile/job.ts";
 import { errnoName } from "../kernel/errno.ts";
 import { AT_FDCWD, O } from "../kernel/flags.ts";
@@ -6,7 +7,7 @@ import { NameError } from "../values/errors.ts";
 import type { Write } from "./controller.ts";
 import type { DevicesLimits } from "./controllers/devices.ts";
 import { replaceDeviceFilter } from "./device-filter.ts";
-import { ControlGroupError, makeDirectory, readOptional, removeDirectory, writeFile } from "./files.ts";
+import { ControlGroupError, isDirectory, makeDirectory, readOptional, removeDirectory, writeFile } from "./files.ts";
 
 type Group = CgroupPlan["groups"][number];
 
@@ -34,9 +35,8 @@ export class Undo {
 
 /** Puts a value in place and notes how to have the old one back. */
 export function writeLimit(directory: string, w: Write, undo?: Undo): void {
-  const first = readOptional(`${directory}/${w.old ?? w.file}`);
-  const file = first === undefined && w.or !== undefined ? w.or : w.file;
-  const old = first ?? readOptional(`${directory}/${file}`);
+  const file = w.or !== undefined && !existsSync(`${directory}/${w.file}`) ? w.or : w.file;
+  const old = undo && readOptional(`${directory}/${w.old ?? file}`);
   try {
     writeFile(`${directory}/${file}`, w.text);
   } catch (e) {
@@ -67,7 +67,8 @@ export function makeGroup(g: Group, undo: Undo): void {
     if (made) undo.add(() => removeDirectory(path));
     return made;
   };
-  for (const parent of g.parents) make(parent);
+  const nearest = g.parents.at(-1);
+  if (nearest !== undefined && !isDirectory(nearest)) for (const parent of g.parents) make(parent);
   enable(g.prepare);
   if (!make(g.path)) throw new NameError(g.path, `the control group ${g.path} is there already`);
   for (const w of g.writes) writeLimit(g.path, w);

@@ -8,6 +8,12 @@ export const directoriesOf = (layout: Layout, path: string): string[] =>
     .map((h) => h.top + path)
     .filter(isDirectory);
 
+/** The first of them: one look, where there is a home directory. */
+export function directoryOf(layout: Layout, path: string): string | undefined {
+  const h = hierarchies(layout).find(({ top }) => isDirectory(top + path));
+  return h && h.top + path;
+}
+
 /** The processes of one directory. A threaded group has none of its own: its domain has them (cgroup-v2 "Threads"). */
 export function processesIn(directory: string): number[] {
   const text = readOptional(`${directory}/cgroup.procs`);

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { places } from "../host/places.ts";
 import type { Ulimit } from "../values/ulimits.ts";
@@ -30,6 +30,7 @@ function read(file: string): NotedGroup | undefined {
 }
 
 export function notedOf(directory: string): NotedGroup | undefined {
+  if (!existsSync(folder())) return undefined;
   const file = fileOf(directory);
   const noted = file === undefined ? undefined : read(file);
   return noted?.directory === directory ? noted : undefined;
@@ -51,6 +52,7 @@ export function noteGroup(noted: NotedGroup): void {
 
 /** The file to forget a group by; asked for while the group is there. */
 export function forgetting(directory: string): () => void {
+  if (!existsSync(folder())) return () => {};
   const file = fileOf(directory);
   return () => {
     if (file !== undefined) rmSync(file, { force: true });

@@ -14,17 +14,16 @@ export const removeTree = (directory: string): boolean =>
  * what is still inside when the time is over is named.
  */
 export async function removeGroup(layout: Layout, path: string, o: { recursive: boolean; ms: number }): Promise<void> {
-  const directories = hierarchies(layout)
-    .map((h) => h.top + path)
-    .filter(isDirectory);
-  const [home] = directories;
-  if (home === undefined) return;
+  const directories = hierarchies(layout).map((h) => h.top + path);
+  const [home = ""] = directories;
+  const forget = forgetting(home);
+  // What has neither groups nor processes in it is gone at the first try.
+  if (directories.map(removeDirectory).every(Boolean)) return forget();
   const children = [...new Set(directories.flatMap(subgroups))];
   if (children.length && !o.recursive)
     throw new CaissonError(
       `remove ${path}: it has groups in it (${children.join(", ")}); remove those first, or recursively`,
     );
-  const forget = forgetting(home);
   // A busy group must not keep the others: each pass removes what can be.
   const gone = () => directories.map(removeTree).every(Boolean);
   if (!(await until(gone, o.ms))) {

@@ -36,7 +36,8 @@ async function interactive(seconds: number): Promise<void> {
   const show = () => {
     rows = sorted(rows, order);
     if (!rows.some((r) => r.name === chosen)) chosen = rows[0]?.name;
-    const { columns = 80, rows: lines = 24 } = stdout;
+    // A terminal may not know its size: it says 0 then.
+    const [columns, lines] = [stdout.columns || 80, stdout.rows || 24];
     stdout.write(draw({ rows, order, chosen, history, message, columns, lines }));
   };
   const move = (by: number) => {

@@ -226,7 +226,10 @@ export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
   "says who is still inside, and leaves what it did not make alone": async ({ c, name }) => {
     await using group = await c.ControlGroup.create(name);
     const child = await c.spawnIn(group, ["sleep", "60"]);
-    await eventually("exec", () => /sleep/.test(readFileSync(`/proc/${group.processes()[0]}/comm`, "utf8")));
+    await eventually("exec", () => {
+      const [pid] = group.processes();
+      return pid !== undefined && /sleep/.test(readFileSync(`/proc/${pid}/comm`, "utf8"));
+    });
     await assert.rejects(group.remove({ timeout: "50ms" }), (e: Error) => /EBUSY.*sleep \(\d+\)/.test(e.message));
     await group.create("child");
     await assert.rejects(group.remove(), (e: Error) => /it has groups in it \(child\)/.test(e.message));

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import * as caisson from "../../src/index.ts";
 import { isRoot, type leftovers, settled } from "../helpers/machine.ts";
+import { cases as felt } from "./felt.suite.ts";
 import { cases } from "./group.suite.ts";
 
 let before: ReturnType<typeof leftovers>;
@@ -9,7 +10,7 @@ beforeAll(async () => {
   before = await settled();
 });
 let n = 0;
-for (const [title, body] of Object.entries(cases))
+for (const [title, body] of Object.entries({ ...cases, ...felt }))
   if (isRoot)
     test(
       title,

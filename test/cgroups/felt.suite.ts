@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Given } from "./group.suite.ts";
+
+const isV1 = (controller: string) =>
+  new RegExp(` - cgroup \\S+ \\S*\\b${controller}\\b`).test(readFileSync("/proc/self/mountinfo", "utf8"));
+const spin = ["sh", "-c", "while :; do :; done"];
+const wholeDisk = (dev: number) => `${(dev >> 8) & 0xfff}:${dev & 0xff}`;
+
+/** Each limit as the processes feel it, not as it is written. */
+export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
+  "a CPU quota slows down to what it says": async ({ c, name }) => {
+    await using group = await c.ControlGroup.create(name, { cpu: { max: 0.4, period: "20ms" } });
+    const child = await c.spawnIn(group, spin);
+    await sleep(300);
+    const [t0, u0] = [performance.now(), (await group.usage()).cpu?.time ?? 0];
+    await sleep(2500);
+    const share = (((await group.usage()).cpu?.time ?? 0) - u0) / ((performance.now() - t0) / 1000);
+    assert.ok(share > 0.34 && share < 0.44, `it had ${share.toFixed(3)} of a CPU`);
+    assert.ok(((await group.usage()).cpu?.throttled ?? 0) > 10);
+    await group.kill();
+    await child.ended;
+  },
+
+  "a weight divides a CPU among siblings": async ({ c, name }) => {
+    await using top = await c.ControlGroup.create(name, { cpuset: { cpus: "0" } });
+    const [light, heavy] = [
+      await top.create("light", { cpu: { weight: 50 } }),
+      await top.create("heavy", { cpu: { weight: 400 } }),
+    ];
+    const children = [await c.spawnIn(light, spin), await c.spawnIn(heavy, spin)];
+    await sleep(2500);
+    const [a, b] = [(await light.usage()).cpu?.time ?? 0, (await heavy.usage()).cpu?.time ?? 0];
+    assert.ok(b / a > 4, `${b.toFixed(2)} s against ${a.toFixed(2)} s`);
+    await top.kill();
+    for (const child of children) await child.ended;
+  },
+
+  "a CPU set keeps off the other CPUs": async ({ c, name }) => {
+    await using group = await c.ControlGroup.create(name, { cpuset: { cpus: "0" } });
+    const r = await c.runIn(group, ["sh", "-c", "grep Cpus_allowed_list /proc/self/status; nproc"]);
+    assert.equal(r.stdout, "Cpus_allowed_list:\t0\n1\n");
+  },
+
+  "a limit of processes makes fork fail": async ({ c, name }) => {
+    await using group = await c.ControlGroup.create(name, { pids: { max: 3 } });
+    const r = await c.runIn(group, [
+      "perl",
+      "-e",
+      "for (1..5) { my $p = fork; if (!defined $p) { print $!; exit 7 } if (!$p) { close STDOUT; close STDERR; sleep 5; exit } }",
+    ]);
+    assert.deepEqual([r.exitCode, r.stdout], [7, "Resource temporarily unavailable"]);
+    assert.ok(((await group.usage()).pids?.maxReached ?? 1) >= 1);
+    await group.kill();
+  },
+
+  "a memory limit kills, and one below what is used is refused or felt at once": async ({ c, name }) => {
+    await using group = await c.ControlGroup.create(name, { memory: { max: "64M", swap: 0 } });
+    const hungry = await c.runIn(group, ["tail", "/dev/zero"]);
+    assert.equal(hungry.signal, "SIGKILL");
+    assert.equal((await group.usage()).memory?.oomKills, 1);
+    const child = await c.spawnIn(group, ["perl", "-e", "$x = 'x' x 30e6; print 'ready'; $| = 1; print ''; sleep 60"]);
+    const end = Date.now() + 10_000;
+    while (((await group.usage()).memory?.anonymous ?? 0) < 29e6 && Date.now() < end) await sleep(20);
+    if (isV1("memory")) {
+      await assert.rejects(group.update({ pids: { max: 7 }, memory: { max: "8M" } }), (e: Error) =>
+        /EBUSY/.test(e.message),
+      );
+      assert.equal((await group.limits()).memory?.max, 64 * 2 ** 20);
+      assert.equal((await group.limits()).pids?.max ?? Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+      await group.kill();
+    } else await group.update({ memory: { max: "8M" } });
+    assert.equal((await child.ended).signal, 9);
+  },
+
+  "memory.high slows down without killing": async ({ c, name, skip }) => {
+    if (isV1("memory")) {
+      await assert.rejects(c.ControlGroup.create(name, { memory: { high: "8M" } }), { name: "UnsupportedError" });
+      return skip("control groups v1 have no memory.high");
+    }
+    await using group = await c.ControlGroup.create(name, { memory: { high: "16M" } });
+    const events: string[] = [];
+    const over = new AbortController();
+    const watching = (async () => {
+      for await (const e of group.events({ signal: over.signal })) events.push(e.type);
+    })();
+    await sleep(100);
+    const child = await c.spawnIn(group, ["tail", "/dev/zero"]);
+    const end = Date.now() + 10_000;
+    while (!events.includes("high") && Date.now() < end) await sleep(20);
+    over.abort();
+    await watching;
+    assert.ok(events.includes("high"));
+    assert.ok(((await group.usage()).memory?.current ?? 0) < 64 * 2 ** 20);
+    await group.kill();
+    await child.ended;
+  },
+
+  "a rate of writing is kept": async ({ c, name, skip }) => {
+    const dir = mkdtempSync("/var/tmp/caisson-io-");
+    try {
+      const { dev } = statSync(dir);
+      const disk = wholeDisk(dev);
+      if (!existsSync(`/sys/dev/block/${disk}`)) return skip(`${dir} is on no block device`);
+      // A partition's limits are its disk's.
+      const parent = join(`/sys/dev/block/${disk}`, "..", "dev");
+      const device = existsSync(join(`/sys/dev/block/${disk}`, "partition"))
+        ? readFileSync(parent, "utf8").trim()
+        : disk;
+      await using group = await c.ControlGroup.create(name, { io: { devices: { [device]: { write: "2MB/s" } } } });
+      const began = performance.now();
+      const r = await c.runIn(group, ["dd", "if=/dev/zero", `of=${dir}/file`, "bs=64k", "count=64", "oflag=direct"]);
+      const seconds = (performance.now() - began) / 1000;
+      assert.equal(r.exitCode, 0, r.stderr);
+      assert.ok(seconds > 1.4, `4 MB took ${seconds.toFixed(2)} s`);
+      assert.ok(((await group.usage()).io?.write ?? 0) >= 4 * 2 ** 20);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  },
+
+  "a group that vanished is said to be gone": async ({ c, name }) => {
+    const group = await c.ControlGroup.create(name);
+    rmdirSync(group.directory);
+    for (const act of [
+      () => group.update({ pids: { max: 3 } }),
+      () => group.usage(),
+      () => group.add(process.pid),
+      () => group.freeze(),
+    ])
+      await assert.rejects(act(), {
+        name: "NameError",
+        message: new RegExp(`there is no control group ${name} any more`),
+      });
+    await group.remove();
+    assert.equal(existsSync(`/run/caisson/.groups`), false);
+  },
+};

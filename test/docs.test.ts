@@ -27,6 +27,20 @@ test.skipIf(!isRoot)("the README's program runs as it is", async () => {
   expect(out).toContain("No such file or directory");
 });
 
+test.skipIf(!isRoot)("the program of the page on control groups runs as it is", async () => {
+  const page = readFileSync(join(top, "docs/control-groups.md"), "utf8");
+  const [, program = ""] = /^```ts\n(.*?)^```$/ms.exec(page) ?? [];
+  const code = program.replace('from "caisson"', `from ${JSON.stringify(join(top, "src/index.ts"))}`);
+  const p = Bun.spawn([process.execPath, "-"], { stdin: new Blob([code]), stdout: "pipe", stderr: "pipe" });
+  const [out, err, status] = await Promise.all([
+    new Response(p.stdout).text(),
+    new Response(p.stderr).text(),
+    p.exited,
+  ]);
+  expect(`${status} ${err}`).toBe("0 ");
+  expect(out).toMatch(/^built\n \d+/);
+});
+
 test.skipIf(!isRoot)(
   "the README's commands print what it says",
   async () => {

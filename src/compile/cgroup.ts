@@ -58,26 +58,45 @@ export function makeGroups(c: Context, s: SectionBuilder): Groups {
         s.call(`close ${file}`, "close", [fd]);
       });
     }
+    if (group.devices) filterDevices(s, group.path, group.devices);
+    const path = makeInner(c, s, group, made);
     if (group.unified) {
-      born = s.get(`open ${group.path}`, "openat", [AT_FDCWD, group.path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
-      if (group.devices) filterDevices(s, group.path, group.devices);
-      if (group.leaf !== undefined) {
-        const path = join(group.path, group.leaf);
-        made.push({ path, slot: s.get(`make the control group ${path}`, "mkdirat", [AT_FDCWD, path, 0o755]) });
-        leaf = s.get(`open ${path}/cgroup.procs`, "openat", [
-          AT_FDCWD,
-          join(path, "cgroup.procs"),
-          O.WRONLY | O.CLOEXEC,
-          0,
-        ]);
-      }
-      if (c.job.cgroup.delegated) giveAway(c, s, group.path, group.leaf);
-    } else {
-      const path = join(group.path, "cgroup.procs");
-      fds.push(s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0]));
-    }
+      born = s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
+      if (group.leaf !== undefined) leaf = openProcs(s, join(path, group.leaf));
+    } else fds.push(openProcs(s, path));
   }
   return { join: fds, born, made, leaf };
+}
+
+const openProcs = (s: SectionBuilder, path: string): Slot =>
+  s.get(`open ${path}/cgroup.procs`, "openat", [AT_FDCWD, join(path, "cgroup.procs"), O.WRONLY | O.CLOEXEC, 0]);
+
+/** The groups within a delegated container's own. Gives the one to be born in. */
+function makeInner(
+  c: Context,
+  s: SectionBuilder,
+  group: CgroupPlan["groups"][number],
+  made: { path: string; slot: Slot }[],
+): string {
+  if (group.inner === undefined) return group.path;
+  const path = join(group.path, group.inner);
+  const make = (p: string) =>
+    made.push({ path: p, slot: s.get(`make the control group ${p}`, "mkdirat", [AT_FDCWD, p, 0o755]) });
+  // All that the group was given it gives on; on v1 a CPU set begins empty.
+  for (const text of new Set(group.prepare.map((p) => p.text)))
+    write(s, join(group.path, "cgroup.subtree_control"), text);
+  make(path);
+  for (const { file, text } of group.writes)
+    if (!group.unified && file.startsWith("cpuset.")) write(s, join(path, file), text);
+  if (group.leaf !== undefined) make(join(path, group.leaf));
+  if (c.job.cgroup.delegated) giveAway(c, s, path, group.leaf);
+  return path;
+}
+
+function write(s: SectionBuilder, path: string, text: string): void {
+  const fd = s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0]);
+  writeText(s, `write ${text} to ${path}`, fd, text);
+  s.call(`close ${path}`, "close", [fd]);
 }
 
 /** What the container's root must own to manage it (cgroup-v2 "Model of Delegation"): not the limits. */

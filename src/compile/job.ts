@@ -75,7 +75,9 @@ export type CgroupPlan = {
     readonly unified: boolean;
     /** It is there, and stays: only to be entered. */
     readonly existing?: boolean;
-    /** A group in it to which the container's first process goes once it has its cgroup namespace. */
+    /** A group in it that the container is given: the limits stay outside, where it cannot change them. */
+    readonly inner?: string;
+    /** A group in that one to which the container's first process goes once it has its cgroup namespace. */
     readonly leaf?: string;
     /** A filter to attach: what v2 has for the devices controller. */
     readonly devices?: DevicesLimits;

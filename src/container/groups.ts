@@ -23,6 +23,12 @@ const modes = ["auto", "account", "delegate"] as const;
 const counted = ["cpu", "memory", "pids", "io"];
 /** Where a delegated container's first process is: on v2 a group with processes has no controllers for its children. */
 const LEAF = "init";
+/** What a delegated container is given is in its group, whose limits are out of its sight. */
+const INNER = "inner";
+
+/** On v1 an out-of-memory kill counts for the group that the process was in, and for none above. */
+const within = (r: { key: string; file: string }) =>
+  r.key === "memory.events" ? { ...r, file: `${INNER}/${r.file}` } : r;
 
 const available = (layout: Layout, names: readonly string[]) =>
   names.filter((n) => hierarchyOf(layout, controllerOf(n)) !== undefined);
@@ -78,8 +84,20 @@ export function containerGroups(o: ContainerOptions, facts: HostFacts, name: str
   if (!delegated) return { limits, notApplied, plan, mounts: [] };
   const everywhere = hierarchies(layout).filter((h) => !plan.groups.some((g) => g.path === h.top + path));
   const groups = [
-    ...plan.groups.map((g) => (g.unified ? { ...g, leaf: LEAF } : g)),
-    ...everywhere.map((h) => ({ path: h.top + path, parents: [], prepare: [], writes: [], reads: [], unified: false })),
+    ...plan.groups.map((g) => ({
+      ...g,
+      inner: INNER,
+      ...(g.unified ? { leaf: LEAF } : { reads: g.reads.map(within) }),
+    })),
+    ...everywhere.map((h) => ({
+      path: h.top + path,
+      parents: [],
+      prepare: [],
+      writes: [],
+      reads: [],
+      unified: false,
+      inner: INNER,
+    })),
   ];
   return { limits, notApplied, plan: { groups, delegated: true }, mounts: groupMounts(layout) };
 }
@@ -91,8 +109,8 @@ export function groupsToEnter(name: string, noted: CgroupPlan): CgroupPlan {
     .filter((h) => isDirectory(h.top + path))
     .map((h) => {
       const unified = h.version === "v2";
-      const leaf = noted.groups.find((g) => g.path === h.top + path)?.leaf;
-      const at = h.top + path + (leaf === undefined ? "" : `/${leaf}`);
+      const { inner, leaf } = noted.groups.find((g) => g.path === h.top + path) ?? {};
+      const at = [h.top + path, inner, leaf].filter((p) => p !== undefined).join("/");
       return { path: at, parents: [], prepare: [], writes: [], reads: [], unified, existing: true };
     });
   return { groups };

@@ -116,21 +116,22 @@ root("containers in containers, three deep, each within its limits", async () =>
     "--",
   ];
   const file = layout().v1["memory"] === undefined ? "memory.max" : "memory/memory.limit_in_bytes";
-  const command = [
-    "sh",
-    "-c",
-    `cat /sys/fs/cgroup/${file}; ls /run/caisson; mkdir /sys/fs/cgroup/${file.split("/").slice(0, -1).join("/")}/left-over`,
-  ];
-  const r = await sh(
-    ...level("256M"),
-    caisson,
-    ...level("128M", "--rootfs", "/"),
-    caisson,
-    ...level("64M", "--rootfs", "/"),
-    ...command,
-  );
-  expect(r.err).toBe("");
-  expect(r.out.split("\n")[0]).toBe(String(64 * 2 ** 20));
+  const deep = (last: string, ...command: string[]) =>
+    sh(
+      ...level("256M"),
+      caisson,
+      ...level("128M", "--rootfs", "/"),
+      caisson,
+      ...level(last, "--rootfs", "/"),
+      ...command,
+    );
+  const directory = `/sys/fs/cgroup/${file.split("/").slice(0, -1).join("/")}/left-over`;
+  expect(await deep("64M", "sh", "-c", `mkdir ${directory} && echo made`)).toEqual({ code: 0, out: "made\n", err: "" });
+  const killed = "caisson: killed: out of memory (--memory)\n";
+  // Only the innermost was over its limit, and only that one says so.
+  expect(await deep("24M", "tail", "/dev/zero")).toEqual({ code: 137, out: "", err: killed });
+  const escape = `echo ${"$((1 << 40))"} > /sys/fs/cgroup/${file}; exec tail /dev/zero`;
+  expect((await sh(...level("24M"), "sh", "-c", escape)).code).toBe(137);
   const oom = await sh(...level("24M"), caisson, ...level("512M", "--rootfs", "/"), "tail", "/dev/zero");
   expect(oom.code).toBe(137);
 });

@@ -130,8 +130,8 @@ root("containers in containers, three deep, each within its limits", async () =>
   const killed = "caisson: killed: out of memory (--memory)\n";
   // Only the innermost was over its limit, and only that one says so.
   expect(await deep("24M", "tail", "/dev/zero")).toEqual({ code: 137, out: "", err: killed });
-  const escape = `echo ${"$((1 << 40))"} > /sys/fs/cgroup/${file}; exec tail /dev/zero`;
-  expect((await sh(...level("24M"), "sh", "-c", escape)).code).toBe(137);
+  const raising = `echo ${2 ** 40} > /sys/fs/cgroup/${file}; exec tail /dev/zero`;
+  expect((await sh(...level("24M"), "sh", "-c", raising)).code).toBe(137);
   const oom = await sh(...level("24M"), caisson, ...level("512M", "--rootfs", "/"), "tail", "/dev/zero");
   expect(oom.code).toBe(137);
 });

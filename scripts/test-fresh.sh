@@ -11,5 +11,5 @@ cd "$clone/caisson"
 out=$(bash -c "${commands[0]}")
 echo "$out"
 [[ "$out" =~ ^"hello from "[0-9a-f]{12}", I am process 1"$ ]]
-bash -c "${commands[1]}" >"$clone/log" 2>&1 || { tail -50 "$clone/log"; exit 1; }
+bash -c "${commands[1]}" >"$clone/log" 2>&1 || { grep -B25 -A25 -E '^not ok|^\(fail' "$clone/log" || tail -50 "$clone/log"; exit 1; }
 grep -E '^ *[0-9]+ (pass|fail)$|^# (pass|fail)' "$clone/log"

@@ -20,6 +20,7 @@ import { planGroups } from "./plan.ts";
 import { type Pressures, readPressures } from "./pressure.ts";
 import { removeGroup } from "./remove.ts";
 import { type NotApplied, narrowest, setRlimits } from "./rlimits.ts";
+import { ensureDelegation } from "./systemd.ts";
 import {
   allControllers,
   type CheckedLimits,
@@ -87,6 +88,7 @@ export class ControlGroup {
     if (parent !== "" && directoryOf(layout, parent) === undefined)
       throw new NameError(parent, `there is no control group ${nameOf(parent)} to make one in`);
     const plan = planGroups(layout, path, limits, { read: readOptional, home: true, ...o });
+    await ensureDelegation(layout);
     const undo = new Undo();
     try {
       for (const g of plan.groups) {

@@ -33,6 +33,8 @@ const known = new Set(
 export type Look = {
   /** The words of a file. */
   words(path: string): readonly string[];
+  /** The scope that systemd is to delegate to us, where it runs. */
+  readonly scope: string | undefined;
   /** May this user make groups in a directory and move processes there? */
   delegated(directory: string): boolean;
 };
@@ -53,12 +55,14 @@ export function findLayout(facts: HostFacts, look: Look): Layout {
   for (const m of facts.mounts) {
     if (m.type === "cgroup") for (const o of m.superOptions) if (known.has(o)) v1[o] ??= m.point;
     if (m.type === "cgroup2" && !v2) {
-      const base = facts.uid === 0 ? "" : delegatedBase(m.point, facts.ownGroups[""] ?? "/", look);
+      const base = facts.uid === 0 ? (look.scope ?? "") : delegatedBase(m.point, facts.ownGroups[""] ?? "/", look);
       v2 = {
         point: m.point,
         base: base ?? "",
         controllers:
-          facts.uid === 0 || base !== undefined ? look.words(`${m.point}${base ?? ""}/cgroup.controllers`) : [],
+          facts.uid === 0 || base !== undefined
+            ? look.words(`${m.point}${facts.uid === 0 ? "" : base}/cgroup.controllers`)
+            : [],
       };
     }
   }

@@ -1,8 +1,10 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { hostFacts } from "../host/facts.ts";
 import { findLayout, type Layout, type Look } from "./layout.ts";
+import { isSystemd, SCOPE_PATH } from "./scope.ts";
 
 export const look: Look = {
+  scope: isSystemd() ? SCOPE_PATH : undefined,
   words(path) {
     try {
       return readFileSync(path, "utf8").trim().split(/\s+/).filter(Boolean);

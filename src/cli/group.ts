@@ -119,7 +119,7 @@ export async function events(v: Values, name: string): Promise<number> {
 
 /** Runs a command in a group of its own, which goes when it ends, or with --in in one that is there. */
 export async function run(v: Values, command: readonly string[]): Promise<number> {
-  const { perform, commandReport, performedFile } = await import("./perform.ts");
+  const { perform, commandReport, delegation, performedFile } = await import("./perform.ts");
   const { rlimits, ...limits } = limitsOf(v);
   const own = parseUlimits("--ulimit", rlimits ?? {});
   const within = v["in"];
@@ -136,6 +136,7 @@ export async function run(v: Values, command: readonly string[]): Promise<number
     plan = planGroups(layout(), path, checkLimits(limits), { read: readOptional, home: true, account: account(v) });
   }
   const child = bareProcess(command, {}, inherited);
+  await delegation(plan);
   const file = performedFile();
   const keys = plan.groups.flatMap((g) => g.reads.map((r) => r.key));
   const report = commandReport(file, keys, { detach: false, explain: true });

@@ -1,7 +1,9 @@
 import { unlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Report } from "../compile/job.ts";
+import { layout } from "../cgroups/look.ts";
+import { isSystemd } from "../cgroups/scope.ts";
+import type { CgroupPlan, Report } from "../compile/job.ts";
 import { randomName } from "../container/names.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
 import { mountOf } from "../host/mountinfo.ts";
@@ -48,6 +50,13 @@ export const commandReport = (
   detach: o.detach,
   explain: o.explain,
 });
+
+/** Before groups are made: where systemd runs, it is asked for a place for them. Loaded only there. */
+export async function delegation(plan: CgroupPlan): Promise<void> {
+  if (plan.groups.length === 0 || !isSystemd()) return;
+  const { ensureDelegation } = await import("../cgroups/systemd.ts");
+  await ensureDelegation(layout());
+}
 
 /** This process becomes the program. Where the runtime cannot do that, the program is its child, and it passes signals on. */
 export async function perform(program: Program, file: string): Promise<number> {

@@ -17,7 +17,7 @@ import { InvalidOptionError } from "../values/errors.ts";
 import type { Values } from "./option-table.ts";
 import { toContainerOptions } from "./options.ts";
 import { complain, print } from "./output.ts";
-import { commandReport, perform, performedFile } from "./perform.ts";
+import { commandReport, delegation, perform, performedFile } from "./perform.ts";
 
 const INHERIT: Stdio = { kind: "inherit" };
 
@@ -63,6 +63,7 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   const { root, name } = p.job;
   if (root.kind === "overlay" && root.keep) mkdirSync(root.keep, { recursive: true, mode: 0o700 });
   if (v["detach"]) mkdirSync(join(places().data, name), { recursive: true, mode: 0o700 });
+  await delegation(p.job.cgroup);
   const file = performedFile();
   return perform(program(p, command, v, o, file), file);
 }

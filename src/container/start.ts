@@ -1,5 +1,7 @@
 import { openSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
+import { layout } from "../cgroups/look.ts";
+import { ensureDelegation } from "../cgroups/systemd.ts";
 import { compile } from "../compile/compile.ts";
 import { pipeName } from "../compile/exec.ts";
 import type { Job, Stdio } from "../compile/job.ts";
@@ -53,6 +55,7 @@ export async function start(
   how: { readonly survive?: boolean; readonly alter?: (p: Program) => Program } = {},
 ): Promise<Started> {
   const l = launcher();
+  if (p.job.cgroup.groups.length) await ensureDelegation(layout());
   const token = l.token();
   const report = { to: "library", token, survive: how.survive === true } as const;
   const compiled = compile(p.spec, p.facts, { ...p.job, stdio, report });

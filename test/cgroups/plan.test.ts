@@ -26,6 +26,7 @@ const facts = (t: string, uid = 0, own = "/"): HostFacts => ({
   kernelFiles: {},
 });
 const sees = (controllers: string, delegated: readonly string[] = []): Look => ({
+  scope: undefined,
   words: () => controllers.split(" ").filter(Boolean),
   delegated: (d) => delegated.includes(d),
 });
@@ -114,6 +115,13 @@ test("an unprivileged user makes groups where they were delegated to it", () => 
   expect(plan(user, { pids: { max: 5 } })[0]?.path).toBe("/sys/fs/cgroup/user/1000/caisson-x/y");
   const stranger = findLayout(facts(v2Text, 1000, "/user/1000/shell"), sees("memory pids"));
   expect(() => plan(stranger, { pids: { max: 5 } })).toThrow("the pids controller");
+});
+
+test("where systemd runs, groups are made in the scope that it delegates", () => {
+  const booted = findLayout(facts(v2Text), { ...sees("cpu memory pids"), scope: "/system.slice/caisson.scope" });
+  const [group] = plan(booted, { pids: { max: 5 } });
+  expect(group?.path).toBe("/sys/fs/cgroup/system.slice/caisson.scope/caisson-x/y");
+  expect(group?.prepare[0]?.path).toBe("/sys/fs/cgroup/system.slice/caisson.scope/cgroup.subtree_control");
 });
 
 test("resources of an OCI spec as limits", () => {

@@ -44,16 +44,42 @@ mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=loose,ro host /l
 mount -t tmpfs -o mode=755 tmpfs /upper; mkdir /upper/diff /upper/work
 mount -t overlay -o lowerdir=/lower,upperdir=/upper/diff,workdir=/upper/work overlay /root
 for d in proc sys dev; do mount --move /\$d /root/\$d; done
-exec switch_root /root /bin/bash $repo/test/vm/inside.sh $repo
+if ! grep -q caisson.init=systemd /root/proc/cmdline; then exec switch_root /root /bin/bash $repo/test/vm/inside.sh $repo; fi
+cat >/root/etc/systemd/system/caisson-test.service <<UNIT
+[Unit]
+DefaultDependencies=no
+Wants=dbus.socket dbus.service
+After=dbus.socket
+[Service]
+ExecStart=/bin/bash $repo/test/vm/systemd.sh $repo
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+UNIT
+echo >/root/etc/machine-id
+exec switch_root /root /lib/systemd/systemd --unit=caisson-test.service
 EOF
 chmod +x "$initramfs/init"
 (cd "$initramfs" && find . | cpio -o -H newc --quiet | gzip -1) >"$cache/initramfs.gz"
 
-log=$(mktemp)
-timeout "${CAISSON_VM_TIMEOUT:-1500}" qemu-system-x86_64 -machine q35 -cpu max -smp 2 -m 3072 -nographic -no-reboot \
-  -kernel "$cache/kernel/boot/vmlinuz-$version" -initrd "$cache/initramfs.gz" \
-  -append "console=ttyS0 quiet panic=-1 systemd.unified_cgroup_hierarchy=1" \
-  -fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=host,mount_tag=host \
-  -nic none </dev/null 2>&1 | tr -d '\r' | tee "$log"
-grep -q '^VM LANE: passed$' "$log" || { rm -f "$log"; echo "the tests in the virtual machine did not pass" >&2; exit 1; }
-rm -f "$log"
+# boot LANE PARAMETERS…: a machine that prints "LANE: passed" at its end.
+boot() {
+  local lane=$1 log
+  shift
+  log=$(mktemp)
+  timeout "${CAISSON_VM_TIMEOUT:-1500}" qemu-system-x86_64 -machine q35 -cpu max -smp 2 -m 3072 -nographic -no-reboot \
+    -kernel "$cache/kernel/boot/vmlinuz-$version" -initrd "$cache/initramfs.gz" \
+    -append "console=ttyS0 quiet panic=-1 systemd.unified_cgroup_hierarchy=1 $*" \
+    -fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=host,mount_tag=host \
+    -nic none </dev/null 2>&1 | tr -d '\r' | tee "$log"
+  grep -q "^$lane: passed$" "$log" || { rm -f "$log"; echo "the tests in the virtual machine did not pass: $lane" >&2; exit 1; }
+  rm -f "$log"
+}
+
+[ "${1:-}" = systemd ] || boot "VM LANE"
+# Where systemd is installed, the same machine with systemd as its first process.
+if [ -x /lib/systemd/systemd ] && [ -x /usr/bin/dbus-daemon ]; then
+  boot "SYSTEMD LANE" caisson.init=systemd systemd.show_status=0
+else
+  echo "skipped: SYSTEMD LANE: systemd and dbus are not installed"
+fi

@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { layout } from "../../src/cgroups/look.ts";
+import { isSystemd } from "../../src/cgroups/scope.ts";
+import { ControlGroup, run, runIn } from "../../src/index.ts";
+import { sh } from "../helpers/command.ts";
+import { isRoot } from "../helpers/machine.ts";
+
+const booted = isRoot && isSystemd() && layout().v2 !== undefined ? test : test.skip;
+const why = isSystemd() ? "" : " (skipped: systemd is not this machine's first process)";
+
+booted(`groups are in a scope that systemd delegates, and which it knows${why}`, async () => {
+  const name = `systemd-${process.pid}`;
+  await using group = await ControlGroup.create(name, { memory: { max: "64M" } });
+  expect(group.directory).toBe(`/sys/fs/cgroup/system.slice/caisson.scope/caisson-${name}`);
+  expect((await group.limits()).memory?.max).toBe(64 * 2 ** 20);
+  const shown = spawnSync("systemctl", ["show", "-p", "Delegate", "-p", "ActiveState", "caisson.scope"]);
+  expect(String(shown.stdout).trim().split("\n").sort()).toEqual(["ActiveState=active", "Delegate=yes"]);
+  expect((await runIn(group, ["cat", "/proc/self/cgroup"])).stdout).toBe(
+    `0::/system.slice/caisson.scope/caisson-${name}\n`,
+  );
+  const own = readFileSync("/proc/self/cgroup", "utf8");
+  expect(own).not.toContain("caisson.scope");
+});
+
+booted(`a container's limits hold there, by the library and by the command${why}`, async () => {
+  expect((await run(["tail", "/dev/zero"], { memory: "24M" })).oomKilled).toBe(true);
+  expect((await sh("run", "--memory", "24M", "--", "tail", "/dev/zero")).code).toBe(137);
+  expect((await sh("group", "run", "--memory", "24M", "--", "tail", "/dev/zero")).code).toBe(137);
+});

@@ -17,7 +17,8 @@ const reads: Readonly<Record<string, Readonly<Record<"v1" | "v2", Group["reads"]
     ],
     v2: [
       { key: "memory.peak", file: "memory.peak" },
-      { key: "memory.events", file: "memory.events" },
+      // Of the group itself: below it other containers may have been killed, which are to say so themselves.
+      { key: "memory.events", file: "memory.events.local" },
     ],
   },
 };

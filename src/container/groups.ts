@@ -26,9 +26,9 @@ const LEAF = "init";
 /** What a delegated container is given is in its group, whose limits are out of its sight. */
 const INNER = "inner";
 
-/** On v1 an out-of-memory kill counts for the group that the process was in, and for none above. */
-const within = (r: { key: string; file: string }) =>
-  r.key === "memory.events" ? { ...r, file: `${INNER}/${r.file}` } : r;
+/** An out-of-memory kill is counted where the process was. */
+const within = (where: string) => (r: { key: string; file: string }) =>
+  r.key === "memory.events" ? { ...r, file: `${where}/${r.file}` } : r;
 
 const available = (layout: Layout, names: readonly string[]) =>
   names.filter((n) => hierarchyOf(layout, controllerOf(n)) !== undefined);
@@ -84,11 +84,10 @@ export function containerGroups(o: ContainerOptions, facts: HostFacts, name: str
   if (!delegated) return { limits, notApplied, plan, mounts: [] };
   const everywhere = hierarchies(layout).filter((h) => !plan.groups.some((g) => g.path === h.top + path));
   const groups = [
-    ...plan.groups.map((g) => ({
-      ...g,
-      inner: INNER,
-      ...(g.unified ? { leaf: LEAF } : { reads: g.reads.map(within) }),
-    })),
+    ...plan.groups.map((g) => {
+      const reads = g.reads.map(within(g.unified ? `${INNER}/${LEAF}` : INNER));
+      return { ...g, reads, inner: INNER, ...(g.unified && { leaf: LEAF }) };
+    }),
     ...everywhere.map((h) => ({
       path: h.top + path,
       parents: [],

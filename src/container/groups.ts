@@ -26,9 +26,17 @@ const LEAF = "init";
 /** What a delegated container is given is in its group, whose limits are out of its sight. */
 const INNER = "inner";
 
-/** An out-of-memory kill is counted where the process was. */
-const within = (where: string) => (r: { key: string; file: string }) =>
-  r.key === "memory.events" ? { ...r, file: `${where}/${r.file}` } : r;
+/**
+ * An out-of-memory kill is counted where the process was: in the leaf, or in the group that it is in, as long as the
+ * container gives its children no memory controller.
+ */
+const within = (leaf: boolean) => (r: { key: string; file: string }) =>
+  r.key !== "memory.events"
+    ? [r]
+    : [
+        { ...r, file: `${INNER}/${r.file}` },
+        ...(leaf ? [{ key: `${r.key}.${LEAF}`, file: `${INNER}/${LEAF}/${r.file}` }] : []),
+      ];
 
 const available = (layout: Layout, names: readonly string[]) =>
   names.filter((n) => hierarchyOf(layout, controllerOf(n)) !== undefined);
@@ -85,7 +93,7 @@ export function containerGroups(o: ContainerOptions, facts: HostFacts, name: str
   const everywhere = hierarchies(layout).filter((h) => !plan.groups.some((g) => g.path === h.top + path));
   const groups = [
     ...plan.groups.map((g) => {
-      const reads = g.reads.map(within(g.unified ? `${INNER}/${LEAF}` : INNER));
+      const reads = g.reads.flatMap(within(g.unified));
       return { ...g, reads, inner: INNER, ...(g.unified && { leaf: LEAF }) };
     }),
     ...everywhere.map((h) => ({

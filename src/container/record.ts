@@ -50,7 +50,7 @@ export function readEnding(view: DataView, fileKeys: readonly string[]): Ending 
     exitCode: code,
     signal: status & WAIT_SIGNAL,
     timedOut: timedOut === 1,
-    oomKilled: keyed(files.get("memory.events") ?? "", "oom_kill") > 0,
+    oomKilled: [...files].some(([key, text]) => key.startsWith("memory.events") && keyed(text, "oom_kill") > 0),
     peakMemory: Number.isFinite(peak) && peak > 0 ? peak : maxRss * KIB,
     cpuTime: (user + system) / 1e6,
     endedAt: number(view, RECORD.endedAt) * 1000 + number(view, RECORD.endedAt + 8) / 1e6,

@@ -25,10 +25,11 @@ export type BareJob = Pick<Job, "stdio" | "timeoutMs" | "cgroup" | "report"> & {
 };
 
 /** The command of a group is born in it, and has all else from the caller. */
-function writeCommand(s: SectionBuilder, process: Process, ready: ReturnType<typeof low>): void {
+function writeCommand(s: SectionBuilder, process: Process, bare: BareJob, ready: ReturnType<typeof low>): void {
   s.call("keep the supervisor's pipe", "dup3", [ready, FD.READY, O.CLOEXEC]);
   closeFrom(s, FD.READY + 1);
-  setRlimits(process, s);
+  // EPERM: the group's were narrowed since they were looked up, and hold already. The library looks again.
+  setRlimits(process, s, bare.report.to === "library" ? ["EPERM"] : undefined);
   s.call(`enter the working directory ${process.cwd}`, "chdir", [process.cwd]);
   s.call("unblock all signals", "rt_sigprocmask", [SIG_SETMASK, buffer("no signals", 8), 0, 8]);
   executeCommand(process, s);
@@ -59,7 +60,7 @@ function writeBare(c: Context, s: SectionBuilder, given: Given, process: Process
   stdio.forEach((fd, n) => {
     if (fd !== undefined) command.call(`make it file descriptor ${n}`, "dup3", [fd, n, 0]);
   });
-  writeCommand(command, process, high(ready));
+  writeCommand(command, process, bare, high(ready));
 
   s.call("close the command's end", "close", [high(ready)]);
   for (const fd of groups.join) s.call("close cgroup.procs", "close", [fd]);

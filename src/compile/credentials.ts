@@ -7,14 +7,16 @@ import { type Context, isNew } from "./context.ts";
 import type { CapabilitySets, Process } from "./spec.ts";
 
 /** prlimit(2): -1 and values too large for the kernel mean no limit. */
-export function setRlimits(process: Process, s: SectionBuilder): void {
+export function setRlimits(process: Process, s: SectionBuilder, ignore?: readonly string[]): void {
   for (const r of process.rlimits ?? []) {
     const value = (n: number | bigint) => (BigInt(n) < 0n ? RLIM_INFINITY : BigInt(n));
     const limit = struct("rlimit", [
       [8, value(r.soft)],
       [8, value(r.hard)],
     ]);
-    s.call(`set ${r.type}`, "prlimit64", [0, rlimitNames.indexOf(r.type as RlimitName), limit, 0]);
+    s.call(`set ${r.type}`, "prlimit64", [0, rlimitNames.indexOf(r.type as RlimitName), limit, 0], {
+      ...(ignore && { ignore }),
+    });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ControlGroup } from "../cgroups/group.ts";
+import { setRlimits } from "../cgroups/rlimits.ts";
 import { compileBare } from "../compile/bare.ts";
 import type { CgroupPlan } from "../compile/job.ts";
 import type { Process } from "../compile/spec.ts";
@@ -34,7 +35,15 @@ export async function spawnIn(
   o: InGroupOptions = {},
 ): Promise<ContainerProcess> {
   const { rlimits, groups } = group.birthplace();
-  return spawnWith({ groups }, bareProcess(command, o, rlimits), o);
+  const child = await spawnWith({ groups }, bareProcess(command, o, rlimits), o);
+  // They may have been changed while it was on its way: it was in the group before it had them.
+  const again = async (pid: number) => {
+    const now = group.birthplace().rlimits;
+    if (JSON.stringify(now) !== JSON.stringify(rlimits)) await setRlimits([pid], now);
+  };
+  // What does not start says so by its end, and a group that is gone has no limits.
+  child.pid.then(again).catch(() => {});
+  return child;
 }
 
 async function spawnWith(cgroup: CgroupPlan, process: Process, o: InGroupOptions): Promise<ContainerProcess> {

@@ -11,6 +11,8 @@ export class ContainerProcess {
   readonly stdin: Writable | undefined;
   readonly stdout: Readable | undefined;
   readonly stderr: Readable | undefined;
+  /** The process as the host sees it, once it is executed. */
+  readonly pid: Promise<number>;
   /** Resolves when it has ended; rejects if it could not start. */
   readonly ended: Promise<Ending>;
   readonly #started: Started;
@@ -21,6 +23,7 @@ export class ContainerProcess {
     this.stdin = started.stdin;
     this.stdout = started.stdout;
     this.stderr = started.stderr;
+    this.pid = started.pid;
     this.ended = started.ended;
   }
 

@@ -6,7 +6,7 @@
  */
 #include "abi.h"
 
-enum { MAGIC = 0x4e535343, VERSION = 1, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 512 };
+enum { MAGIC = 0x4e535343, VERSION = 1, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
 enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, OPS };
 enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, KINDS };
 enum { IGNORE_ALL = 1 };
@@ -320,7 +320,7 @@ static int run(struct program *p, u32 section) {
     case CHECK: /* has a child failed? */
       if (p->slots[FAILED_ERRNO]) return failed(p, section, i, 0);
       continue;
-    case FAIL: r = -value(p, s, 0); break;
+    case FAIL: r = -(value(p, s, 0) + value(p, s, 1)); break;
     case SUPERVISE: supervise(p, s); continue;
     case SERVE: r = serve(value(p, s, 0), value(p, s, 1)); break;
     case EXIT: exit_now(value(p, s, 0));

@@ -39,10 +39,14 @@ if newer dist/index.js src tsconfig.json tsconfig.build.json; then
   chmod +x dist/bin/*.js
   touch dist/index.js
 fi
-if newer dist/caisson src; then
-  echo "caisson: compiling the command" >&2
-  "$bin/bun" build --compile --minify --bytecode src/bin/caisson.ts --outfile dist/caisson.new >/dev/null
-  mv dist/caisson.new dist/caisson
-fi
+compiled() { # compiled NAME: the command, with the executor in it
+  if ! newer "dist/$1" src native; then return; fi
+  echo "caisson: compiling dist/$1" >&2
+  "$bin/bun" build --compile --minify --bytecode "src/bin/$1.ts" --outfile "dist/$1.new" \
+    --define "CAISSON_EXECUTOR=\"$(base64 -w0 "dist/native/executor-$(uname -m)")\"" >/dev/null
+  mv "dist/$1.new" "dist/$1"
+}
+compiled caisson
+compiled caisson-oci
 # The bootstrap script compares its time with that of the last change of the checkout.
-touch dist/caisson
+touch dist/caisson dist/caisson-oci

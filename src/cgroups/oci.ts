@@ -20,10 +20,13 @@ export function weightOfOciShares(shares: number): number {
   return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34));
 }
 
-/** Given sums of memory and swap become swap alone; without one there is none beyond the memory limit. */
-function memory(m: NonNullable<Resources["memory"]>): CheckedLimits["memory"] {
+/**
+ * Given sums of memory and swap become swap alone. Without one there is none beyond the memory limit, unless an engine
+ * says what it means (`exact`): then what is not said is left as it is.
+ */
+function memory(m: NonNullable<Resources["memory"]>, exact: boolean): CheckedLimits["memory"] {
   const { limit: max, reservation, swap, disableOOMKiller } = m;
-  const sum = swap ?? max;
+  const sum = swap ?? (exact ? undefined : max);
   if (swap !== undefined && swap >= 0 && (max === undefined || max < 0 || swap < max))
     throw new InvalidOptionError(
       "linux.resources.memory.swap",
@@ -66,36 +69,38 @@ function io(b: NonNullable<Resources["blockIO"]>): IoLimits {
   return { ...(b.weight && { weight: ioWeight(b.weight) }), ...(Object.keys(devices).length && { devices }) };
 }
 
+const isEmpty = (o: object) => Object.keys(o).length === 0;
+const ALL_ACCESS = "rwm";
+
 function devices(list: NonNullable<Resources["devices"]>): CheckedLimits["devices"] {
   let fallback: "allow" | "deny" = "allow";
   let rules: DeviceRule[] = [];
   for (const d of list) {
-    const all = (d.type === undefined || d.type === "a") && d.major === undefined && d.minor === undefined;
-    if (all) {
+    const access = d.access || "rwm";
+    const numbers = {
+      ...(d.major !== undefined && d.major >= 0 && { major: d.major }),
+      ...(d.minor !== undefined && d.minor >= 0 && { minor: d.minor }),
+    };
+    const everyKind = d.type === undefined || d.type === "a";
+    if (everyKind && isEmpty(numbers) && access.length === ALL_ACCESS.length) {
       fallback = d.allow ? "allow" : "deny";
       rules = [];
+      // To the kernel "a" is everything, whatever numbers follow it.
     } else
-      rules.push({
-        allow: d.allow,
-        type: d.type === "b" || d.type === "c" ? d.type : "a",
-        access: d.access ?? "rwm",
-        ...(d.major !== undefined && d.major >= 0 && { major: d.major }),
-        ...(d.minor !== undefined && d.minor >= 0 && { minor: d.minor }),
-      });
+      for (const type of everyKind ? (["b", "c"] as const) : [d.type as "b" | "c"])
+        rules.push({ allow: d.allow, type, access, ...numbers });
   }
   return { default: fallback, rules };
 }
 
-const isEmpty = (o: object) => Object.keys(o).length === 0;
-
 /** The resources of an OCI spec as limits. Source: config-linux.md "Control groups". */
-export function limitsOfResources(r: Resources): CheckedLimits {
+export function limitsOfResources(r: Resources, o: { readonly exact?: boolean } = {}): CheckedLimits {
   const cpuset = r.cpu && {
     ...(r.cpu.cpus && { cpus: r.cpu.cpus }),
     ...(r.cpu.mems && { mems: r.cpu.mems }),
   };
   const all = {
-    memory: r.memory && memory(r.memory),
+    memory: r.memory && memory(r.memory, o.exact === true),
     cpu: r.cpu && cpu(r.cpu),
     cpuset,
     pids: r.pids?.limit ? { max: limit(r.pids.limit) } : undefined,

@@ -5,6 +5,7 @@ import { layout } from "../cgroups/look.ts";
 import { groupPath } from "../cgroups/names.ts";
 import { compileExec } from "../compile/exec.ts";
 import { groupsToEnter } from "../container/groups.ts";
+import { perform, performedFile } from "../container/perform.ts";
 import {
   findContainer,
   findExact,
@@ -22,7 +23,7 @@ import { InvalidOptionError, NameError, UnsupportedError } from "../values/error
 import { parseDuration } from "../values/units.ts";
 import type { Values } from "./option-table.ts";
 import { ago, print, table } from "./output.ts";
-import { commandReport, perform, performedFile } from "./perform.ts";
+import { commandReport } from "./perform.ts";
 
 const POLL_MS = 10;
 

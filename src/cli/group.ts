@@ -119,7 +119,10 @@ export async function events(v: Values, name: string): Promise<number> {
 
 /** Runs a command in a group of its own, which goes when it ends, or with --in in one that is there. */
 export async function run(v: Values, command: readonly string[]): Promise<number> {
-  const { perform, commandReport, delegation, performedFile } = await import("./perform.ts");
+  const [{ commandReport, delegation }, { perform, performedFile }] = await Promise.all([
+    import("./perform.ts"),
+    import("../container/perform.ts"),
+  ]);
   const { rlimits, ...limits } = limitsOf(v);
   const own = parseUlimits("--ulimit", rlimits ?? {});
   const within = v["in"];

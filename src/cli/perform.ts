@@ -1,35 +1,12 @@
-import { unlinkSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { layout } from "../cgroups/look.ts";
 import { isSystemd } from "../cgroups/scope.ts";
 import type { CgroupPlan, Report } from "../compile/job.ts";
-import { randomName } from "../container/names.ts";
-import { type HostFacts, hostFacts } from "../host/facts.ts";
-import { mountOf } from "../host/mountinfo.ts";
-import { ensureDirectory, places } from "../host/places.ts";
-import { encode } from "../program/encode.ts";
-import { executor } from "../program/executor.ts";
-import { link } from "../program/link.ts";
-import type { Program } from "../program/types.ts";
-import { UnsupportedError } from "../values/errors.ts";
-
-/** Linked programs are executed from where files may be: /run is mounted noexec on many machines. */
-function executableDirectory(facts: HostFacts): string {
-  const { state, data } = places();
-  for (const directory of ["/dev/shm", state, data])
-    if (!mountOf(facts.mounts, directory)?.options.includes("noexec"))
-      return directory === "/dev/shm" ? directory : ensureDirectory(directory);
-  throw new UnsupportedError("running a program", `no place for it: ${state} and ${data} are mounted noexec`);
-}
-
-/** A name for the file to be performed; its program names it too, to remove it first thing. */
-export const performedFile = (): string => join(executableDirectory(hostFacts()), `caisson-${randomName()}`);
+import { isCompiled } from "../container/perform.ts";
 
 /** This command line, as the words to execute it with. */
 function ownWords(): string[] {
-  const compiled = process.versions["bun"] !== undefined && !/^bun/.test(basename(process.execPath));
-  return compiled
+  return isCompiled()
     ? [process.execPath]
     : [process.execPath, fileURLToPath(new URL("../bin/caisson.js", import.meta.url))];
 }
@@ -56,29 +33,4 @@ export async function delegation(plan: CgroupPlan): Promise<void> {
   if (plan.groups.length === 0 || !isSystemd()) return;
   const { ensureDelegation } = await import("../cgroups/systemd.ts");
   await ensureDelegation(layout());
-}
-
-/** This process becomes the program. Where the runtime cannot do that, the program is its child, and it passes signals on. */
-export async function perform(program: Program, file: string): Promise<number> {
-  writeFileSync(file, link(executor().bytes, encode(program)), { mode: 0o700, flag: "wx" });
-  const execve = (process as { execve?(file: string, args: string[], env: Record<string, string>): never }).execve;
-  if (execve) {
-    try {
-      execve.call(process, file, ["caisson"], {});
-    } catch (e) {
-      unlinkSync(file);
-      throw e;
-    }
-  }
-  const { spawn } = await import("node:child_process");
-  return new Promise((resolve, reject) => {
-    const child = spawn(file, [], { stdio: "inherit", env: {}, argv0: "caisson" });
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const)
-      process.on(signal, () => child.kill(signal));
-    child.on("error", (e) => {
-      unlinkSync(file);
-      reject(e);
-    });
-    child.on("exit", (code) => resolve(code ?? 125));
-  });
 }

@@ -5,6 +5,7 @@ import type { Job, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { notedState } from "../container/noted.ts";
 import type { ContainerOptions } from "../container/options.ts";
+import { perform, performedFile } from "../container/perform.ts";
 import { type Prepared, prepare } from "../container/prepare.ts";
 import { fileKeys, sweep } from "../container/state.ts";
 import { places } from "../host/places.ts";
@@ -17,7 +18,7 @@ import { InvalidOptionError } from "../values/errors.ts";
 import type { Values } from "./option-table.ts";
 import { toContainerOptions } from "./options.ts";
 import { complain, print } from "./output.ts";
-import { commandReport, delegation, perform, performedFile } from "./perform.ts";
+import { commandReport, delegation } from "./perform.ts";
 
 const INHERIT: Stdio = { kind: "inherit" };
 
@@ -91,6 +92,6 @@ export function compileToFile(v: Values, command: readonly string[]): number {
   if (typeof output !== "string") throw new InvalidOptionError("--output", "", "given: the file to write");
   const p = prepare(toContainerOptions(v), command);
   const made = compile(p.spec, p.facts, { ...p.job, stdio: [INHERIT, INHERIT, INHERIT], report: { to: "nobody" } });
-  writeFileSync(output, link(executor().bytes, encode(made)), { mode: 0o755 });
+  writeFileSync(output, link(executor(), encode(made)), { mode: 0o755 });
   return 0;
 }

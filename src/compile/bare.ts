@@ -1,5 +1,5 @@
 import type { HostFacts } from "../host/facts.ts";
-import { CLONE, O, PR, SIG_SETMASK } from "../kernel/flags.ts";
+import { CLONE, O, PR } from "../kernel/flags.ts";
 import { CLONE_ARGS_CGROUP, cloneArgs, ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
@@ -11,7 +11,7 @@ import { closeFrom, FD } from "./descriptors.ts";
 import { launcherPipes, openOwnFile } from "./exec.ts";
 import type { Job } from "./job.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
-import { JOB_CONTROL, takeSignals, takeSignalsToPassOn } from "./signals.ts";
+import { JOB_CONTROL, resetSignals, takeSignals, takeSignalsToPassOn } from "./signals.ts";
 import type { Process } from "./spec.ts";
 import { arrangeStdio, type Given } from "./stdio.ts";
 import { endWithLauncher } from "./supervisor.ts";
@@ -31,7 +31,7 @@ function writeCommand(s: SectionBuilder, process: Process, bare: BareJob, ready:
   // EPERM: the group's were narrowed since they were looked up, and hold already. The library looks again.
   setRlimits(process, s, bare.report.to === "library" ? ["EPERM"] : undefined);
   s.call(`enter the working directory ${process.cwd}`, "chdir", [process.cwd]);
-  s.call("unblock all signals", "rt_sigprocmask", [SIG_SETMASK, buffer("no signals", 8), 0, 8]);
+  resetSignals(s);
   executeCommand(process, s);
 }
 

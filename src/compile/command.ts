@@ -1,5 +1,7 @@
 import { errno } from "../kernel/errno.ts";
+import { AT_FDCWD } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
+import type { Slot } from "../program/types.ts";
 import { stringArray } from "../program/values.ts";
 import type { Process } from "./spec.ts";
 
@@ -12,6 +14,35 @@ const EACCES = errno("EACCES");
 /** The label of the step which becomes the command; what fails there is 126 or 127, all before it 125. */
 export const EXEC_LABEL = "execute ";
 
+const pathOf = (process: Process) => process.env?.find((e) => e.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
+const candidates = (process: Process, file: string) =>
+  file.includes("/")
+    ? [file]
+    : pathOf(process)
+        .split(":")
+        .map((directory) => `${directory || "."}/${file}`);
+
+const X_OK = 1;
+const ENOTDIR = errno("ENOTDIR");
+
+/** Says that there is nothing to execute while whoever asked for it still listens. A filter may forbid the question. */
+export function probeCommand(process: Process, s: SectionBuilder): void {
+  const [file = ""] = process.args;
+  const label = `${EXEC_LABEL}${file}`;
+  const slots: Slot[] = [];
+  const probe = ([path, ...others]: readonly string[]): void => {
+    if (path === undefined) {
+      for (const slot of slots) s.skipIf(slot, "!=", -EACCES, () => s.fail(label, EACCES));
+      for (const code of [ENOENT, ENOTDIR]) s.skipIf(slots.at(-1) ?? 0, "!=", -code, () => s.fail(label, ENOENT));
+      return;
+    }
+    const found = s.get(`look for ${path}`, "faccessat", [AT_FDCWD, path, X_OK], { ignore: "all" });
+    slots.push(found);
+    s.skipIf(found, "==", 0, () => probe(others));
+  };
+  probe(candidates(process, file));
+}
+
 /** execve(2) of the command, looked for in PATH as a shell does: a file that can't be executed is only told of last. */
 export function executeCommand(process: Process, s: SectionBuilder): void {
   const [file = ""] = process.args;
@@ -22,12 +53,9 @@ export function executeCommand(process: Process, s: SectionBuilder): void {
     s.call(label, "execve", [file, argv, envp]);
     return;
   }
-  const path = process.env?.find((e) => e.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
-  const tried = path
-    .split(":")
-    .map((directory) =>
-      s.get(label, "execve", [`${directory || "."}/${file}`, argv, envp], { ignore: ["ENOENT", "ENOTDIR", "EACCES"] }),
-    );
+  const tried = candidates(process, file).map((path) =>
+    s.get(label, "execve", [path, argv, envp], { ignore: ["ENOENT", "ENOTDIR", "EACCES"] }),
+  );
   for (const slot of tried) s.skipIf(slot, "!=", -EACCES, () => s.fail(label, EACCES));
   s.fail(label, ENOENT);
 }

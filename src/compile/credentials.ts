@@ -9,7 +9,7 @@ import type { CapabilitySets, Process } from "./spec.ts";
 /** prlimit(2): -1 and values too large for the kernel mean no limit. */
 export function setRlimits(process: Process, s: SectionBuilder, ignore?: readonly string[]): void {
   for (const r of process.rlimits ?? []) {
-    const value = (n: number | bigint) => (BigInt(n) < 0n ? RLIM_INFINITY : BigInt(n));
+    const value = (n: number | bigint) => (BigInt(n) < 0n || BigInt(n) > RLIM_INFINITY ? RLIM_INFINITY : BigInt(n));
     const limit = struct("rlimit", [
       [8, value(r.soft)],
       [8, value(r.hard)],
@@ -47,7 +47,9 @@ function setCapabilities(sets: CapabilitySets, s: SectionBuilder): void {
   );
   s.call("set the capabilities", "capset", [header, data]);
   s.call("clear the ambient capabilities", "prctl", [PR.CAP_AMBIENT, PR_CAP_AMBIENT.CLEAR_ALL, 0, 0, 0]);
-  for (const name of sets.ambient ?? [])
+  // Those that are not both permitted and inheritable the kernel refuses; engines list them all the same.
+  const possible = sets.ambient?.filter((n) => sets.permitted?.includes(n) && sets.inheritable?.includes(n));
+  for (const name of possible ?? [])
     s.call(`raise ambient ${name}`, "prctl", [PR.CAP_AMBIENT, PR_CAP_AMBIENT.RAISE, capabilityNumber(name) ?? 0, 0, 0]);
 }
 

@@ -1,8 +1,9 @@
 import { AT_FDCWD, makedev, O, S_IF } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
-import { type Context, isNew, openInRoot } from "./context.ts";
-import { attach, cloneTree, mountPoint } from "./mounts.ts";
+import { type Context, namespaceOf, openInRoot } from "./context.ts";
+import { mountOptions } from "./mount-options.ts";
+import { attach, cloneTree, isMounted, mountPoint } from "./mounts.ts";
 import type { Device } from "./spec.ts";
 
 /** The devices that every container has (OCI config-linux.md "Default Devices"). */
@@ -27,14 +28,18 @@ const links = [
 const formats: Record<Device["type"], number> = { c: S_IF.CHR, u: S_IF.CHR, b: S_IF.BLK, p: S_IF.FIFO };
 
 /** In a user namespace mknod(2) of a device is refused: there the host's own nodes are bound. */
-const bindsNodes = (c: Context) => isNew(c.spec, "user") || c.facts.uid !== 0;
+const bindsNodes = (c: Context) =>
+  namespaceOf(c.spec, "user") !== undefined || c.facts.uid !== 0 || c.facts.userNamespace === true;
 
 const allDevices = (c: Context): readonly Device[] => {
   const own = c.spec.linux?.devices ?? [];
   return [...defaultDevices.filter((d) => !own.some((o) => o.path === d.path)), ...own];
 };
 
-const hasDev = (c: Context) => c.spec.mounts?.some((m) => m.destination === "/dev" && m.type === "tmpfs") ?? false;
+/** A /dev that is the host's, or somebody else's, is left as it is. */
+const hasDev = (c: Context) => !c.spec.mounts?.some((m) => m.destination === "/dev" && mountOptions(m).bind);
+/** In a /dev of the root filesystem itself nodes may be already. */
+const mayBeThere = (c: Context) => (isMounted(c.spec, "/dev") ? {} : { ignore: ["EEXIST"] });
 
 /** Opens the host's nodes while they can still be reached. */
 export function openDevices(c: Context, s: SectionBuilder): ReadonlyMap<Device, Slot> {
@@ -49,7 +54,9 @@ export function openDevices(c: Context, s: SectionBuilder): ReadonlyMap<Device, 
 
 export function addDevices(c: Context, s: SectionBuilder, root: Slot, nodes: ReadonlyMap<Device, Slot>): void {
   if (!hasDev(c)) return;
-  const dev = openInRoot(s, root, "/dev", O.PATH | O.DIRECTORY);
+  const dev = isMounted(c.spec, "/dev")
+    ? openInRoot(s, root, "/dev", O.PATH | O.DIRECTORY)
+    : mountPoint(s, root, "/dev", true);
   for (const device of allDevices(c)) {
     const node = nodes.get(device);
     if (node !== undefined) {
@@ -64,7 +71,7 @@ export function addDevices(c: Context, s: SectionBuilder, root: Slot, nodes: Rea
     const parent = direct ? dev : mountPoint(s, root, device.path.slice(0, -name.length - 1), true);
     const number = makedev(device.major ?? 0, device.minor ?? 0);
     const mode = formats[device.type] | (device.fileMode ?? 0o666);
-    s.call(`make ${device.path}`, "mknodat", [parent, name, mode, number]);
+    s.call(`make ${device.path}`, "mknodat", [parent, name, mode, number], mayBeThere(c));
     if (device.uid || device.gid)
       s.call(`owner of ${device.path}`, "fchownat", [parent, name, device.uid ?? 0, device.gid ?? 0, 0]);
     if (!direct) s.call(`close the parent of ${device.path}`, "close", [parent]);

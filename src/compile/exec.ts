@@ -55,7 +55,7 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   }
   if (terminal) {
     const root = command.get("open the container's root", "openat", [AT_FDCWD, "/", O.PATH | O.CLOEXEC, 0]);
-    openTerminal(c, command, root, terminal, false);
+    openTerminal(c, command, root, high(terminal), false);
   }
   stdio.forEach((fd, n) => {
     if (fd !== undefined && !terminal) command.call(`make it file descriptor ${n}`, "dup3", [fd, n, 0]);

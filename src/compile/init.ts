@@ -1,20 +1,22 @@
-import { AT_FDCWD, CLONE, KEYCTL_JOIN_SESSION_KEYRING, O, PR, SIG_SETMASK } from "../kernel/flags.ts";
+import { AT_FDCWD, CLONE, KEYCTL_JOIN_SESSION_KEYRING, O, PR } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { buffer, high, low } from "../program/values.ts";
 import { enterGroups } from "./cgroup.ts";
 import { executeCommand } from "./command.ts";
-import { type Context, isNew, openInRoot, writeText } from "./context.ts";
+import { type Context, isNew, namespaceOf, openInRoot, writeText } from "./context.ts";
 import { setRlimits, takeIdentity } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { addDevices, openDevices } from "./devices.ts";
 import { maskedPaths, readonlyPaths } from "./masks.ts";
-import { addMount, openSources } from "./mounts.ts";
+import { addMount, isMounted, openSources, sealMounts } from "./mounts.ts";
 import { joinNamespaces } from "./namespaces.ts";
 import { loopbackUp } from "./network.ts";
-import { enterRoot, sealRoot, separateMounts } from "./rootfs.ts";
+import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
+import { assembleRoot, changeRoot, enterDirectory, sealRoot, separateMounts } from "./rootfs.ts";
 import { loadSeccomp } from "./seccomp.ts";
-import { takeAllSignals } from "./signals.ts";
+import { resetSignals, takeAllSignals } from "./signals.ts";
+import type { Mount, Process } from "./spec.ts";
 import { setSysctls } from "./sysctl.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -29,6 +31,22 @@ export type Inherited = {
   readonly terminal: Slot | undefined;
   readonly stdio: readonly (number | undefined)[];
   readonly warm: boolean;
+  /** Bind mounts whose ids are mapped: made outside, where there is the right to. */
+  readonly idMounts?: ReadonlyMap<Mount, Slot>;
+  readonly stages?: Stages;
+};
+
+/** What an engine's container does besides: it waits for hooks, and for its start. */
+export type Stages = {
+  /** The namespaces are made, the host's files are still in sight. */
+  named(s: SectionBuilder): void;
+  /** All is mounted; the root is not changed yet. */
+  mounted(s: SectionBuilder): void;
+  /** Hands the master side of the terminal to whoever is to have it. */
+  readonly terminal?: (s: SectionBuilder, root: Slot) => void;
+  /** Keeps what is still needed, and closes the rest. */
+  descriptors(s: SectionBuilder): void;
+  finish(s: SectionBuilder): void;
 };
 
 /** The container's first process, from its birth to its command. The order is the reason for most of what works. */
@@ -37,42 +55,60 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
   s.call("leave the caller's session", "setsid", [], { ignore: ["EPERM"] });
   enterGroups(s, i.groups);
   if (i.mapped) awaitIdMaps(s, i.mapped);
-  joinNamespaces(c, s, false);
+  if (!i.stages) joinNamespaces(c, s, false);
   if (isNew(c.spec, "cgroup")) s.call("make the cgroup namespace", "unshare", [CLONE.NEWCGROUP]);
   if (i.leaf !== undefined) enterGroups(s, [i.leaf]);
   setNames(c, s);
   loopbackUp(c, s);
   s.call("clear the umask", "umask", [0]);
-  if (isNew(c.spec, "mount")) {
-    separateMounts(c, s);
-    const sources = openSources(c, s);
-    const nodes = openDevices(c, s);
-    const root = enterRoot(c, s);
-    for (const mount of c.spec.mounts ?? []) {
-      addMount(c, s, root, mount, sources.get(mount));
-      if (mount.destination === "/dev") addDevices(c, s, root, nodes);
-    }
-    setSysctls(c, s, root);
-    if (i.terminal) openTerminal(c, s, root, i.terminal);
-    readonlyPaths(c, s, root);
-    maskedPaths(c, s, root);
-    sealRoot(c, s, root);
-  }
+  i.stages?.named(s);
+  if (namespaceOf(c.spec, "mount")) mountAll(c, s, i);
+  else if (c.spec.root) enterDirectory(c, s);
   i.stdio.forEach((fd, n) => {
     if (fd !== undefined && !i.terminal) s.call(`make it file descriptor ${n}`, "dup3", [fd, n, 0]);
   });
+  if (i.stages) i.stages.descriptors(s);
+  else keepDescriptors(s, i);
+  adjustOom(c, s);
+  setPersonality(c.spec, s);
+  setMemoryPolicy(c.spec, s);
+  if (!c.job.sharedKeyring)
+    s.call("have a session keyring of its own", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0], {
+      ignore: ["ENOSYS", "EPERM", "EDQUOT"],
+    });
+  if (i.stages) i.stages.finish(s);
+  else if (payload) beInit(c, s, payload);
+  else if (c.job.idle) beIdle(s);
+  else writePayload(c, s);
+}
+
+function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
+  if (isNew(c.spec, "mount")) separateMounts(c, s);
+  const sources = openSources(c, s, i.idMounts);
+  const nodes = openDevices(c, s);
+  const root = assembleRoot(c, s);
+  for (const mount of c.spec.mounts ?? []) {
+    addMount(c, s, root, mount, sources.get(mount));
+    if (mount.destination === "/dev") addDevices(c, s, root, nodes);
+  }
+  if (!isMounted(c.spec, "/dev")) addDevices(c, s, root, nodes);
+  sealMounts(c, s, root);
+  i.stages?.mounted(s);
+  changeRoot(c, s, root);
+  setSysctls(c, s, root);
+  if (i.terminal) openTerminal(c, s, root, high(i.terminal));
+  i.stages?.terminal?.(s, root);
+  readonlyPaths(c, s, root);
+  maskedPaths(c, s, root);
+  sealRoot(c, s, root);
+}
+
+function keepDescriptors(s: SectionBuilder, i: Inherited): void {
   s.call("keep the supervisor's pipe", "dup3", [high(i.ready), FD.READY, O.CLOEXEC]);
   if (i.warm)
     for (const n of [0, 1]) s.call("keep the pipes of what comes", "dup3", [FD.WAITING + n, FD.WARM + n, O.CLOEXEC]);
   // Before the first path of the command is looked up: no descriptor of the host's may be there to go through.
   closeFrom(s, i.warm ? FD.WARM + 2 : FD.READY + 1);
-  adjustOom(c, s);
-  s.call("have a session keyring of its own", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0], {
-    ignore: ["ENOSYS", "EPERM", "EDQUOT"],
-  });
-  if (payload) beInit(c, s, payload);
-  else if (c.job.idle) beIdle(s);
-  else writePayload(c, s);
 }
 
 /** The supervisor maps ids from outside, and says so with a byte. */
@@ -104,7 +140,7 @@ function adjustOom(c: Context, s: SectionBuilder): void {
   s.call("close the top", "close", [root]);
 }
 
-const lastRights = (s: SectionBuilder) =>
+export const lastRights = (s: SectionBuilder) =>
   // Until the next exec no process of the container may trace this one or open its /proc files (prctl(2)).
   s.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
 
@@ -143,20 +179,30 @@ export function writePayload(c: Context, s: SectionBuilder): void {
 export function finishProcess(c: Context, s: SectionBuilder): void {
   const { process } = c.spec;
   if (!process) return;
+  becomeUser(c, process, s);
+  s.call("still end when the supervisor does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  execute(c, process, s);
+}
+
+/** Up to where a filter may forbid what is still to come. */
+export function becomeUser(c: Context, process: Process, s: SectionBuilder): void {
   setRlimits(process, s);
-  const noNewPrivileges = process.noNewPrivileges === true;
+  setScheduling(process, s);
   // Without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before that is given up.
-  if (!noNewPrivileges) loadSeccomp(c, s);
+  if (!process.noNewPrivileges) loadSeccomp(c, s);
   takeIdentity(c, process, s);
   // As the user of the command, so that a directory which it may not enter is refused.
   s.call(`enter the working directory ${process.cwd}`, "chdir", [process.cwd]);
   s.call("set the umask", "umask", [process.user.umask ?? 0o022]);
-  if (noNewPrivileges) {
+}
+
+export function execute(c: Context, process: Process, s: SectionBuilder, listening = false): void {
+  takeLabels(process, s);
+  if (process.noNewPrivileges) {
     s.call("never gain privileges again", "prctl", [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
-    loadSeccomp(c, s);
+    if (!listening) loadSeccomp(c, s);
   }
   lastRights(s);
-  const none = buffer("no signals", 8);
-  s.call("unblock all signals", "rt_sigprocmask", [SIG_SETMASK, none, 0, 8]);
+  resetSignals(s);
   executeCommand(process, s);
 }

@@ -24,6 +24,12 @@ export type Job = {
   /** No command: the first process waits and reaps until it is told to end. */
   readonly idle: boolean;
   readonly timeoutMs: number;
+  /** The root is changed without pivot_root(2). */
+  readonly noPivot?: boolean;
+  /** What a tmpfs with `tmpcopyup` begins with, by its destination. */
+  readonly copyUp?: Readonly<Record<string, readonly CopiedEntry[]>>;
+  /** The container has the caller's session keyring. */
+  readonly sharedKeyring?: boolean;
   readonly state?: StatePlan;
   readonly cgroup: CgroupPlan;
   readonly report: Report;
@@ -35,6 +41,14 @@ export type Job = {
 export type RootEntry =
   | { readonly name: string; readonly kind: "directory" | "mounts" | "empty" }
   | { readonly name: string; readonly kind: "link"; readonly target: string };
+
+/** A file of the root filesystem that is copied: parents come before what is in them. */
+export type CopiedEntry = {
+  readonly path: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+} & ({ readonly kind: "directory" | "file" } | { readonly kind: "link"; readonly target: string });
 
 export type Stdio =
   | { readonly kind: "inherit" }
@@ -100,5 +114,7 @@ export type Report =
       /** Whether an end by a signal is worth a line. */
       readonly explain: boolean;
     }
+  /** A command of the OCI runtime: it becomes `after` to say what failed; `fd` is where the record is then. */
+  | { readonly to: "runtime"; readonly after: readonly string[]; readonly fd: number }
   /** A file by itself (caisson compile): the step and errno as an exit status only. */
   | { readonly to: "nobody" };

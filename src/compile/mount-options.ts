@@ -10,6 +10,12 @@ export type MountOptions = {
   readonly bind: boolean;
   readonly recursive: boolean;
   readonly propagation: number;
+  /** Changes what is mounted there already. */
+  readonly remount: boolean;
+  /** Ids are shown through a user namespace of the mount's own. mount_setattr(2) "ID-mapped mounts". */
+  readonly idmap: "no" | "mount" | "tree";
+  /** A new tmpfs begins with what the root filesystem has at its place. */
+  readonly copyUp: boolean;
   /** The words that the file system itself takes. */
   readonly data: readonly string[];
 };
@@ -43,20 +49,22 @@ const propagations: Record<string, number> = {
 };
 const ignored = new Set([
   "defaults",
-  "async",
-  "sync",
-  "dirsync",
-  "mand",
-  "nomand",
-  "lazytime",
-  "nolazytime",
   "silent",
   "loud",
+  "nomand",
+  "async",
+  "nolazytime",
+  "iversion",
+  "noiversion",
+  "auto",
 ]);
+/** Of a file system, not of a mount: a bind mount cannot change them. */
+const ofFilesystem = new Set(["sync", "dirsync", "lazytime", "mand"]);
 
 export function mountOptions(mount: Mount): MountOptions {
   let [set, clear, recursiveSet, recursiveClear, propagation] = [0, 0, 0, 0, 0];
   let [bind, recursive] = [mount.type === "bind", false];
+  let [remount, copyUp, idmap]: [boolean, boolean, MountOptions["idmap"]] = [false, false, "no"];
   const data: string[] = [];
   for (const word of mount.options ?? []) {
     const plain = attributes[word];
@@ -64,6 +72,10 @@ export function mountOptions(mount: Mount): MountOptions {
     const spread = propagations[word] ?? (word.startsWith("r") ? propagations[word.slice(1)] : undefined);
     if (word === "bind") bind = true;
     else if (word === "rbind") [bind, recursive] = [true, true];
+    else if (word === "remount") remount = true;
+    else if (word === "tmpcopyup") copyUp = true;
+    else if (word === "idmap") idmap = "mount";
+    else if (word === "ridmap") idmap = "tree";
     else if (plain) {
       set = (set & ~plain[1]) | plain[0];
       clear = (clear & ~plain[0]) | plain[1];
@@ -73,5 +85,9 @@ export function mountOptions(mount: Mount): MountOptions {
     } else if (spread !== undefined) propagation = spread | (propagations[word] ? 0 : MS.REC);
     else if (!ignored.has(word)) data.push(word);
   }
-  return { set, clear, recursiveSet, recursiveClear, bind, recursive, propagation, data };
+  if (idmap === "no" && (mount.uidMappings?.length || mount.gidMappings?.length)) idmap = "mount";
+  return {
+    ...{ set, clear, recursiveSet, recursiveClear, bind, recursive, propagation, remount, copyUp, idmap },
+    data: bind ? data.filter((word) => !ofFilesystem.has(word)) : data,
+  };
 }

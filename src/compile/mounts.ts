@@ -4,6 +4,7 @@ import {
   FSCONFIG,
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
+  MOUNT_ATTR,
   MOVE_MOUNT,
   MS,
   O,
@@ -14,8 +15,9 @@ import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { type Loose, struct } from "../program/values.ts";
 import { type Context, openHow, openInRoot } from "./context.ts";
+import { copyUp } from "./copy-up.ts";
 import { type MountOptions, mountOptions } from "./mount-options.ts";
-import type { Mount } from "./spec.ts";
+import type { Mount, Spec } from "./spec.ts";
 
 /** A new file system, not attached anywhere yet: fsopen(2), fsconfig(2), fsmount(2). */
 export function newFilesystem(
@@ -47,7 +49,7 @@ export function setAttributes(
   s: SectionBuilder,
   label: string,
   mount: Loose,
-  a: { set?: number; clear?: number; propagation?: number; recursive?: boolean },
+  a: { set?: number; clear?: number; propagation?: number; recursive?: boolean; users?: Slot },
 ): void {
   const attr = struct("mount_attr", [
     [8, a.set ?? 0],
@@ -55,6 +57,7 @@ export function setAttributes(
     [8, a.propagation ?? 0],
     [8, 0],
   ]);
+  if (a.users) s.store(a.users, attr, 24, 8);
   const flags = AT.EMPTY_PATH | (a.recursive ? AT.RECURSIVE : 0);
   s.call(label, "mount_setattr", [mount, "", flags, attr, attr.bytes.length]);
 }
@@ -76,13 +79,10 @@ export function mountPoint(s: SectionBuilder, root: Loose, path: string, directo
   });
   s.skipIf(point, ">", -1, () => {
     const parts = path.split("/").filter(Boolean);
+    const parent = s.program.shared("a parent");
     for (let i = 0; i < parts.length; i++) {
-      const parent = s.get(`open /${parts.slice(0, i).join("/")} in the container`, "openat2", [
-        root,
-        `/${parts.slice(0, i).join("/")}`,
-        how,
-        how.bytes.length,
-      ]);
+      const above = `/${parts.slice(0, i).join("/")}`;
+      s.call(`open ${above} in the container`, "openat2", [root, above, how, how.bytes.length], { result: parent });
       const last = i === parts.length - 1;
       const name = parts[i] as string;
       if (!last || directory)
@@ -101,11 +101,16 @@ const isKernelView = (mount: Mount) => mount.type === "proc" || mount.type === "
  * Sources are opened while the host's root is still there; what is opened is attached once it is gone. So are proc and
  * sysfs: in a user namespace the kernel makes them only as long as others of their kind can be seen.
  */
-export function openSources(c: Context, s: SectionBuilder): ReadonlyMap<Mount, Slot> {
-  const sources = new Map<Mount, Slot>();
+export function openSources(
+  c: Context,
+  s: SectionBuilder,
+  ready: ReadonlyMap<Mount, Slot> = new Map(),
+): ReadonlyMap<Mount, Slot> {
+  const sources = new Map<Mount, Slot>(ready);
   for (const mount of c.spec.mounts ?? []) {
     const o = mountOptions(mount);
-    if (isKernelView(mount)) sources.set(mount, makeFilesystem(s, mount, o));
+    if (o.remount || sources.has(mount)) continue;
+    if (isKernelView(mount) && !o.bind) sources.set(mount, makeFilesystem(s, mount, o));
     if (!o.bind) continue;
     const source = mount.source ?? "";
     sources.set(mount, cloneTree(s, `open ${source}, to bind on ${mount.destination}`, AT_FDCWD, source, o.recursive));
@@ -118,8 +123,23 @@ const makeFilesystem = (s: SectionBuilder, mount: Mount, o: MountOptions): Slot 
     s,
     mount.type ?? "none",
     [["source", mount.source ?? mount.type ?? "none"] as const, ...parameters(o.data)],
-    o.set,
+    sealedLater(mount) ? o.set & ~MOUNT_ATTR.RDONLY : o.set,
   );
+
+/** Devices and mount points are still to be made in it. */
+const sealedLater = (mount: Mount) => mount.destination === "/dev" && !mountOptions(mount).bind;
+
+export const isMounted = (spec: Spec, destination: string): boolean =>
+  spec.mounts?.some((m) => m.destination === destination) ?? false;
+
+export function sealMounts(c: Context, s: SectionBuilder, root: Slot): void {
+  for (const mount of c.spec.mounts ?? [])
+    if (sealedLater(mount) && mountOptions(mount).set & MOUNT_ATTR.RDONLY) {
+      const at = openInRoot(s, root, mount.destination, O.PATH);
+      setAttributes(s, `make ${mount.destination} read-only`, at, { set: MOUNT_ATTR.RDONLY });
+      s.call(`close ${mount.destination}`, "close", [at]);
+    }
+}
 
 function applyOptions(s: SectionBuilder, label: string, mount: Slot, o: MountOptions): void {
   if (o.set || o.clear) setAttributes(s, `options of ${label}`, mount, o);
@@ -148,6 +168,12 @@ function knownPoint(c: Context, s: SectionBuilder, root: Loose, mount: Mount): S
 export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount, source: Slot | undefined): void {
   const { destination } = mount;
   const o = mountOptions(mount);
+  if (o.remount) {
+    const at = openInRoot(s, root, destination, O.PATH, { label: `find the mount on ${destination}` });
+    applyOptions(s, destination, at, o);
+    s.call(`close ${destination}`, "close", [at]);
+    return;
+  }
   const directory = !o.bind || c.job.directories[mount.source ?? ""] !== false;
   const what = `${o.bind ? mount.source : mount.type} on ${destination}`;
   const mounted = source ?? makeFilesystem(s, mount, o);
@@ -161,6 +187,7 @@ export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount
       recursive: (propagation & MS.REC) !== 0,
     });
   attach(s, `mount ${what}`, mounted, point);
+  if (o.copyUp) copyUp(s, c.job.copyUp?.[destination] ?? [], point, mounted);
   s.call(`close ${destination}`, "close", [point]);
   s.call(`close the mount on ${destination}`, "close", [mounted]);
 }

@@ -1,7 +1,7 @@
 import { AT_FDCWD, CLONE, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { textBlock } from "../program/values.ts";
-import { type Context, namespaceOf } from "./context.ts";
+import { type Context, isNew, namespaceOf } from "./context.ts";
 import type { NamespaceKind, Spec } from "./spec.ts";
 
 export const cloneFlag: Record<NamespaceKind, number> = {
@@ -38,6 +38,33 @@ export function prepareTime(c: Context, s: SectionBuilder): void {
     const fd = s.get("open timens_offsets", "openat", [AT_FDCWD, "/proc/self/timens_offsets", O.WRONLY | O.CLOEXEC, 0]);
     s.call(`offset of the ${clock} clock`, "write", [fd, text, text.bytes.length]);
     s.call("close timens_offsets", "close", [fd]);
+  }
+}
+
+/** In this order: a user namespace first, since it is the right to the others; mounts last, since paths change with them. */
+const joinOrder: readonly NamespaceKind[] = ["user", "ipc", "uts", "network", "pid", "cgroup", "time", "mount"];
+
+/** Whether the first process cannot simply be cloned: namespaces are to be entered, or clocks set, before it is born. */
+export const needsEntering = (spec: Spec): boolean =>
+  (spec.linux?.namespaces?.some((n) => n.path !== undefined) ?? false) || (isNew(spec, "time") && hasOffsets(spec));
+
+/** All namespaces given by path: opened first, while their paths are still the host's. */
+export function enterNamespaces(c: Context, s: SectionBuilder): void {
+  const given = joinOrder.flatMap((kind) => {
+    const path = namespaceOf(c.spec, kind)?.path;
+    return path === undefined ? [] : [{ kind, path }];
+  });
+  const opened = given.map(({ kind, path }) => ({
+    kind,
+    path,
+    fd: s.get(`open the ${kind} namespace ${path}`, "openat", [AT_FDCWD, path, O.RDONLY | O.CLOEXEC, 0]),
+  }));
+  for (const { kind, path, fd } of opened) {
+    s.call(`enter the ${kind} namespace ${path}`, "setns", [fd, cloneFlag[kind]]);
+    s.call(`close ${path}`, "close", [fd]);
+    if (kind !== "user") continue;
+    s.call("become group 0 of the user namespace", "setresgid", [0, 0, 0], { ignore: ["EPERM"] });
+    s.call("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
   }
 }
 

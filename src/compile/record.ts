@@ -29,6 +29,8 @@ export function timeOfDay(s: SectionBuilder): readonly [Slot, Slot] {
 export const recordBlock = (files: number, prefix = 0): Block =>
   buffer("record", prefix + RECORD.files + files * RECORD.fileSize);
 
+export const storeFailureAt = (s: SectionBuilder, record: Block): void => storeFailure(s, record, -RECORD.failure);
+
 export function storeFailure(s: SectionBuilder, record: Block, prefix = 0): void {
   for (const [i, slot] of [FAILURE.section, FAILURE.step, FAILURE.errno].entries())
     s.store({ slot, name: "failure" }, record, prefix + RECORD.failure + 8 * i, 8);

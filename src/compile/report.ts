@@ -63,12 +63,12 @@ export function reportStart(c: Context, s: SectionBuilder, pid: Slot, front: Slo
 export const AFTER_FD = 9;
 
 /** The process becomes the command line again, to say in words what the record says in numbers. */
-function becomeCommand(s: SectionBuilder, after: readonly string[], { block }: EndRecord): void {
+function becomeCommand(s: SectionBuilder, after: readonly string[], { block }: EndRecord, fd: number = AFTER_FD): void {
   const pipe = s.program.slot("pipe of the record");
   s.call("make a pipe for the record", "pipe2", [addressOf(pipe), 0], { ignore: "all" });
   s.call("put the record into it", "write", [high(pipe), block, block.bytes.length], { ignore: "all" });
   s.call("close its end", "close", [high(pipe)], { ignore: "all" });
-  s.call("keep the record", "dup3", [low(pipe), AFTER_FD, 0], { ignore: "all" });
+  s.call("keep the record", "dup3", [low(pipe), fd, 0], { ignore: "all" });
   s.call("say what happened", "execve", [after[0] ?? "", stringArray("argv", after), stringArray("envp", [])], {
     ignore: "all",
   });
@@ -98,5 +98,6 @@ export function afterFailure(c: Context, s: SectionBuilder, record: EndRecord): 
   if (report.to === "library")
     s.call("report the failure", "write", [FD.CONTROL, record.block, record.block.bytes.length], { ignore: "all" });
   if (report.to === "command") becomeCommand(s, report.after, record);
+  if (report.to === "runtime") becomeCommand(s, report.after, record, report.fd);
   s.exit(NOT_STARTED);
 }

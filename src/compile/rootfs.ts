@@ -1,5 +1,5 @@
 import { fileMounts } from "../host/mountinfo.ts";
-import { AT_FDCWD, MNT_DETACH, MOUNT_ATTR, MS, O } from "../kernel/flags.ts";
+import { AT_FDCWD, MNT_DETACH, MOUNT_ATTR, MOVE_MOUNT, MS, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { type Context, isNew } from "./context.ts";
@@ -126,15 +126,35 @@ function assembleDirectory(c: Context, s: SectionBuilder): void {
   s.call(`enter ${at}`, "chdir", [at]);
 }
 
-/** pivot_root(2) with both arguments ".": the old root is stacked on the new one and detached. */
-export function enterRoot(c: Context, s: SectionBuilder): Slot {
+/** Puts the new root together and gives its top. What is mounted in it is looked up from there alone. */
+export function assembleRoot(c: Context, s: SectionBuilder): Slot {
   if (c.job.root.kind === "overlay") assembleOverlay(c, s, c.job.root.keep);
   else if (c.job.root.kind === "parts") assembleParts(c, s, c.job.root.entries);
   else assembleDirectory(c, s);
-  s.call("change the root", "pivot_root", [".", "."]);
-  s.call("leave the host's root", "umount2", [".", MNT_DETACH]);
+  return openDirectory(s, ".");
+}
+
+/**
+ * pivot_root(2) with both arguments ".": the old root is stacked on the new one and detached. The initramfs cannot be
+ * pivoted away from: there (`noPivot`) the new root is moved over the old, which stays below.
+ */
+export function changeRoot(c: Context, s: SectionBuilder, root: Slot): void {
+  if (!isNew(c.spec, "mount")) s.call("change the root", "chroot", ["."]);
+  else if (c.job.noPivot) {
+    s.call("move the new root over the old", "move_mount", [root, "", AT_FDCWD, "/", MOVE_MOUNT.F_EMPTY_PATH]);
+    s.call("change the root", "chroot", ["."]);
+  } else {
+    s.call("change the root", "pivot_root", [".", "."]);
+    s.call("leave the host's root", "umount2", [".", MNT_DETACH]);
+  }
   s.call("go to the top", "chdir", ["/"]);
-  return openDirectory(s, "/");
+}
+
+/** No mounts of its own: a directory is the root, as chroot(2) has it. */
+export function enterDirectory(c: Context, s: SectionBuilder): void {
+  const path = c.spec.root?.path ?? "/";
+  s.call(`enter ${path}`, "chdir", [path]);
+  s.call("change the root", "chroot", ["."]);
 }
 
 /** At the end, when all mount points are there. */

@@ -1,6 +1,6 @@
 import { SECCOMP_FILTER_FLAG, SECCOMP_SET_MODE_FILTER } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Block } from "../program/types.ts";
+import type { Block, Slot } from "../program/types.ts";
 import { into, struct } from "../program/values.ts";
 import { nativeArchitecture } from "../seccomp/architectures.ts";
 import { assemble } from "../seccomp/assemble.ts";
@@ -12,8 +12,17 @@ import type { Seccomp } from "./spec.ts";
 const flagBits: Record<string, number> = {
   SECCOMP_FILTER_FLAG_TSYNC: SECCOMP_FILTER_FLAG.TSYNC,
   SECCOMP_FILTER_FLAG_LOG: SECCOMP_FILTER_FLAG.LOG,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: SECCOMP_FILTER_FLAG.WAIT_KILLABLE_RECV,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: SECCOMP_FILTER_FLAG.SPEC_ALLOW,
 };
+
+/** Whether some calls are answered by a process outside. */
+export const notifies = (seccomp: Seccomp | undefined): boolean =>
+  seccomp?.defaultAction === "SCMP_ACT_NOTIFY" ||
+  (seccomp?.syscalls?.some((rule) => rule.action === "SCMP_ACT_NOTIFY") ?? false);
+
+/** The file descriptor, in the process that loaded the filter, over which its notifications come. */
+export const listenerSlot = (c: Context): Slot => c.program.shared("seccomp listener");
 
 const assembled = new WeakMap<Seccomp, Uint8Array>();
 
@@ -31,10 +40,14 @@ export function loadSeccomp(c: Context, s: SectionBuilder): void {
     [2, bytes.length / 8],
     [8, into(filter)],
   ]);
+  const listener = notifies(seccomp);
   const flags = (seccomp.flags ?? []).reduce((bits, f) => bits | (flagBits[f] ?? 0), 0);
-  s.call(`load the seccomp filter of ${bytes.length / 8} instructions`, "seccomp", [
-    SECCOMP_SET_MODE_FILTER,
-    flags,
-    program,
-  ]);
+  // Both would want the result; the first process has no threads to synchronize.
+  const wanted = listener ? (flags & ~SECCOMP_FILTER_FLAG.TSYNC) | SECCOMP_FILTER_FLAG.NEW_LISTENER : flags;
+  s.call(
+    `load the seccomp filter of ${bytes.length / 8} instructions`,
+    "seccomp",
+    [SECCOMP_SET_MODE_FILTER, wanted, program],
+    listener ? { result: listenerSlot(c) } : {},
+  );
 }

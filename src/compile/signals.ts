@@ -27,6 +27,17 @@ export function takeSignals(
   return s.get("open the signals", "signalfd4", [-1, read, 8, O.CLOEXEC]);
 }
 
+const SIG_DFL_ACTION = 32;
+/** SIGPIPE, SIGXFSZ: JavaScript engines ignore them, and what is ignored stays so over execve(2). */
+const IGNORED_BY_ENGINES = [13, 25];
+
+/** All signals as a command expects them. */
+export function resetSignals(s: SectionBuilder): void {
+  const byDefault = buffer("the default action", SIG_DFL_ACTION);
+  for (const n of IGNORED_BY_ENGINES) s.call(`let signal ${n} act again`, "rt_sigaction", [n, byDefault, 0, 8]);
+  s.call("unblock all signals", "rt_sigprocmask", [SIG_SETMASK, buffer("no signals", 8), 0, 8]);
+}
+
 /** Signals come as something to read from now on: all of them. */
 export const takeAllSignals = (s: SectionBuilder): Slot => takeSignals(s, "all signals", { untouched: [] });
 

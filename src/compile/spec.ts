@@ -9,13 +9,27 @@ export type Spec = {
   readonly process?: Process;
   readonly linux?: Linux;
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly hooks?: Hooks;
 };
+
+/** config.md "POSIX-platform Hooks". The timeout is in seconds. */
+export type Hook = {
+  readonly path: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly string[];
+  readonly timeout?: number;
+};
+export type HookKind = "prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop";
+export type Hooks = Readonly<Partial<Record<HookKind, readonly Hook[]>>>;
 
 export type Mount = {
   readonly destination: string;
   readonly type?: string;
   readonly source?: string;
   readonly options?: readonly string[];
+  /** For `idmap` and `ridmap`; without them the container's own maps are meant. */
+  readonly uidMappings?: readonly IdMap[];
+  readonly gidMappings?: readonly IdMap[];
 };
 
 export type User = {
@@ -46,6 +60,22 @@ export type Process = {
   readonly rlimits?: readonly Rlimit[];
   readonly noNewPrivileges?: boolean;
   readonly oomScoreAdj?: number;
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
+  readonly ioPriority?: { readonly class: string; readonly priority?: number };
+  readonly scheduler?: Scheduler;
+  readonly execCPUAffinity?: { readonly initial?: string; readonly final?: string };
+};
+
+/** sched_setattr(2). Times are nanoseconds. */
+export type Scheduler = {
+  readonly policy: string;
+  readonly nice?: number;
+  readonly priority?: number;
+  readonly flags?: readonly string[];
+  readonly runtime?: number | bigint;
+  readonly deadline?: number | bigint;
+  readonly period?: number | bigint;
 };
 
 export type NamespaceKind = "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup" | "time";
@@ -145,6 +175,9 @@ export type Seccomp = {
   readonly defaultErrnoRet?: number;
   readonly architectures?: readonly string[];
   readonly flags?: readonly string[];
+  /** The socket of whoever answers SCMP_ACT_NOTIFY. */
+  readonly listenerPath?: string;
+  readonly listenerMetadata?: string;
   readonly syscalls?: readonly SeccompRule[];
 };
 
@@ -161,4 +194,10 @@ export type Linux = {
   readonly sysctl?: Readonly<Record<string, string>>;
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
+  readonly mountLabel?: string;
+  readonly intelRdt?: { readonly closID?: string; readonly l3CacheSchema?: string; readonly memBwSchema?: string };
+  readonly memoryPolicy?: { readonly mode: string; readonly nodes?: string; readonly flags?: readonly string[] };
+  readonly personality?: { readonly domain: string; readonly flags?: readonly string[] };
+  /** Interfaces of the host's that become the container's. */
+  readonly netDevices?: Readonly<Record<string, { readonly name?: string }>>;
 };

@@ -1,7 +1,7 @@
 import { AT, O, OPEN_TREE, TTY } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block, Slot } from "../program/types.ts";
-import { addressOf, buffer, high, into, type Loose, low, struct } from "../program/values.ts";
+import { addressOf, buffer, high, into, type Loose, low, struct, textBlock } from "../program/values.ts";
 import { type Context, openInRoot } from "./context.ts";
 import { attach, mountPoint } from "./mounts.ts";
 
@@ -20,11 +20,18 @@ export function terminalSockets(s: SectionBuilder): Slot {
   return pair;
 }
 
-function message(control: ReturnType<typeof into> | ReturnType<typeof addressOf>): { header: Block; byte: Block } {
-  const byte = buffer("one byte", 1);
+/** What engines expect beside the descriptor: a name for it. */
+const TERMINAL_NAME = "/dev/ptmx";
+
+const message = (control: Control) => messageOf(control, "\0");
+type Control = ReturnType<typeof into> | ReturnType<typeof addressOf>;
+
+/** struct msghdr with one file descriptor; recvmsg(2). */
+export function messageOf(control: Control, text: string): { header: Block; bytes: Block } {
+  const bytes = textBlock(text);
   const iovec = struct("iovec", [
-    [8, into(byte)],
-    [8, 1],
+    [8, into(bytes)],
+    [8, bytes.bytes.length],
   ]);
   const header = struct("msghdr", [
     [8, 0],
@@ -35,11 +42,23 @@ function message(control: ReturnType<typeof into> | ReturnType<typeof addressOf>
     [8, CMSG_WITH_ONE_FD],
     [8, 0],
   ]);
-  return { header, byte };
+  return { header, bytes };
+}
+
+/** The control message that hands a file descriptor over. unix(7) "SCM_RIGHTS". */
+export function controlWith(s: SectionBuilder, fd: Loose): Block {
+  const control = struct("cmsg", [
+    [8, CMSG_WITH_ONE_FD - 4],
+    [4, SOL_SOCKET],
+    [4, SCM_RIGHTS],
+    [8, 0],
+  ]);
+  s.store(fd, control, 16, 4);
+  return control;
 }
 
 /** In the container: a pseudo-terminal of its own devpts, as /dev/console, standard streams and controlling terminal. */
-export function openTerminal(c: Context, s: SectionBuilder, root: Slot, sockets: Slot, console = true): void {
+export function openTerminal(c: Context, s: SectionBuilder, root: Slot, to: Loose, console = true): void {
   const unlocked = buffer("zero", 4);
   const master = openInRoot(s, root, "/dev/pts/ptmx", O.RDWR | O.NOCTTY, { label: "open a new terminal" });
   s.call("unlock the terminal", "ioctl", [master, TTY.TIOCSPTLCK, unlocked]);
@@ -55,7 +74,7 @@ export function openTerminal(c: Context, s: SectionBuilder, root: Slot, sockets:
     [2, 0],
     [2, 0],
   ]);
-  s.call("set the window size", "ioctl", [master, TTY.TIOCSWINSZ, size]);
+  if (rows > 0) s.call("set the window size", "ioctl", [master, TTY.TIOCSWINSZ, size]);
   const uid = c.spec.process?.user.uid ?? 0;
   // Without a mapping for the tty group the terminal keeps the group it has.
   s.call("give the terminal to the user", "fchownat", [peer, "", uid, TTY_GROUP, AT.EMPTY_PATH], {
@@ -66,15 +85,9 @@ export function openTerminal(c: Context, s: SectionBuilder, root: Slot, sockets:
     const tree = s.get("open the terminal for /dev/console", "open_tree", [peer, "", flags]);
     attach(s, "bind the terminal on /dev/console", tree, mountPoint(s, root, "/dev/console", false));
   }
-  const control = struct("cmsg", [
-    [8, CMSG_WITH_ONE_FD - 4],
-    [4, SOL_SOCKET],
-    [4, SCM_RIGHTS],
-    [8, 0],
-  ]);
-  s.store(master, control, 16, 4);
-  const { header } = message(into(control));
-  s.call("hand the terminal to the supervisor", "sendmsg", [high(sockets), header, 0]);
+  const control = controlWith(s, master);
+  const { header } = messageOf(into(control), TERMINAL_NAME);
+  s.call("hand the terminal out", "sendmsg", [to, header, 0]);
   s.call("make it the controlling terminal", "ioctl", [peer, TTY.TIOCSCTTY, 0]);
   for (const fd of [0, 1, 2]) s.call(`make it file descriptor ${fd}`, "dup3", [peer, fd, 0]);
 }

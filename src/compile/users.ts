@@ -12,7 +12,7 @@ const HOLE = "\0".repeat(11);
  * The supervisor writes the id maps of its child: only a process outside the new user namespace may map more than
  * its own id (user_namespaces(7)). The child's pid is known when it exists, so the path has a hole for it.
  */
-export function writeIdMaps(c: Context, s: SectionBuilder, pid: Slot): void {
+export function writeIdMaps(c: Context, s: SectionBuilder, pid: Slot, maps: Maps = mapsOf(c)): void {
   const write = (file: string, text: string) => {
     const path = textBlock(`/proc/${HOLE}\0`, "path of the child's proc directory");
     s.format(pid, path, 6);
@@ -25,6 +25,12 @@ export function writeIdMaps(c: Context, s: SectionBuilder, pid: Slot): void {
   };
   // Without CAP_SETGID outside, a group map may only be written once setgroups(2) is denied.
   if (c.facts.uid !== 0) write("setgroups", "deny");
-  write("uid_map", lines(c.spec.linux?.uidMappings ?? []));
-  write("gid_map", lines(c.spec.linux?.gidMappings ?? []));
+  write("uid_map", lines(maps.uid));
+  write("gid_map", lines(maps.gid));
 }
+
+export type Maps = { readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[] };
+export const mapsOf = (c: Context): Maps => ({
+  uid: c.spec.linux?.uidMappings ?? [],
+  gid: c.spec.linux?.gidMappings ?? [],
+});

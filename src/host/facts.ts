@@ -16,6 +16,8 @@ export type HostFacts = {
   readonly ownGroups: Readonly<Record<string, string>>;
   /** The capabilities that this process may give to others: its bounding set. capabilities(7). */
   readonly bounding: readonly string[];
+  /** Whether this process is in a user namespace that does not have all ids: no device can be made there. */
+  readonly userNamespace?: boolean;
   /** What kernel files of /proc and /sys are. One that is not listed is not known. */
   readonly kernelFiles: Readonly<Record<string, FileKind>>;
 };
@@ -61,6 +63,7 @@ export function hostFacts(): HostFacts {
     mounts: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")),
     bounding: boundingSet(readFileSync("/proc/self/status", "utf8")),
     kernelFiles: kernelFiles(),
+    ...(!/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8")) && { userNamespace: true }),
     ownGroups: parseOwnGroups(readFileSync("/proc/self/cgroup", "utf8")),
   };
   return known;

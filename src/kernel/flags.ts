@@ -69,6 +69,7 @@ export const PR = {
   SET_DUMPABLE: 4,
   SET_KEEPCAPS: 8,
   CAPBSET_DROP: 24,
+  SET_CHILD_SUBREAPER: 36,
   SET_NO_NEW_PRIVS: 38,
   CAP_AMBIENT: 47,
 } as const;
@@ -102,7 +103,9 @@ export const TTY = {
   TIOCGPTPEER: 0x5441,
 } as const;
 
+export const SEEK_SET = 0;
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
+export const P_PID = 1;
 export const P_PIDFD = 3;
 export const WEXITED = 4;
 export const SIG_SETMASK = 2;

@@ -25,6 +25,11 @@ export class SectionBuilder {
     return this.#steps.length;
   }
 
+  /** The labels so far, for who will have to say where a program failed without having it. */
+  labels(from = 0): string[] {
+    return this.#steps.slice(from).map((step) => step.label);
+  }
+
   /** A system call. The label says to people what it is for: "mount proc on /proc". */
   call(label: string, call: string, args: readonly Loose[], options: CallOptions = {}): void {
     this.#steps.push({ op: "call", label, call, args: args.map(toValue), ...options });
@@ -68,8 +73,11 @@ export class SectionBuilder {
     this.#steps.push({ op: "check", label });
   }
 
-  fail(label: string, errno: Loose): void {
-    this.#steps.push({ op: "fail", label, errno: toValue(errno) });
+  fail(label: string, errno: Loose, plus?: Loose): void {
+    this.#steps.push({
+      ...{ op: "fail", label, errno: toValue(errno) },
+      ...(plus !== undefined && { plus: toValue(plus) }),
+    });
   }
 
   supervise(
@@ -151,6 +159,10 @@ export class ProgramBuilder {
     this.arch = arch;
   }
 
+  get sections(): readonly SectionBuilder[] {
+    return this.#sections;
+  }
+
   section(name: string): SectionBuilder {
     const section = new SectionBuilder(this, this.#sections.length, name);
     this.#sections.push(section);
@@ -161,6 +173,12 @@ export class ProgramBuilder {
     if (this.#slots.length >= MAX_SLOTS) throw new RangeError(`a program has ${MAX_SLOTS} slots at most`);
     this.#slots.push(name);
     return { slot: this.#slots.length - 1, name };
+  }
+
+  /** A slot for what is used at once and then no more, whoever needs one of that name. */
+  shared(name: string): Slot {
+    const at = this.#slots.indexOf(name);
+    return at < 0 ? this.slot(name) : { slot: at, name };
   }
 
   build(): Program {

@@ -116,7 +116,7 @@ function shape(step: Step, table: Map<string, number>): Shape {
     case "check":
       return { nr: 0, result: undefined, args: [], policy };
     case "fail":
-      return { nr: 0, result: undefined, args: [step.errno], policy };
+      return { nr: 0, result: undefined, args: [step.errno, ...(step.plus ? [step.plus] : [])], policy };
     case "supervise": {
       const { child, pidfd, signals, timeout, relays, result } = step;
       const count = relays.bytes.length / 16;

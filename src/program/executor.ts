@@ -1,7 +1,10 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hostArch } from "../kernel/arch.ts";
+
+/** The compiled commands have it in them, so that each can be installed alone: scripts/build.sh. */
+declare const CAISSON_EXECUTOR: string | undefined;
 
 /** Where the built executors are: dist/native, seen from the sources, from dist and from the compiled command. */
 function directories(): string[] {
@@ -14,17 +17,33 @@ function directories(): string[] {
   ];
 }
 
-let found: { path: string; bytes: Uint8Array } | undefined;
+let bytes: Uint8Array | undefined;
 
-/** The executor for this machine: its path and its bytes. */
-export function executor(arch = hostArch()): { path: string; bytes: Uint8Array } {
-  if (found) return found;
-  const tried = directories().map((d) => join(d, `executor-${arch}`));
-  for (const path of tried) {
-    try {
-      found = { path, bytes: readFileSync(path) };
-      return found;
-    } catch {}
-  }
-  throw new Error(`the executor is missing: none of ${tried.join(", ")} exists; "npm run build" makes it`);
+/** The executor for this machine. */
+export function executor(): Uint8Array {
+  bytes ??=
+    typeof CAISSON_EXECUTOR === "string"
+      ? Buffer.from(CAISSON_EXECUTOR, "base64")
+      : readFileSync(onDisk() ?? missing());
+  return bytes;
+}
+
+function onDisk(): string | undefined {
+  return directories()
+    .map((d) => join(d, `executor-${hostArch()}`))
+    .find((path) => existsSync(path));
+}
+
+function missing(): never {
+  throw new Error(`the executor is missing: it is in none of ${directories().join(", ")}; "npm run build" makes it`);
+}
+
+/** A file to execute it from; one that was made for this is gone when this process ends. */
+export function executorFile(): string {
+  const path = onDisk();
+  if (path !== undefined) return path;
+  const made = `/dev/shm/caisson-executor-${process.pid}`;
+  writeFileSync(made, executor(), { mode: 0o700 });
+  process.once("exit", () => rmSync(made, { force: true }));
+  return made;
 }

@@ -52,7 +52,7 @@ function stepText(step: Step, program: Program): string {
     case "check":
       return "fail if another process failed";
     case "fail":
-      return `fail with errno ${valueText(step.errno)}`;
+      return `fail with errno ${valueText(step.errno)}${step.plus ? ` + ${valueText(step.plus)}` : ""}`;
     case "supervise":
       return `supervise ${valueText(step.child)}${step.timeout >= 0 ? `, for ${step.timeout} ms at most` : ""}`;
     case "serve":

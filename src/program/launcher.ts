@@ -5,7 +5,7 @@ import { errnoName } from "../kernel/errno.ts";
 import { AT, AT_FDCWD, F, F_SEAL_ALL, O } from "../kernel/flags.ts";
 import { ProgramBuilder } from "./builder.ts";
 import { encode } from "./encode.ts";
-import { executor } from "./executor.ts";
+import { executorFile } from "./executor.ts";
 import { FRAME_HEADER, type Frame, KIND } from "./frames.ts";
 import { stringArray } from "./values.ts";
 
@@ -36,7 +36,7 @@ export class Launcher {
   #dead: Error | undefined;
 
   constructor() {
-    const { path } = executor();
+    const path = executorFile();
     this.#child = spawn(path, [], { stdio: ["inherit", "inherit", "inherit", "pipe"], env: {} });
     this.pid = this.#child.pid ?? 0;
     this.#socket = this.#child.stdio[3] as Duplex & { unref?(): void };

@@ -40,7 +40,8 @@ export type Step = Labelled &
     | { readonly op: "format"; readonly value: Value; readonly block: Block; readonly at: number }
     | { readonly op: "store"; readonly value: Value; readonly block: Block; readonly at: number; readonly size: 4 | 8 }
     | { readonly op: "check" }
-    | { readonly op: "fail"; readonly errno: Value }
+    /** With the sum of both: an errno, or a status above all errnos. */
+    | { readonly op: "fail"; readonly errno: Value; readonly plus?: Value }
     | {
         readonly op: "supervise";
         readonly child: Value;
@@ -68,5 +69,5 @@ export type Program = {
 /** The slots in which the executor notes the first step that failed. */
 export const FAILURE = { section: 0, step: 1, errno: 2 } as const;
 export const RESERVED_SLOTS = ["failed section", "failed step", "failed errno"] as const;
-export const MAX_SLOTS = 512;
+export const MAX_SLOTS = 4096;
 export const SUPERVISE_RESULTS = 6;

@@ -1,0 +1,233 @@
+import type { HostFacts } from "../../host/facts.ts";
+import { O, P_PIDFD, PR, WEXITED } from "../../kernel/flags.ts";
+import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
+import type { Program, Slot } from "../../program/types.ts";
+import { addressOf, buffer, high, type Loose, low } from "../../program/values.ts";
+import { endRest, makeGroups, removeGroups } from "../cgroup.ts";
+import { type Context, isNew, writeText } from "../context.ts";
+import { type Stages, writeInit } from "../init.ts";
+import type { Job } from "../job.ts";
+import { afterFailure, endRecord } from "../report.ts";
+import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
+import type { Process, Spec } from "../spec.ts";
+import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
+import { writeIdMaps } from "../users.ts";
+import { bear, leftToEnter } from "./birth.ts";
+import { leaveOnlyPreserved, type Numbers, numbers, reserve } from "./descriptors.ts";
+import { writeFailed, writeGate } from "./gate.ts";
+import { HOOK_LABEL, openSaid, runHooks } from "./hooks.ts";
+import { idMounts } from "./id-mounts.ts";
+import { FAILURE_RECORD, type Labels, type Lifecycle } from "./lifecycle.ts";
+import { sendListener } from "./listener.ts";
+import { connect } from "./sockets.ts";
+import { noteCreated, openFifo, readFifo, removeRuntimeState, takeId, writePidFile } from "./state.ts";
+
+const SIGKILL = 9;
+const earlyHooks = ["prestart", "createRuntime"] as const;
+
+/** The pipes between the runtime and the first process. */
+type Pipes = { readonly ready: Slot; readonly settled: Slot; readonly hooked: Slot | undefined };
+
+function makePipes(c: Context, s: SectionBuilder): Pipes {
+  const pipe = (name: string) => {
+    const slot = c.program.slot(name);
+    s.call(`make the ${name}`, "pipe2", [addressOf(slot), O.CLOEXEC]);
+    return slot;
+  };
+  const hooks = earlyHooks.some((kind) => c.spec.hooks?.[kind]?.length);
+  return {
+    ready: pipe("pipe of the readiness"),
+    settled: pipe("pipe of the settlement"),
+    hooked: hooks ? pipe("pipe of the hooks") : undefined,
+  };
+}
+
+/** What the first process does at the points where others have to be waited for. */
+function stagesOf(
+  c: Context,
+  l: Lifecycle,
+  n: Numbers,
+  p: Pipes,
+  o: Opened,
+  gate: (s: SectionBuilder) => void,
+): Stages {
+  return {
+    named(s) {
+      s.call("close the other end", "close", [low(p.ready)]);
+      s.call("close the other end", "close", [high(p.settled)]);
+      if (!p.hooked) return;
+      s.call("close the other end", "close", [high(p.hooked)]);
+      s.call("say that the namespaces are there", "write", [high(p.ready), "!", 1]);
+      const told = s.get("wait for the runtime's hooks", "read", [low(p.hooked), buffer("one byte", 1), 1]);
+      s.skipIf(told, "==", 1, () => s.exit(0));
+      s.call("close the pipe", "close", [low(p.hooked)]);
+    },
+    mounted(s) {
+      if (!c.spec.hooks?.createContainer?.length) return;
+      const pid = s.get("ask for the own pid", "getpid", []);
+      runHooks(c, s, l, { kind: "createContainer", status: "creating", pid, said: n.said });
+    },
+    ...(o.console && { terminal: (s, root) => openTerminal(c, s, root, o.console as Loose) }),
+    descriptors(s) {
+      for (const [fd, number] of [
+        [high(p.ready), n.ready],
+        [low(p.settled), n.settled],
+        [o.go, n.go],
+        [o.done, n.done],
+      ] as const)
+        s.call(`keep it as ${number}`, "dup3", [fd, number, O.CLOEXEC]);
+      // Hooks that come later may still have something to say.
+      leaveOnlyPreserved(s, n);
+      s.call("close the rest", "close_range", [c.spec.hooks?.startContainer?.length ? n.end : n.said, 0xffffffff, 0]);
+      s.call("close the performed file", "close", [n.own]);
+    },
+    finish: gate,
+  };
+}
+type Opened = { readonly go: Slot; readonly done: Slot; readonly console: Loose | undefined };
+
+/** The byte that starts the command, and whether it could be executed: as `start` does it. */
+function startNow(s: SectionBuilder, o: Opened): void {
+  s.call("start the command", "write", [o.go, "!", 1]);
+  s.call("close the FIFO", "close", [o.go]);
+}
+
+/** The runtime's own process: it makes what the container needs, bears it, writes it down, and is done. */
+function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle, process: Process): void {
+  const { program, job } = c;
+  const n = numbers(l.caller.preserve);
+  const [enter, init] = [program.section("enter"), program.section("container")];
+  const [failed, undo] = [program.section("failed"), program.section("undo")];
+  s.onFail = undo;
+  init.onFail = failed;
+  writeFailed(failed, n);
+  const attached = l.mode === "attached";
+  const record = endRecord(c);
+
+  reserve(s, file, n);
+  const hooks = Object.values(c.spec.hooks ?? {}).some((list) => list?.length);
+  if (hooks) openSaid(s, n.said);
+  const signals = attached ? takeSignalsToPassOn(s) : undefined;
+  if (attached && l.subreaper) s.call("be the parent of orphans", "prctl", [PR.SET_CHILD_SUBREAPER, 1, 0, 0, 0]);
+  const made = takeId(s, l);
+  const groups = makeGroups(c, s);
+  const p = makePipes(c, s);
+  const own = attached && job.terminal && l.caller.consoleSocket === undefined ? terminalSockets(s) : undefined;
+  const given = l.caller.consoleSocket;
+  const socket = given === undefined ? undefined : connect(s, `connect to the console socket ${given}`, given);
+  const o: Opened = {
+    go: openFifo(s, l, "go"),
+    done: openFifo(s, l, "done"),
+    console: own ? high(own) : socket,
+  };
+  const mapped = isNew(c.spec, "user") ? program.slot("pipe of the id maps") : undefined;
+  if (mapped) s.call("make the pipe of the id maps", "pipe2", [addressOf(mapped), O.CLOEXEC]);
+  const mounts = idMounts(c, s, () => program.section("holder of a user namespace"));
+  const { pid, pidfd } = bear(c, s, { enter, init }, groups);
+
+  let from = 0;
+  const stages = stagesOf(c, l, n, p, o, (section) => {
+    ({ from } = writeGate(c, section, l, process, n));
+  });
+  writeInit(c, init, undefined, {
+    groups: leftToEnter(c, groups),
+    leaf: groups.leaf,
+    ready: p.ready,
+    mapped,
+    terminal: undefined,
+    stdio: [],
+    warm: false,
+    idMounts: mounts,
+    stages,
+  });
+
+  s.call("close the container's end", "close", [high(p.ready)]);
+  s.call("close the container's end", "close", [low(p.settled)]);
+  if (mapped) {
+    s.call("close the container's end", "close", [low(mapped)]);
+    writeIdMaps(c, s, pid);
+    writeText(s, "say that ids are mapped", high(mapped), "!");
+    s.call("close the pipe of the id maps", "close", [high(mapped)]);
+  }
+  if (p.hooked) {
+    s.call("close the container's end", "close", [low(p.hooked)]);
+    s.call("wait for the namespaces", "read", [low(p.ready), buffer("one byte", 1), 1]);
+    s.check("were the namespaces made?");
+    for (const kind of earlyHooks) runHooks(c, s, l, { kind, status: "creating", pid, said: n.said });
+    s.call("say that the hooks are done", "write", [high(p.hooked), "!", 1]);
+    s.call("close the pipe", "close", [high(p.hooked)]);
+  }
+  s.call("wait until the container is ready", "read", [low(p.ready), buffer("one byte", 1), 1]);
+  s.check("is the container ready?");
+  sendListener(c, s, l, { pid, pidfd, status: "creating" });
+  const master = own ? takeTerminal(s, own) : undefined;
+  noteCreated(s, l, pid, labelsFrom(program, init, from));
+  if (l.caller.pidFile !== undefined) writePidFile(s, l.caller.pidFile, pid);
+  s.call("let the container live on", "write", [high(p.settled), "!", 1]);
+  s.call("wait until it does", "read", [low(p.ready), buffer("one byte", 1), 1]);
+  s.check("does the container live?");
+  if (l.mode === "create") s.exit(0);
+  else {
+    startNow(s, o);
+    awaitExec(s, l, o);
+    s.check("was the command executed?");
+    runHooks(c, s, l, { kind: "poststart", status: "running", pid, said: n.said });
+    if (!attached) s.exit(0);
+  }
+
+  let saved: ReturnType<typeof rawMode> | undefined;
+  if (attached) {
+    saved = job.terminal?.raw ? rawMode(s) : undefined;
+    const relays = master ? terminalRelays(s, master, 0, 1) : undefined;
+    const results = s.supervise("wait for the container", {
+      child: pid,
+      pidfd,
+      signals: signals as Slot,
+      ...(relays && { relays }),
+    });
+    if (saved) restoreMode(s, saved);
+    if (!l.keep) {
+      if (!isNew(c.spec, "pid")) endRest(s, job.cgroup);
+      removeGroups(s, groups.made);
+      removeRuntimeState(s, l, made);
+      runHooks(c, s, l, { kind: "poststop", status: "stopped", pid, said: n.said, lenient: true });
+    }
+    s.exit(results[0] as Slot);
+  }
+
+  undo.call("end the container", "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], { ignore: "all" });
+  undo.call("reap the container", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], { ignore: "all" });
+  if (saved) restoreMode(undo, saved);
+  endRest(undo, job.cgroup);
+  removeGroups(undo, groups.made);
+  removeRuntimeState(undo, l, made);
+  resetSignals(undo);
+  afterFailure(c, undo, record);
+}
+
+/** The FIFO `done` is open for writing in the first process alone: its end is the execution, or a failure in words. */
+function awaitExec(s: SectionBuilder, l: Lifecycle, o: Opened): void {
+  const record = buffer("failure", FAILURE_RECORD);
+  const read = readFifo(s, l);
+  s.call("close it for writing", "close", [o.done]);
+  s.call("wait until the command is executed", "read", [read, record, FAILURE_RECORD]);
+  s.call("close the FIFO", "close", [read]);
+}
+
+/** The labels of what may fail after the creation: of the first process, and of the hooks that it starts. */
+function labelsFrom(program: ProgramBuilder, init: SectionBuilder, from: number): string {
+  const hooks = program.sections.filter((s) => s.name.startsWith(`${HOOK_LABEL}startContainer`));
+  const labels: Labels = Object.fromEntries([
+    [init.index, { from, labels: init.labels(from) }],
+    ...hooks.map((s) => [s.index, { from: 0, labels: s.labels() }] as const),
+  ]);
+  return JSON.stringify(labels);
+}
+
+export function compileCreate(spec: Spec, facts: HostFacts, job: Job, file: string, l: Lifecycle): Program {
+  const program = new ProgramBuilder(facts.arch);
+  const c: Context = { spec, facts, job, program };
+  if (!spec.process) throw new TypeError("a spec without a process was to be compiled");
+  writeRuntime(c, program.section("runtime"), file, l, spec.process);
+  return program.build();
+}

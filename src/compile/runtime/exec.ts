@@ -1,0 +1,148 @@
+import type { HostFacts } from "../../host/facts.ts";
+import { AT_FDCWD, CLONE, O, P_PIDFD, PR, WEXITED } from "../../kernel/flags.ts";
+import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
+import type { Program, Slot } from "../../program/types.ts";
+import { addressOf, buffer, high, low } from "../../program/values.ts";
+import { enterGroups } from "../cgroup.ts";
+import { probeCommand } from "../command.ts";
+import type { Context } from "../context.ts";
+import { becomeUser, execute } from "../init.ts";
+import type { Job } from "../job.ts";
+import { cloneFlag } from "../namespaces.ts";
+import { setAffinity, setPersonality } from "../process.ts";
+import { afterFailure, endRecord } from "../report.ts";
+import { loadSeccomp, notifies } from "../seccomp.ts";
+import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
+import type { Process, Spec } from "../spec.ts";
+import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
+import { leaveOnlyPreserved, type Numbers, numbers, reserve } from "./descriptors.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import { sendListener } from "./listener.ts";
+import { connect } from "./sockets.ts";
+import { writePidFile } from "./state.ts";
+
+const SIGKILL = 9;
+
+/** In the container: the other process, from its birth to its command. */
+function writeCommand(
+  c: Context,
+  s: SectionBuilder,
+  process: Process,
+  n: Numbers,
+  p: { ready: Slot; settled: Slot; console: ReturnType<typeof high> | Slot | undefined },
+): void {
+  s.call("end when the runtime does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  s.call("have a session of its own", "setsid", [], { ignore: ["EPERM"] });
+  if (c.spec.linux?.namespaces?.some((ns) => ns.type === "user")) {
+    s.call("become group 0 of the user namespace", "setresgid", [0, 0, 0], { ignore: ["EPERM"] });
+    s.call("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
+  }
+  if (p.console) {
+    const root = s.get("open the container's root", "openat", [AT_FDCWD, "/", O.PATH | O.CLOEXEC, 0]);
+    openTerminal(c, s, root, p.console, false);
+  }
+  for (const [fd, number] of [
+    [high(p.ready), n.ready],
+    [low(p.settled), n.settled],
+  ] as const)
+    s.call(`keep it as ${number}`, "dup3", [fd, number, O.CLOEXEC]);
+  leaveOnlyPreserved(s, n);
+  s.call("close the rest", "close_range", [n.go, 0xffffffff, 0]);
+  s.call("close the performed file", "close", [n.own]);
+  setPersonality(c.spec, s);
+  setAffinity(s, process.execCPUAffinity?.final);
+  becomeUser(c, process, s);
+  const listening = notifies(c.spec.linux?.seccomp);
+  if (process.noNewPrivileges && listening) {
+    s.call("never gain privileges again", "prctl", [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+    loadSeccomp(c, s);
+  }
+  probeCommand(process, s);
+  s.call("say that it is ready", "write", [n.ready, "!", 1]);
+  const told = s.get("wait until its pid is written down", "read", [n.settled, buffer("one byte", 1), 1]);
+  s.skipIf(told, "==", 1, () => s.exit(0));
+  s.call("live on when the runtime ends", "prctl", [PR.SET_PDEATHSIG, 0, 0, 0, 0]);
+  execute(c, process, s, listening);
+}
+
+function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle, process: Process, pid: number): void {
+  const { program, job } = c;
+  const n = numbers(l.caller.preserve);
+  const [enter, command, undo] = [program.section("enter"), program.section("command"), program.section("undo")];
+  s.onFail = undo;
+  const attached = l.mode === "attached";
+  const record = endRecord(c);
+  const flags = (c.spec.linux?.namespaces ?? []).reduce((bits, ns) => bits | cloneFlag[ns.type], 0);
+
+  reserve(s, file, n);
+  const signals = attached ? takeSignalsToPassOn(s) : undefined;
+  const container = s.get("find the container's first process", "pidfd_open", [pid, 0]);
+  const groups = job.cgroup.groups.map(({ path }) =>
+    s.get(`open ${path}`, "openat", [AT_FDCWD, `${path}/cgroup.procs`, O.WRONLY | O.CLOEXEC, 0]),
+  );
+  const pipe = (name: string) => {
+    const slot = program.slot(name);
+    s.call(`make the ${name}`, "pipe2", [addressOf(slot), O.CLOEXEC]);
+    return slot;
+  };
+  const [ready, settled] = [pipe("pipe of the readiness"), pipe("pipe of the settlement")];
+  const given = l.caller.consoleSocket;
+  const own = process.terminal && attached && given === undefined ? terminalSockets(s) : undefined;
+  const socket = given === undefined ? undefined : connect(s, `connect to the console socket ${given}`, given);
+  s.spawn("start the one that enters", enter);
+
+  // It is closed to ptrace before the container can see it: a process inside could take it over otherwise.
+  enter.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
+  setAffinity(enter, process.execCPUAffinity?.initial);
+  enterGroups(enter, groups);
+  if (flags) enter.call("enter the container's namespaces", "setns", [container, flags]);
+  const child = enter.spawn("start the command as the runtime's child", command, { flags: CLONE.PARENT });
+  writeCommand(c, command, process, n, { ready, settled, console: own ? high(own) : socket });
+
+  s.call("close the command's end", "close", [high(ready)]);
+  s.call("close the command's end", "close", [low(settled)]);
+  s.call("wait until the command is ready", "read", [low(ready), buffer("one byte", 1), 1]);
+  s.check("is the command ready?");
+  const pidfd = s.get("find the command", "pidfd_open", [child, 0]);
+  sendListener(c, s, l, { pid: child, pidfd, status: "running" });
+  const master = own ? takeTerminal(s, own) : undefined;
+  if (l.caller.pidFile !== undefined) writePidFile(s, l.caller.pidFile, child);
+  s.call("let the command live on", "write", [high(settled), "!", 1]);
+  s.call("wait until it is executed", "read", [low(ready), buffer("one byte", 1), 1]);
+  s.check("was the command executed?");
+  let saved: ReturnType<typeof rawMode> | undefined;
+  if (attached) {
+    saved = job.terminal?.raw ? rawMode(s) : undefined;
+    const relays = master ? terminalRelays(s, master, 0, 1) : undefined;
+    const results = s.supervise("wait for the command", {
+      child,
+      pidfd,
+      signals: signals as Slot,
+      ...(relays && { relays }),
+    });
+    if (saved) restoreMode(s, saved);
+    s.exit(results[0] as Slot);
+  } else s.exit(0);
+
+  undo.call("end the command", "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], { ignore: "all" });
+  undo.call("reap the command", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], { ignore: "all" });
+  if (saved) restoreMode(undo, saved);
+  resetSignals(undo);
+  afterFailure(c, undo, record);
+}
+
+/** Another process in a container: `spec.process` is what it is to be, `pid` the container's first process. */
+export function compileRuntimeExec(
+  spec: Spec,
+  facts: HostFacts,
+  job: Job,
+  file: string,
+  l: Lifecycle,
+  pid: number,
+): Program {
+  const program = new ProgramBuilder(facts.arch);
+  const c: Context = { spec, facts, job, program };
+  if (!spec.process) throw new TypeError("a spec without a process was to be compiled");
+  writeRuntime(c, program.section("runtime"), file, l, spec.process, pid);
+  return program.build();
+}

@@ -1,0 +1,47 @@
+/** What an engine asks for beside the bundle: the command line of `create`, `run` and `exec`, as data. */
+export type Lifecycle = {
+  readonly id: string;
+  readonly bundle: string;
+  /** The directory of its state: ROOT/ID. */
+  readonly directory: string;
+  /** What is written down of it: state.json. */
+  readonly state: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly ociVersion: string;
+  /** "create": the command waits for `start`. "detached": it is started. "attached": and waited for. */
+  readonly mode: "create" | "detached" | "attached";
+  /** Attached: what is left at the end stays, for `delete`. */
+  readonly keep: boolean;
+  /** Attached: processes that lose their parent become ours. */
+  readonly subreaper: boolean;
+  readonly caller: Caller;
+};
+
+/** What both a container and another process in it have from their caller. */
+export type Caller = {
+  readonly pidFile?: string;
+  /** Who gets the master side of the terminal. */
+  readonly consoleSocket?: string;
+  /** File descriptors from 3 on that the command is to have. */
+  readonly preserve: number;
+};
+
+/** The files of a container's state directory. */
+export const RUNTIME_FILES = {
+  lock: "lock",
+  state: "state.json",
+  /** A FIFO: a byte in it starts the command. */
+  go: "go",
+  /** A FIFO: it ends without a byte when the command is executed; else the failure is in it. */
+  done: "done",
+  /** The labels of the steps from the gate on. */
+  labels: "labels",
+  /** /proc/PID/stat of the first process, at its creation. */
+  init: "init",
+} as const;
+
+/** The file `labels`: by section, what its steps from one on are for. */
+export type Labels = Readonly<Record<string, { readonly from: number; readonly labels: readonly string[] }>>;
+
+/** What the FIFO `done` says: section, step and errno of the failure, 8 bytes each. */
+export const FAILURE_RECORD = 24;

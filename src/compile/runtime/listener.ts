@@ -1,0 +1,41 @@
+import type { SectionBuilder } from "../../program/builder.ts";
+import { into, type Loose } from "../../program/values.ts";
+import type { Context } from "../context.ts";
+import { listenerSlot, notifies } from "../seccomp.ts";
+import { controlWith, messageOf } from "../terminal.ts";
+import { type HookStatus, stateText } from "./hooks.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import { connect } from "./sockets.ts";
+
+const PID_HOLE = " ".repeat(20);
+
+/** config-linux.md "The Container Process State": what is sent beside the descriptor. */
+function processState(c: Context, l: Lifecycle, status: HookStatus) {
+  const metadata = c.spec.linux?.seccomp?.listenerMetadata;
+  const head = JSON.stringify({ ociVersion: l.ociVersion, fds: ["seccompFd"] }).slice(0, -1);
+  const own = `${head},"pid":`;
+  const state = stateText(l, status);
+  const before = `${own}${PID_HOLE}${metadata === undefined ? "" : `,"metadata":${JSON.stringify(metadata)}`},"state":`;
+  const text = `${before}${new TextDecoder().decode(state.block.bytes)}}`;
+  const length = (t: string) => new TextEncoder().encode(t).length;
+  return { text, pidsAt: [length(own), length(before) + state.pidAt] };
+}
+
+/** The descriptor is taken out of the process that loaded the filter, and handed to whoever is to answer. */
+export function sendListener(
+  c: Context,
+  s: SectionBuilder,
+  l: Lifecycle,
+  who: { readonly pid: Loose; readonly pidfd: Loose; readonly status: HookStatus },
+): void {
+  const { seccomp } = c.spec.linux ?? {};
+  const path = seccomp?.listenerPath;
+  if (!notifies(seccomp) || path === undefined) return;
+  const fd = s.get("take the seccomp listener", "pidfd_getfd", [who.pidfd, listenerSlot(c), 0]);
+  const socket = connect(s, `connect to the seccomp agent at ${path}`, path);
+  const { text, pidsAt } = processState(c, l, who.status);
+  const { header, bytes } = messageOf(into(controlWith(s, fd)), text);
+  for (const at of pidsAt) s.format(who.pid, bytes, at);
+  s.call("hand the seccomp listener to the agent", "sendmsg", [socket, header, 0]);
+  for (const n of [fd, socket]) s.call("close what was for that", "close", [n]);
+}

@@ -1,0 +1,42 @@
+import { RuntimeError } from "./places.ts";
+
+/** Where a container's group is, below the top of each hierarchy; with systemd's name for it, if systemd is to make it. */
+export type GroupPlace = { readonly path: string; readonly unit?: { readonly name: string; readonly slice: string } };
+
+const part = /^[^\s/\0]{1,255}$/;
+
+function plain(path: string): string {
+  const parts = path.split("/").filter((p) => p !== "" && p !== ".");
+  if (parts.length === 0 || parts.includes("..") || !parts.every((p) => part.test(p)))
+    throw new RuntimeError(`linux.cgroupsPath: ${JSON.stringify(path)} is not a path such as "/engine/ID"`);
+  return `/${parts.join("/")}`;
+}
+
+/** systemd.slice(5): "a-b.slice" is in "a.slice". */
+export function slicePath(slice: string): string {
+  if (slice === "-.slice") return "";
+  const name = slice.slice(0, -".slice".length);
+  if (!slice.endsWith(".slice") || !/^[\w.@:\\-]+$/.test(name) || name.split("-").includes(""))
+    throw new RuntimeError(`linux.cgroupsPath: ${JSON.stringify(slice)} is not a slice such as "machine-web.slice"`);
+  const parts = name.split("-");
+  return parts.map((_, i) => `/${parts.slice(0, i + 1).join("-")}.slice`).join("");
+}
+
+/** "slice:prefix:name", as engines write it for systemd. */
+function unitPlace(text: string, rootless: boolean): GroupPlace {
+  const [slice = "", prefix = "", name = "", ...rest] = text.split(":");
+  if (name === "" || rest.length || text.includes("/"))
+    throw new RuntimeError(`linux.cgroupsPath: ${JSON.stringify(text)} is not "slice:prefix:name"`);
+  const inSlice = slice || (rootless ? "user.slice" : "system.slice");
+  const unit = name.endsWith(".slice") ? name : `${prefix === "" ? "" : `${prefix}-`}${name}.scope`;
+  return { path: `${slicePath(inSlice)}/${unit}`, unit: { name: unit, slice: inSlice } };
+}
+
+export function groupPlace(
+  cgroupsPath: string | undefined,
+  id: string,
+  o: { systemd: boolean; rootless: boolean },
+): GroupPlace {
+  if (o.systemd) return unitPlace(cgroupsPath || `:caisson:${id}`, o.rootless);
+  return { path: plain(cgroupsPath || `/caisson-oci-${id}`) };
+}

@@ -1,0 +1,82 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import type { BaseIssue, GenericSchema, InferOutput } from "valibot";
+import { safeParse } from "valibot";
+import type { Process, Resources, Spec } from "../compile/spec.ts";
+import { CaissonError } from "../values/errors.ts";
+import { process as processSchema } from "./schema/process.ts";
+import { resources as resourcesSchema } from "./schema/resources.ts";
+import { spec as specSchema } from "./schema/spec.ts";
+
+/** A configuration that is no such thing: which field, what it is, what was expected. */
+export class ConfigError extends CaissonError {
+  override readonly name = "ConfigError";
+}
+
+const LIMIT = 32 << 20;
+
+/** A file as a whole, from one descriptor: what is checked is what is used, whatever happens to its name meanwhile. */
+export function readText(path: string): string {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (e) {
+    throw new ConfigError(`open ${path}: ${(e as NodeJS.ErrnoException).code}`);
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new ConfigError(`${path}: not a file`);
+    if (stat.size > LIMIT) throw new ConfigError(`${path}: ${stat.size} bytes are more than ${LIMIT}`);
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(fd));
+  } catch (e) {
+    if (e instanceof ConfigError) throw e;
+    throw new ConfigError(`${path}: ${e instanceof TypeError ? "not UTF-8" : (e as Error).message}`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Numbers that JavaScript would round are kept as text: "exact:18446744073709551615". */
+const exactly = (text: string): string =>
+  /\d{16}/.test(text)
+    ? text.replace(/"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g, (m) => (m.startsWith('"') ? m : `"exact:${m}"`))
+    : text;
+
+export function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(exactly(text));
+  } catch (e) {
+    throw new ConfigError(
+      `${what}: ${e instanceof RangeError ? "nested too deeply" : `not JSON (${(e as Error).message})`}`,
+    );
+  }
+}
+
+function describe(issue: BaseIssue<unknown>): string {
+  const path = issue.path?.map((p) => String(p.key)).join(".") ?? "";
+  const { input } = issue;
+  const value = input === undefined ? "nothing" : (JSON.stringify(input) ?? String(input)).slice(0, 200);
+  const expected =
+    issue.kind === "schema" && issue.type !== "picklist" && issue.type !== "union" ? issue.expected : issue.message;
+  return input === undefined
+    ? `${path || "configuration"}: required, but missing`
+    : `${path || "configuration"}: ${value} is not ${expected}`;
+}
+
+function check<S extends GenericSchema>(schema: S, value: unknown, prefix: string): InferOutput<S> {
+  const result = safeParse(schema, value, { abortEarly: true });
+  if (!result.success) throw new ConfigError(`${prefix}${describe(result.issues[0])}`);
+  return result.output;
+}
+
+// `null` stands for what is not there: Go writes empty lists and objects so.
+const dropNulls = (value: unknown): unknown =>
+  Array.isArray(value)
+    ? value.map(dropNulls)
+    : value && typeof value === "object"
+      ? Object.fromEntries(Object.entries(value).flatMap(([k, x]) => (x === null ? [] : [[k, dropNulls(x)]])))
+      : value;
+
+export const parseSpec = (value: unknown): Spec => check(specSchema, dropNulls(value), "") as Spec;
+export const parseProcess = (value: unknown): Process => check(processSchema, dropNulls(value), "process.") as Process;
+export const parseResources = (value: unknown): Resources =>
+  check(resourcesSchema, dropNulls(value), "linux.resources.") as Resources;

@@ -1,0 +1,31 @@
+import { fileURLToPath } from "node:url";
+import { isCompiled } from "../container/perform.ts";
+import type { Log } from "./log.ts";
+
+/** The options that come before the command. */
+export type Global = {
+  readonly root: string;
+  readonly log: Log;
+  readonly systemd: boolean;
+  /** "auto": no control groups where this user may not make any. */
+  readonly rootless: "auto" | "true" | "false";
+  readonly criu: string;
+};
+
+/** This command line, as the words to execute it with. */
+export const ownWords = (): string[] =>
+  isCompiled()
+    ? /caisson-oci[^/]*$/.test(process.execPath)
+      ? [process.execPath]
+      : [process.execPath, "oci"]
+    : [process.execPath, fileURLToPath(new URL("../bin/caisson-oci.js", import.meta.url))];
+
+/** What a program becomes to say in words why it failed: see after.ts. */
+export const afterWords = (g: Global, fds: { record: number; own: number; said: number }, doing: string): string[] => [
+  ...ownWords(),
+  "__after",
+  ...[fds.record, fds.own, fds.said].map(String),
+  g.log.path ?? "",
+  g.log.format,
+  doing,
+];

@@ -1,0 +1,107 @@
+import { renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { writeFile } from "../cgroups/files.ts";
+import { freeze, freezerOf, thaw } from "../cgroups/freezer.ts";
+import { limitsOfResources } from "../cgroups/oci.ts";
+import { updateLimits } from "../cgroups/update.ts";
+import { RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
+import type { Resources } from "../compile/spec.ts";
+import { hostFacts } from "../host/facts.ts";
+import { parseJson, parseResources, readText } from "./config.ts";
+import type { Global } from "./context.ts";
+import { engineLayout } from "./groups.ts";
+import { RuntimeError } from "./places.ts";
+import { type Container, load, running } from "./state.ts";
+
+const FREEZE_MS = 10_000;
+
+export async function pause(g: Global, id: string | undefined): Promise<number> {
+  const c = load(g.root, id);
+  running(c, "running", "created");
+  await freeze(freezerOf(engineLayout(hostFacts()), c.saved.cgroup.path), FREEZE_MS);
+  return 0;
+}
+
+export function resume(g: Global, id: string | undefined): number {
+  const c = load(g.root, id);
+  running(c, "paused");
+  thaw(freezerOf(engineLayout(hostFacts()), c.saved.cgroup.path));
+  return 0;
+}
+
+/** The options of `update`, each with its place in the resources. */
+const flags: Readonly<Record<string, readonly [keyof Resources, string, "number" | "text"]>> = {
+  "blkio-weight": ["blockIO", "weight", "number"],
+  "cpu-period": ["cpu", "period", "number"],
+  "cpu-quota": ["cpu", "quota", "number"],
+  "cpu-burst": ["cpu", "burst", "number"],
+  "cpu-share": ["cpu", "shares", "number"],
+  "cpu-idle": ["cpu", "idle", "number"],
+  "cpu-rt-period": ["cpu", "realtimePeriod", "number"],
+  "cpu-rt-runtime": ["cpu", "realtimeRuntime", "number"],
+  "cpuset-cpus": ["cpu", "cpus", "text"],
+  "cpuset-mems": ["cpu", "mems", "text"],
+  memory: ["memory", "limit", "number"],
+  "memory-reservation": ["memory", "reservation", "number"],
+  "memory-swap": ["memory", "swap", "number"],
+  "pids-limit": ["pids", "limit", "number"],
+};
+export const updateFlags = Object.keys(flags);
+
+function fromFlags(values: Readonly<Record<string, unknown>>): Resources {
+  const out: Record<string, Record<string, number | string>> = {};
+  for (const [name, [group, field, kind]] of Object.entries(flags)) {
+    const given = values[name];
+    if (typeof given !== "string") continue;
+    if (kind === "number" && !/^-?\d+$/.test(given))
+      throw new RuntimeError(`--${name}: ${JSON.stringify(given)} is not a whole number`);
+    out[group] = { ...out[group], [field]: kind === "number" ? Number(given) : given };
+  }
+  return parseResources(out);
+}
+
+/** What is given is changed, what is not stays; a quota is of the period that it was given for. */
+function merged(before: Resources, given: Resources): Resources {
+  return {
+    ...before,
+    ...given,
+    ...(given.memory && { memory: { ...before.memory, ...given.memory } }),
+    ...(given.cpu && { cpu: { ...before.cpu, ...given.cpu } }),
+    ...(given.blockIO && { blockIO: { ...before.blockIO, ...given.blockIO } }),
+  };
+}
+
+function unifiedDirectory(c: Container): string {
+  const { v2 } = engineLayout(hostFacts());
+  if (!v2) throw new RuntimeError("linux.resources.unified: no v2 hierarchy is mounted on this machine");
+  return v2.point + c.saved.cgroup.path;
+}
+
+export async function update(
+  g: Global,
+  id: string | undefined,
+  values: Readonly<Record<string, unknown>>,
+): Promise<number> {
+  const c = load(g.root, id);
+  running(c, "created", "running", "paused");
+  const from = values["resources"];
+  const given =
+    typeof from === "string"
+      ? parseResources(parseJson(readText(from === "-" ? "/dev/stdin" : from), from))
+      : fromFlags(values);
+  const before = c.saved.spec.linux?.resources ?? {};
+  const after = merged(before, given);
+  const { unified, devices, ...rest } = Object.fromEntries(
+    Object.keys(given).map((k) => [k, after[k as keyof Resources]]),
+  ) as Resources;
+  await updateLimits(engineLayout(hostFacts()), c.saved.cgroup.path, {
+    ...limitsOfResources(rest, { exact: true }),
+    ...(devices?.length && limitsOfResources({ devices })),
+  });
+  for (const [file, text] of Object.entries(unified ?? {})) writeFile(join(unifiedDirectory(c), file), text);
+  const saved = { ...c.saved, spec: { ...c.saved.spec, linux: { ...c.saved.spec.linux, resources: after } } };
+  const at = join(c.directory, RUNTIME_FILES.state);
+  writeFileSync(`${at}.new`, JSON.stringify(saved), { mode: 0o600 });
+  renameSync(`${at}.new`, at);
+  return 0;
+}

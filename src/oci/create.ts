@@ -1,0 +1,154 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Job } from "../compile/job.ts";
+import { compileCreate } from "../compile/runtime/create.ts";
+import { numbers } from "../compile/runtime/descriptors.ts";
+import type { Caller, Lifecycle } from "../compile/runtime/lifecycle.ts";
+import type { Process, Spec } from "../compile/spec.ts";
+import { perform, performedFile } from "../container/perform.ts";
+import { hostFacts } from "../host/facts.ts";
+import { groupPlace } from "./cgroups-path.ts";
+import { checkSpec } from "./checks.ts";
+import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
+import { afterWords, type Global } from "./context.ts";
+import { completeSpec, describeFiles } from "./describe.ts";
+import { engineLayout, type RuntimeGroups, runtimeGroups } from "./groups.ts";
+import { directoryOf, RuntimeError } from "./places.ts";
+import type { Saved } from "./state.ts";
+
+export type CreateOptions = {
+  readonly bundle: string | undefined;
+  readonly config: string | undefined;
+  readonly pidFile: string | undefined;
+  readonly consoleSocket: string | undefined;
+  readonly preserve: number;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  readonly mode: Lifecycle["mode"];
+  readonly keep: boolean;
+  readonly subreaper: boolean;
+};
+
+const INHERIT = { kind: "inherit" } as const;
+export const STDIO: Job["stdio"] = [INHERIT, INHERIT, INHERIT];
+
+/** Who may have a console, and who must: an engine without a socket would lose it. */
+export function checkConsole(terminal: boolean, socket: string | undefined, detach: boolean): void {
+  if (terminal && detach && socket === undefined)
+    throw new RuntimeError("--console-socket: process.terminal is true, so somebody must take the terminal");
+  if (!terminal && socket !== undefined)
+    throw new RuntimeError("--console-socket: of use with process.terminal, which is false");
+}
+
+/** The size that the configuration gives; without one it is whoever takes the terminal that says. */
+export function terminalOf(process: Process, attached: boolean): Pick<Job, "terminal"> {
+  if (!process.terminal) return {};
+  const { height: rows = 0, width: columns = 0 } = process.consoleSize ?? {};
+  return { terminal: { raw: attached && globalThis.process.stdin.isTTY === true, rows, columns } };
+}
+
+export function callerOf(o: Pick<CreateOptions, "pidFile" | "consoleSocket" | "preserve">): Caller {
+  return {
+    ...(o.pidFile !== undefined && { pidFile: resolve(o.pidFile) }),
+    ...(o.consoleSocket !== undefined && { consoleSocket: resolve(o.consoleSocket) }),
+    preserve: o.preserve,
+  };
+}
+
+function checkPreserved(count: number): void {
+  for (let fd = 3; fd < 3 + count; fd++)
+    if (!existsSync(`/proc/self/fd/${fd}`))
+      throw new RuntimeError(
+        `--preserve-fds: ${count} are to be handed through, but file descriptor ${fd} is not open`,
+      );
+}
+
+export async function create(g: Global, id: string | undefined, o: CreateOptions): Promise<number> {
+  const directory = directoryOf(g.root, id);
+  const bundle = resolve(o.bundle ?? ".");
+  if (existsSync(directory)) throw new RuntimeError(`container with id ${id}: already exists`);
+  checkPreserved(o.preserve);
+  const given = parseSpec(parseJson(readText(o.config ?? join(bundle, "config.json")), "config.json"));
+  checkSpec(given);
+  const facts = hostFacts();
+  const layout = engineLayout(facts);
+  const rootless = facts.uid !== 0 || facts.userNamespace === true;
+  const place = groupPlace(given.linux?.cgroupsPath, id as string, { systemd: g.systemd, rootless });
+  const spec = completeSpec(given, bundle, layout, place.path);
+  const process = spec.process as Process;
+  const attached = o.mode === "attached";
+  checkConsole(process.terminal === true, o.consoleSocket, !attached);
+  const groups = await groupsFor(g, spec, place, rootless);
+
+  const lifecycle: Lifecycle = {
+    id: id as string,
+    bundle,
+    directory,
+    state: JSON.stringify(savedState(id as string, bundle, spec, place, groups), bigintText),
+    annotations: spec.annotations ?? {},
+    ociVersion: spec.ociVersion,
+    mode: o.mode,
+    keep: o.keep,
+    subreaper: o.subreaper,
+    caller: callerOf(o),
+  };
+  const file = performedFile();
+  const n = numbers(o.preserve);
+  const fds = { record: n.end, own: n.own, said: n.said };
+  const job: Job = {
+    name: id as string,
+    root: { kind: "directory" },
+    scratch: g.root,
+    ...describeFiles(spec),
+    stdio: STDIO,
+    ...terminalOf(process, attached),
+    ...{ init: false, idle: false, timeoutMs: -1 },
+    noPivot: o.noPivot,
+    sharedKeyring: o.noNewKeyring,
+    cgroup: groups.plan,
+    report: { to: "runtime", after: afterWords(g, fds, `${o.mode === "create" ? "create" : "run"} ${id}`), fd: n.end },
+  };
+  mkdirSync(g.root, { recursive: true, mode: 0o711 });
+  globalThis.process.chdir(bundle);
+  return perform(compileCreate(spec, facts, job, file, lifecycle), file);
+}
+
+const bigintText = (_: string, value: unknown) => (typeof value === "bigint" ? `exact:${value}` : value);
+
+async function groupsFor(
+  g: Global,
+  spec: Spec,
+  place: ReturnType<typeof groupPlace>,
+  rootless: boolean,
+): Promise<RuntimeGroups> {
+  const facts = hostFacts();
+  const layout = engineLayout(facts);
+  if (place.unit) await (await import("./systemd.ts")).startUnit(place.unit, spec);
+  if ((rootless && g.rootless !== "false") || g.rootless === "true") {
+    const { resources } = spec.linux ?? {};
+    const { devices: _, ...limits } = resources ?? {};
+    const wanted = Object.entries(limits).filter(([, l]) => l && Object.keys(l).length);
+    if (!place.unit && wanted.length)
+      throw new ConfigError(
+        `linux.resources.${wanted[0]?.[0]}: this user may not make control groups; use --systemd-cgroup, or leave it out`,
+      );
+    if (!place.unit) return { plan: { groups: [] }, directories: [] };
+  }
+  return runtimeGroups(layout, place.path, spec, place.unit !== undefined);
+}
+
+const savedState = (
+  id: string,
+  bundle: string,
+  spec: Spec,
+  place: ReturnType<typeof groupPlace>,
+  groups: RuntimeGroups,
+): Saved => ({
+  id,
+  ociVersion: spec.ociVersion,
+  bundle,
+  rootfs: spec.root?.path ?? "/",
+  created: new Date().toISOString(),
+  spec,
+  cgroup: { path: place.path, directories: groups.directories, ...(place.unit && { unit: place.unit.name }) },
+});

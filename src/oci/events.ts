@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ControlGroup, type GroupUsage } from "../cgroups/group.ts";
+import { parseDuration } from "../values/units.ts";
+import type { Global } from "./context.ts";
+import { load, running, statusOf } from "./state.ts";
+
+const NANO = 1e9;
+const finite = (n: number | undefined) => (n === undefined || !Number.isFinite(n) ? 0 : n);
+
+/** The figures in the shape that runc prints, which engines parse. */
+function statsOf(u: GroupUsage, limits: Awaited<ReturnType<ControlGroup["limits"]>>): object {
+  const { cpu, memory, pids, io } = u;
+  const seconds = (s: number | undefined) => Math.round((s ?? 0) * NANO);
+  const ioRows = (key: "read" | "write" | "readOps" | "writeOps", op: string) =>
+    Object.entries(io?.devices ?? {}).map(([device, d]) => {
+      const [major = 0, minor = 0] = device.split(":").map(Number);
+      return { major, minor, op, value: d[key] };
+    });
+  return {
+    cpu: {
+      usage: { total: seconds(cpu?.time), kernel: seconds(cpu?.system), user: seconds(cpu?.user) },
+      throttling: {
+        periods: cpu?.periods ?? 0,
+        throttledPeriods: cpu?.throttled ?? 0,
+        throttledTime: seconds(cpu?.throttledTime),
+      },
+    },
+    memory: {
+      cache: memory?.file ?? 0,
+      usage: {
+        limit: finite(limits.memory?.max),
+        usage: memory?.current ?? 0,
+        max: memory?.peak ?? 0,
+        failcnt: memory?.maxReached ?? 0,
+      },
+      swap: { limit: finite(limits.memory?.swap), usage: memory?.swap ?? 0, failcnt: 0 },
+      kernel: { limit: 0, usage: memory?.kernel ?? 0, failcnt: 0 },
+      raw: memory ?? {},
+    },
+    pids: { current: pids?.current ?? u.processes, limit: finite(limits.pids?.max) },
+    blkio: {
+      ioServiceBytesRecursive: [...ioRows("read", "Read"), ...ioRows("write", "Write")],
+      ioServicedRecursive: [...ioRows("readOps", "Read"), ...ioRows("writeOps", "Write")],
+    },
+    hugetlb: u.hugetlb ?? {},
+    intel_rdt: {},
+    network_interfaces: null,
+  };
+}
+
+const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+/** With --stats the figures once; else at each interval, with out-of-memory events as they happen. */
+export async function events(
+  g: Global,
+  id: string | undefined,
+  o: { stats: boolean; interval: string },
+): Promise<number> {
+  const c = load(g.root, id);
+  running(c, "created", "running", "paused");
+  const group = await ControlGroup.open(c.saved.cgroup.path);
+  const stats = async () => print({ type: "stats", id, data: statsOf(await group.usage(), await group.limits()) });
+  if (o.stats) {
+    await stats();
+    return 0;
+  }
+  const ms = parseDuration("--interval", o.interval) * 1000;
+  const stop = new AbortController();
+  const ooms = (async () => {
+    for await (const e of group.events({ signal: stop.signal })) if (e.type === "oom") print({ type: "oom", id });
+  })();
+  ooms.catch(() => stop.abort());
+  while (statusOf(c) !== "stopped") {
+    await stats();
+    await sleep(ms);
+  }
+  stop.abort();
+  return 0;
+}

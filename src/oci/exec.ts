@@ -1,0 +1,155 @@
+import { join } from "node:path";
+import { isDirectory, readOptional } from "../cgroups/files.ts";
+import type { CgroupPlan, Job } from "../compile/job.ts";
+import { numbers } from "../compile/runtime/descriptors.ts";
+import { compileRuntimeExec } from "../compile/runtime/exec.ts";
+import type { CapabilitySets, Process, Spec, User } from "../compile/spec.ts";
+import { perform, performedFile } from "../container/perform.ts";
+import { hostFacts, parseOwnGroups } from "../host/facts.ts";
+import { capabilityNames } from "../kernel/capabilities.ts";
+import { parseJson, parseProcess, readText } from "./config.ts";
+import { afterWords, type Global } from "./context.ts";
+import { callerOf, checkConsole, STDIO, terminalOf } from "./create.ts";
+import { engineLayout } from "./groups.ts";
+import { RuntimeError } from "./places.ts";
+import { type Container, load, running } from "./state.ts";
+
+export type ExecOptions = {
+  readonly process: string | undefined;
+  readonly cwd: string | undefined;
+  readonly env: readonly string[];
+  readonly tty: boolean;
+  readonly user: string | undefined;
+  readonly additionalGids: readonly string[];
+  readonly cap: readonly string[];
+  readonly noNewPrivileges: boolean | undefined;
+  readonly apparmor: string | undefined;
+  readonly label: string | undefined;
+  readonly cgroup: string | undefined;
+  readonly pidFile: string | undefined;
+  readonly consoleSocket: string | undefined;
+  readonly detach: boolean;
+  readonly preserve: number;
+  readonly ignorePaused: boolean;
+};
+
+function idOf(field: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw new RuntimeError(`${field}: ${JSON.stringify(text)} is not a number`);
+  return Number(text);
+}
+
+function userOf(o: ExecOptions, own: User): User {
+  if (o.user === undefined && o.additionalGids.length === 0) return own;
+  const [uid, gid] = (o.user ?? "").split(":");
+  return {
+    ...own,
+    ...(uid && { uid: idOf("--user", uid), gid: gid ? idOf("--user", gid) : own.gid }),
+    ...(o.additionalGids.length && { additionalGids: o.additionalGids.map((t) => idOf("--additional-gids", t)) }),
+  };
+}
+
+/** Capabilities that are given besides, in the sets that a command keeps them in. */
+function withCapabilities(sets: CapabilitySets | undefined, extra: readonly string[]): CapabilitySets {
+  const names = extra.map((given) => {
+    const name = given.toUpperCase().startsWith("CAP_") ? given.toUpperCase() : `CAP_${given.toUpperCase()}`;
+    if (!capabilityNames.includes(name)) throw new RuntimeError(`--cap: ${JSON.stringify(given)} is not a capability`);
+    return name;
+  });
+  const add = (list: readonly string[] = []) => [...new Set([...list, ...names])];
+  return names.length === 0
+    ? (sets ?? {})
+    : { ...sets, bounding: add(sets?.bounding), effective: add(sets?.effective), permitted: add(sets?.permitted) };
+}
+
+/** The process file as it is, or the container's own process with what the options change. */
+function processOf(c: Container, o: ExecOptions, command: readonly string[]): Process {
+  if (o.process !== undefined) {
+    const given = parseProcess(parseJson(readText(o.process), o.process));
+    return o.tty ? { ...given, terminal: true } : given;
+  }
+  if (command.length === 0) throw new RuntimeError("COMMAND: required, but missing");
+  const own = c.saved.spec.process as Process;
+  return {
+    ...own,
+    args: command,
+    terminal: o.tty,
+    cwd: o.cwd ?? own.cwd,
+    env: [...(own.env ?? []), ...o.env],
+    user: userOf(o, own.user),
+    capabilities: withCapabilities(own.capabilities, o.cap),
+    ...(o.noNewPrivileges !== undefined && { noNewPrivileges: o.noNewPrivileges }),
+    ...(o.apparmor !== undefined && { apparmorProfile: o.apparmor }),
+    ...(o.label !== undefined && { selinuxLabel: o.label }),
+  };
+}
+
+/**
+ * The groups that the process is to enter. A container that has made groups of its own on v2 takes no process in its
+ * top one: there it is the first process's.
+ */
+function groupsOf(c: Container, pid: number, below: string | undefined): CgroupPlan {
+  const layout = engineLayout(hostFacts());
+  const top = layout.v2 && layout.v2.point;
+  const directories = c.saved.cgroup.directories.filter(isDirectory).map((d) => {
+    if (below !== undefined) return join(d, below);
+    const full = top !== undefined && d.startsWith(`${top}/`) && readOptional(`${d}/cgroup.subtree_control`)?.trim();
+    if (!full) return d;
+    return `${top}${parseOwnGroups(readOptional(`/proc/${pid}/cgroup`) ?? "")[""] ?? ""}`;
+  });
+  return {
+    groups: directories.map((path) => ({
+      ...{ path, parents: [], prepare: [], writes: [], reads: [], unified: false, existing: true },
+    })),
+  };
+}
+
+/** Numbers beyond JavaScript's are written down as text. */
+function revive(spec: Spec): Spec {
+  return JSON.parse(JSON.stringify(spec), (_, value: unknown) =>
+    typeof value === "string" && /^exact:\d+$/.test(value) ? BigInt(value.slice("exact:".length)) : value,
+  ) as Spec;
+}
+
+export async function exec(
+  g: Global,
+  id: string | undefined,
+  command: readonly string[],
+  o: ExecOptions,
+): Promise<number> {
+  const c = load(g.root, id);
+  const allowed = ["created", "running"] as const;
+  const init = o.ignorePaused ? running(c, ...allowed, "paused") : running(c, ...allowed);
+  const process = processOf(c, o, command);
+  checkConsole(process.terminal === true, o.consoleSocket, o.detach);
+  const spec: Spec = { ...revive(c.saved.spec), process };
+  const file = performedFile();
+  const n = numbers(o.preserve);
+  const job: Job = {
+    name: c.saved.id,
+    root: { kind: "directory" },
+    scratch: "/",
+    ...{ directories: {}, existing: [] },
+    stdio: STDIO,
+    ...terminalOf(process, !o.detach),
+    ...{ init: false, idle: false, timeoutMs: -1 },
+    cgroup: groupsOf(c, init.pid, o.cgroup),
+    report: {
+      to: "runtime",
+      after: afterWords(g, { record: n.end, own: n.own, said: n.said }, `exec in ${id}`),
+      fd: n.end,
+    },
+  };
+  const lifecycle = {
+    id: c.saved.id,
+    bundle: c.saved.bundle,
+    directory: c.directory,
+    state: "",
+    annotations: c.saved.spec.annotations ?? {},
+    ociVersion: c.saved.ociVersion,
+    mode: o.detach ? "detached" : "attached",
+    keep: true,
+    subreaper: false,
+    caller: callerOf(o),
+  } as const;
+  return perform(compileRuntimeExec(spec, hostFacts(), job, file, lifecycle, init.pid), file);
+}

@@ -1,0 +1,123 @@
+import { existsSync } from "node:fs";
+import { isDirectory, makeDirectory, readOptional, writeFile } from "../cgroups/files.ts";
+import { findLayout, type Hierarchy, hierarchies, hierarchyOf, type Layout } from "../cgroups/layout.ts";
+import { look } from "../cgroups/look.ts";
+import { processesBelow } from "../cgroups/members.ts";
+import { lineage, parentOf } from "../cgroups/names.ts";
+import { limitsOfResources } from "../cgroups/oci.ts";
+import { enabling, planGroups } from "../cgroups/plan.ts";
+import { allControllers, type CheckedLimits } from "../cgroups/table.ts";
+import type { CgroupPlan } from "../compile/job.ts";
+import type { Resources, Spec } from "../compile/spec.ts";
+import type { HostFacts } from "../host/facts.ts";
+import { ConfigError } from "./config.ts";
+import { RuntimeError } from "./places.ts";
+
+/** An engine's paths begin at the top of each hierarchy, wherever we would put groups of our own. */
+export const engineLayout = (facts: HostFacts): Layout => findLayout(facts, { ...look, scope: undefined });
+
+/** config-linux.md "Default Devices", pseudo-terminals, and the making of nodes, which opens nothing by itself. */
+const always: NonNullable<Resources["devices"]> = [
+  { allow: true, type: "c", access: "m" },
+  { allow: true, type: "b", access: "m" },
+  ...[3, 5, 7, 8, 9].map((minor) => ({ allow: true, type: "c" as const, major: 1, minor, access: "rwm" })),
+  ...[0, 2].map((minor) => ({ allow: true, type: "c" as const, major: 5, minor, access: "rwm" })),
+  { allow: true, type: "c", major: 136, access: "rwm" },
+];
+
+export function withDefaultDevices(spec: Spec): Resources {
+  const { resources } = spec.linux ?? {};
+  const own = (spec.linux?.devices ?? []).flatMap((d) =>
+    d.type === "p" ? [] : [{ allow: true, type: d.type === "b" ? ("b" as const) : ("c" as const), ...numbers(d) }],
+  );
+  return { ...resources, devices: [{ allow: false }, ...(resources?.devices ?? []), ...own, ...always] };
+}
+const numbers = (d: { major?: number; minor?: number }) => ({
+  ...(d.major !== undefined && { major: d.major }),
+  ...(d.minor !== undefined && { minor: d.minor }),
+  access: "rwm",
+});
+
+/** Settings that our own API has no word for: files of v1 alone. */
+function extras(r: Resources): [controller: string, file: string, value: number][] {
+  const m = r.memory as { swappiness?: number } | undefined;
+  const c = r.cpu as { realtimeRuntime?: number; realtimePeriod?: number } | undefined;
+  const rows: [string, string, number | undefined][] = [
+    ["memory", "memory.swappiness", m?.swappiness],
+    ["cpu", "cpu.rt_period_us", c?.realtimePeriod],
+    ["cpu", "cpu.rt_runtime_us", c?.realtimeRuntime],
+  ];
+  return rows.filter((row): row is [string, string, number] => row[2] !== undefined);
+}
+
+/** On v1 a CPU set begins empty, and an empty one takes no process: what leads to the group gets its parent's. */
+function prepareCpuset(layout: Layout, path: string): void {
+  const top = layout.v1["cpuset"];
+  if (top === undefined) return;
+  for (const p of lineage(parentOf(path))) {
+    const directory = top + p;
+    makeDirectory(directory);
+    for (const file of ["cpuset.cpus", "cpuset.mems"])
+      if (readOptional(`${directory}/${file}`)?.trim() === "")
+        writeFile(`${directory}/${file}`, (readOptional(`${top}${parentOf(p)}/${file}`) ?? "").trim());
+  }
+}
+
+function checkReuse(directory: string): void {
+  if (processesBelow(directory).length)
+    throw new RuntimeError(`linux.cgroupsPath: the control group ${directory} has processes in it already`);
+}
+
+export type RuntimeGroups = { readonly plan: CgroupPlan; readonly directories: readonly string[] };
+
+function unifiedWrites(h: Hierarchy | undefined, unified: Resources["unified"]) {
+  const entries = Object.entries(unified ?? {});
+  if (entries.length && !h)
+    throw new ConfigError("linux.resources.unified: no v2 hierarchy is mounted on this machine");
+  return entries.map(([file, text]) => ({ file, text }));
+}
+
+/**
+ * A group in every hierarchy, as engines expect: they read its files by themselves. What an earlier run left there,
+ * empty, is taken over.
+ */
+export function runtimeGroups(layout: Layout, path: string, spec: Spec, given: boolean): RuntimeGroups {
+  const resources = withDefaultDevices(spec);
+  const limits: CheckedLimits = limitsOfResources(resources, { exact: true });
+  prepareCpuset(layout, path);
+  const account = allControllers()
+    .filter((c) => hierarchyOf(layout, c) !== undefined && c.name !== "devices")
+    .map((c) => c.name);
+  const { groups } = planGroups(layout, path, limits, { read: readOptional, home: true, account });
+  const all = hierarchies(layout);
+  const missing = all.filter((h) => !groups.some((g) => g.path === h.top + path));
+  const v2 = all.find((h) => h.version === "v2");
+  const unified = unifiedWrites(v2, resources.unified);
+  const names = [...new Set(unified.map(({ file }) => file.split(".")[0] ?? ""))];
+  const enabled = names.filter((n) => layout.v2?.controllers.includes(n));
+  const extra = extras(resources);
+  const plan = [
+    ...groups.map((g) => {
+      const h = all.find((x) => x.top + path === g.path);
+      const own = extra.filter(([controller]) => h?.version === "v1" && layout.v1[controller] === h.point);
+      const writes = own.map(([, file, value]) => ({ file, text: String(value) }));
+      if (h?.version !== "v2") return { ...g, writes: [...g.writes, ...writes] };
+      return {
+        ...g,
+        prepare: [...g.prepare, ...enabling(h.top, path, enabled)],
+        writes: [...g.writes, ...unified],
+      };
+    }),
+    ...missing.map((h) => ({
+      path: h.top + path,
+      parents: lineage(parentOf(path)).map((p) => h.top + p),
+      ...{ prepare: [], writes: [], reads: [] },
+      unified: h.version === "v2",
+    })),
+  ];
+  for (const g of plan) if (!given && existsSync(g.path)) checkReuse(g.path);
+  return {
+    plan: { groups: plan.map((g) => ({ ...g, reads: [], ...(isDirectory(g.path) && { existing: true }) })) },
+    directories: plan.map((g) => g.path),
+  };
+}

@@ -1,0 +1,48 @@
+import { spawnSync } from "node:child_process";
+import type { Hook, HookKind } from "../compile/spec.ts";
+import type { Container, Status } from "./state.ts";
+
+/** runtime.md "State", as it is printed and as hooks get it on standard input. */
+export const stateOf = (c: Container, status: Status) => ({
+  ociVersion: c.saved.ociVersion,
+  id: c.saved.id,
+  pid: status === "stopped" ? 0 : (c.init?.pid ?? 0),
+  status,
+  bundle: c.saved.bundle,
+  rootfs: c.saved.rootfs,
+  created: c.saved.created,
+  annotations: c.saved.spec.annotations ?? {},
+});
+
+/** Why a hook failed; `undefined` if it did not. */
+function failure(hook: Hook, state: object): string | undefined {
+  const [, ...args] = hook.args ?? [];
+  const ended = spawnSync(hook.path, args, {
+    argv0: hook.args?.[0] ?? hook.path,
+    input: JSON.stringify(state),
+    env: Object.fromEntries(
+      (hook.env ?? []).map((e) => [e.slice(0, e.indexOf("=")), e.slice(e.indexOf("=") + 1)] as const),
+    ),
+    ...(hook.timeout !== undefined && { timeout: hook.timeout * 1000, killSignal: "SIGKILL" }),
+  });
+  const said = `${ended.stdout ?? ""}${ended.stderr ?? ""}`.trim();
+  // A hook that does not read its input is not wrong for that.
+  const code = (ended.error as NodeJS.ErrnoException | undefined)?.code;
+  if (code === "ETIMEDOUT") return "its time was over";
+  if (ended.error && code !== "EPIPE") return ended.error.message;
+  if (ended.status === 0) return undefined;
+  const how = ended.signal ? `ended by ${ended.signal}` : `exit status ${ended.status}`;
+  return said === "" ? how : `${how}: ${said}`;
+}
+
+/** Performs the hooks of a kind; gives what went wrong, hook by hook. With `stop` the first that fails is the last. */
+export function performHooks(c: Container, kind: HookKind, status: Status, stop: boolean): string[] {
+  const failures: string[] = [];
+  for (const [i, hook] of (c.saved.spec.hooks?.[kind] ?? []).entries()) {
+    const why = failure(hook, stateOf(c, status));
+    if (why === undefined) continue;
+    failures.push(`error running hook ${kind}[${i}] ${hook.path}: ${why}`);
+    if (stop) break;
+  }
+  return failures;
+}

@@ -1,0 +1,143 @@
+import { parseArgs } from "node:util";
+import { type OptionTable, toParseArgs, type Values } from "../cli/option-table.ts";
+import { CaissonError } from "../values/errors.ts";
+import { type OciCommand, ociCommands } from "./commands.ts";
+import type { Global } from "./context.ts";
+import { complain, type Log, logOf } from "./log.ts";
+import { defaultRoot, RuntimeError } from "./places.ts";
+
+const VERSION = "caisson-oci version 0.1.0\nspec: 1.3.0\n";
+
+const globals: OptionTable = {
+  root: { type: "string", value: "DIR", help: "where state is kept" },
+  log: { type: "string", value: "FILE", help: "where messages are appended" },
+  "log-format": { type: "string", value: "text|json", help: "their format (default text)" },
+  "log-level": {
+    type: "string",
+    value: "LEVEL",
+    help: "taken for the sake of engines; errors and warnings are told of",
+  },
+  debug: { type: "boolean", help: "say more" },
+  "systemd-cgroup": { type: "boolean", help: "let systemd make the control groups" },
+  "cgroup-manager": { type: "string", value: "cgroupfs|systemd|disabled", help: "who makes the control groups" },
+  rootless: { type: "string", value: "auto|true|false", help: "do without control groups" },
+  criu: { type: "string", value: "PATH", help: "the criu to use" },
+  version: { type: "boolean", short: "v", help: "print the version" },
+  help: { type: "boolean", short: "h", help: "print this" },
+};
+
+/** Where the options end: at the first word that belongs to none of them. */
+function ends(args: readonly string[], table: OptionTable): number {
+  for (let i = 0; i < args.length; i++) {
+    const a = args[i] as string;
+    if (a === "--") return i;
+    if (!a.startsWith("-") || a === "-") return i;
+    const long = /^--([^=]+)$/.exec(a)?.[1];
+    const row = long ? table[long] : Object.values(table).find((r) => r.short !== undefined && a === `-${r.short}`);
+    if (row?.type === "string") i++;
+  }
+  return args.length;
+}
+
+function parse(what: string, args: readonly string[], table: OptionTable): Values {
+  try {
+    return parseArgs({ args: [...args], options: toParseArgs(table), allowPositionals: false, strict: true }).values;
+  } catch (e) {
+    throw new RuntimeError(`${what}: ${e instanceof Error ? (e.message.split(/\. |\n/)[0] ?? "") : String(e)}`);
+  }
+}
+
+const text = (v: Values, name: string): string | undefined => (typeof v[name] === "string" ? v[name] : undefined);
+
+function globalOf(v: Values, log: Log): Global {
+  const manager = text(v, "cgroup-manager") ?? "cgroupfs";
+  if (!["cgroupfs", "systemd", "disabled"].includes(manager))
+    throw new RuntimeError(`--cgroup-manager: ${JSON.stringify(manager)} is not cgroupfs, systemd or disabled`);
+  const rootless = text(v, "rootless") ?? "auto";
+  if (rootless !== "auto" && rootless !== "true" && rootless !== "false")
+    throw new RuntimeError(`--rootless: ${JSON.stringify(rootless)} is not auto, true or false`);
+  return {
+    root: text(v, "root") || defaultRoot(),
+    log,
+    systemd: v["systemd-cgroup"] === true || manager === "systemd",
+    rootless: manager === "disabled" ? "true" : rootless,
+    criu: text(v, "criu") ?? "criu",
+  };
+}
+
+const rows = (table: OptionTable) =>
+  Object.entries(table)
+    .map(
+      ([name, r]) =>
+        `  ${r.short ? `-${r.short}, ` : "    "}--${name}${r.value ? ` ${r.value}` : ""}`.padEnd(38) + r.help,
+    )
+    .join("\n");
+
+function help(name?: string, c?: OciCommand): string {
+  if (c) return `usage: caisson-oci ${name} ${c.words}\n\n${c.summary}\n\n${rows(c.options)}\n`;
+  const list = Object.entries(ociCommands).map(([n, x]) => `  ${n.padEnd(12)}${x.summary}`);
+  return `usage: caisson-oci [options] COMMAND [options] …\n\n${list.join("\n")}\n\n${rows(globals)}\n`;
+}
+
+async function dispatch(args: readonly string[], found: (log: Log) => void): Promise<number> {
+  const at = ends(args, globals);
+  const v = parse("caisson-oci", args.slice(0, at), globals);
+  const log = logOf(v["log"], v["log-format"], v["debug"] === true);
+  found(log);
+  const name = args[at];
+  if (v["version"]) {
+    process.stdout.write(VERSION);
+    return 0;
+  }
+  if (v["help"] || name === undefined || name === "help") {
+    process.stdout.write(help());
+    return 0;
+  }
+  const c = Object.hasOwn(ociCommands, name) ? ociCommands[name] : undefined;
+  if (!c)
+    throw new RuntimeError(
+      `${JSON.stringify(name)} is not a command; known are ${Object.keys(ociCommands).join(", ")}`,
+    );
+  const g = globalOf(v, log);
+  const table: OptionTable = { ...c.options, help: { type: "boolean", short: "h", help: "print this" } };
+  const [own, words] = separate(args.slice(at + 1), c, table);
+  const values = parse(name, own, table);
+  if (values["help"]) {
+    process.stdout.write(help(name, c));
+    return 0;
+  }
+  if (c.takes !== "rest" && words.length > c.takes)
+    throw new RuntimeError(`${name}: ${JSON.stringify(words[c.takes])} is one word too many`);
+  return c.perform(g, values, words);
+}
+
+/** Options before the id, and after it where no foreign words can be. */
+function separate(args: readonly string[], c: OciCommand, table: OptionTable): [own: string[], words: string[]] {
+  const own: string[] = [];
+  const words: string[] = [];
+  for (let rest = [...args]; rest.length; ) {
+    const at = ends(rest, table);
+    own.push(...rest.slice(0, at));
+    rest = rest.slice(at);
+    if (rest[0] === "--") return [own, [...words, ...rest.slice(1)]];
+    if (c.takes === "rest") return [own, [...rest.slice(0, 1), ...afterId(rest.slice(1))]];
+    words.push(...rest.slice(0, 1));
+    rest = rest.slice(1);
+  }
+  return [own, words];
+}
+const afterId = (words: readonly string[]) => (words[0] === "--" ? words.slice(1) : words);
+
+export async function ociMain(args: readonly string[]): Promise<number> {
+  if (args[0] === "__after") return (await import("./after.ts")).after(args.slice(1));
+  let log: Log = { path: undefined, format: "text", debug: false };
+  try {
+    return await dispatch(args, (l) => {
+      log = l;
+    });
+  } catch (e) {
+    if (e instanceof CaissonError) complain(log, e.message);
+    else complain(log, e instanceof Error ? (log.debug ? (e.stack ?? e.message) : e.message) : String(e));
+    return 1;
+  }
+}

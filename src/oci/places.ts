@@ -1,0 +1,24 @@
+import { join } from "node:path";
+import { CaissonError } from "../values/errors.ts";
+
+/** An operation that the container's state, or its name, does not allow. */
+export class RuntimeError extends CaissonError {
+  override readonly name = "RuntimeError";
+}
+
+export function defaultRoot(): string {
+  const runtime = process.env["XDG_RUNTIME_DIR"];
+  return process.geteuid?.() === 0 || !runtime ? "/run/caisson-oci" : join(runtime, "caisson-oci");
+}
+
+const LONGEST = 255;
+
+/** An id is the name of a directory: it must not lead anywhere else. */
+export function directoryOf(root: string, id: string | undefined): string {
+  if (id === undefined || id === "") throw new RuntimeError("ID: required, but missing");
+  if (!/^[\w+.@:,=-]+$/.test(id) || id === "." || id === ".." || id.length > LONGEST)
+    throw new RuntimeError(
+      `ID: ${JSON.stringify(id.slice(0, LONGEST))} is not a container id: letters, digits and "_+-.@:,=", ${LONGEST} at most`,
+    );
+  return join(root, id);
+}

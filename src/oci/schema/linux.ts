@@ -1,0 +1,136 @@
+import * as v from "valibot";
+import { MPOL, PER } from "../../kernel/scheduling.ts";
+import { resources } from "./resources.ts";
+import { absolute, id, idMap, int64, oneOf, text, texts, uint32, uint64 } from "./words.ts";
+
+const kinds = ["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"] as const;
+
+const namespaces = v.pipe(
+  v.array(v.object({ type: oneOf(kinds), path: v.optional(absolute) })),
+  v.check((list) => new Set(list.map((n) => n.type)).size === list.length, "a list with each type once"),
+);
+
+const devices = v.array(
+  v.pipe(
+    v.object({
+      type: oneOf(["c", "b", "u", "p"]),
+      path: absolute,
+      major: v.optional(int64),
+      minor: v.optional(int64),
+      fileMode: v.optional(uint32),
+      uid: v.optional(id),
+      gid: v.optional(id),
+    }),
+    v.check((d) => d.type === "p" || (d.major !== undefined && d.minor !== undefined), "a device with major and minor"),
+  ),
+);
+
+const actions = [
+  "SCMP_ACT_ALLOW",
+  "SCMP_ACT_ERRNO",
+  "SCMP_ACT_KILL",
+  "SCMP_ACT_KILL_PROCESS",
+  "SCMP_ACT_KILL_THREAD",
+  "SCMP_ACT_LOG",
+  "SCMP_ACT_TRAP",
+  "SCMP_ACT_TRACE",
+  "SCMP_ACT_NOTIFY",
+] as const;
+const comparisons = [
+  "SCMP_CMP_NE",
+  "SCMP_CMP_LT",
+  "SCMP_CMP_LE",
+  "SCMP_CMP_EQ",
+  "SCMP_CMP_GE",
+  "SCMP_CMP_GT",
+  "SCMP_CMP_MASKED_EQ",
+] as const;
+const seccompFlags = [
+  "SECCOMP_FILTER_FLAG_TSYNC",
+  "SECCOMP_FILTER_FLAG_LOG",
+  "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+  "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+] as const;
+
+const seccomp = v.pipe(
+  v.object({
+    defaultAction: oneOf(actions),
+    defaultErrnoRet: v.optional(uint32),
+    architectures: v.optional(texts),
+    flags: v.optional(v.array(oneOf(seccompFlags))),
+    listenerPath: v.optional(absolute),
+    listenerMetadata: v.optional(text),
+    syscalls: v.optional(
+      v.array(
+        v.object({
+          names: v.pipe(texts, v.minLength(1, "at least one name")),
+          action: oneOf(actions),
+          errnoRet: v.optional(uint32),
+          args: v.optional(
+            v.nullable(
+              v.array(
+                v.object({
+                  index: v.pipe(
+                    uint32,
+                    v.check((n) => n < 6, "an index from 0 to 5"),
+                  ),
+                  value: uint64,
+                  valueTwo: v.optional(uint64),
+                  op: oneOf(comparisons),
+                }),
+              ),
+            ),
+          ),
+        }),
+      ),
+    ),
+  }),
+  v.check(
+    (s) => s.listenerMetadata === undefined || s.listenerPath !== undefined,
+    "metadata for a listener that is given by listenerPath",
+  ),
+);
+
+/** config-linux.md */
+export const linux = v.object({
+  namespaces: v.optional(namespaces),
+  uidMappings: v.optional(v.array(idMap)),
+  gidMappings: v.optional(v.array(idMap)),
+  timeOffsets: v.optional(
+    v.record(oneOf(["monotonic", "boottime"]), v.object({ secs: v.optional(int64), nanosecs: v.optional(uint32) })),
+  ),
+  devices: v.optional(devices),
+  netDevices: v.optional(v.record(text, v.object({ name: v.optional(text) }))),
+  cgroupsPath: v.optional(text),
+  resources: v.optional(resources),
+  intelRdt: v.optional(
+    v.object({ closID: v.optional(text), l3CacheSchema: v.optional(text), memBwSchema: v.optional(text) }),
+  ),
+  memoryPolicy: v.optional(
+    v.object({
+      mode: oneOf(Object.keys(MPOL.modes)),
+      nodes: v.optional(text),
+      flags: v.optional(v.array(oneOf(Object.keys(MPOL.flags)))),
+    }),
+  ),
+  sysctl: v.optional(v.record(text, text)),
+  seccomp: v.optional(seccomp),
+  rootfsPropagation: v.optional(
+    v.pipe(
+      v.union(
+        [
+          oneOf(["shared", "slave", "private", "unbindable"]),
+          oneOf(["rshared", "rslave", "rprivate", "runbindable", ""]),
+        ],
+        "one of shared, slave, private, unbindable",
+      ),
+      v.transform((p) => (p === "" ? "private" : p.replace(/^r/, "")) as "shared" | "slave" | "private" | "unbindable"),
+    ),
+  ),
+  maskedPaths: v.optional(v.array(absolute)),
+  readonlyPaths: v.optional(v.array(absolute)),
+  mountLabel: v.optional(text),
+  personality: v.optional(
+    v.object({ domain: oneOf(Object.keys(PER)), flags: v.optional(v.pipe(texts, v.maxLength(0, "an empty list"))) }),
+  ),
+});

@@ -1,0 +1,47 @@
+import { closeSync, constants, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { FAILURE_RECORD, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
+import { failureText } from "./after.ts";
+import type { Global } from "./context.ts";
+import { performHooks } from "./hooks.ts";
+import { killContainer } from "./kill.ts";
+import { RuntimeError } from "./places.ts";
+import { type Container, labelsOf, load, running } from "./state.ts";
+
+/** What was written by a first process that could not become its command. */
+function failureIn(c: Container, record: Uint8Array): string {
+  const view = new DataView(record.buffer);
+  const [section, step, errno] = [0, 8, 16].map((at) => view.getInt32(at, true)) as [number, number, number];
+  const known = labelsOf(c)[String(section)];
+  return failureText(known?.labels[step - known.from] ?? `step ${step} of section ${section}`, errno);
+}
+
+/** The FIFO that tells of the end is opened before the byte that starts is written: it cannot be missed. */
+function startAndWait(c: Container): string | undefined {
+  const at = (file: "go" | "done") => join(c.directory, RUNTIME_FILES[file]);
+  const done = openSync(at("done"), constants.O_RDONLY);
+  try {
+    const go = openSync(at("go"), constants.O_WRONLY | constants.O_NONBLOCK);
+    writeSync(go, "!");
+    closeSync(go);
+    const record = new Uint8Array(FAILURE_RECORD);
+    return readSync(done, record, 0, record.length, null) === 0 ? undefined : failureIn(c, record);
+  } finally {
+    closeSync(done);
+  }
+}
+
+/** runtime.md "start": performs startContainer hooks in the container, the command, then poststart hooks out here. */
+export async function start(g: Global, id: string | undefined): Promise<number> {
+  const c = load(g.root, id);
+  running(c, "created");
+  const failed = startAndWait(c);
+  if (failed !== undefined) throw new RuntimeError(`start ${id}: ${failed}`);
+  for (const file of ["go", "done", "labels"] as const) rmSync(join(c.directory, RUNTIME_FILES[file]), { force: true });
+  const [wrong] = performHooks(c, "poststart", "running", true);
+  if (wrong !== undefined) {
+    await killContainer(c);
+    throw new RuntimeError(`start ${id}: ${wrong}`);
+  }
+  return 0;
+}

@@ -1,0 +1,128 @@
+import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { type Labels, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
+import type { Spec } from "../compile/spec.ts";
+import { readOr } from "./files.ts";
+import { directoryOf, RuntimeError } from "./places.ts";
+
+/** What is written down of a container at its creation: state.json. */
+export type Saved = {
+  readonly id: string;
+  readonly ociVersion: string;
+  readonly bundle: string;
+  readonly rootfs: string;
+  /** RFC 3339 */
+  readonly created: string;
+  /** As it was performed: paths are absolute, defaults are filled in. */
+  readonly spec: Spec;
+  readonly cgroup: SavedGroups;
+};
+
+export type SavedGroups = {
+  /** Below the top of each hierarchy. */
+  readonly path: string;
+  /** The directories of the groups, in all hierarchies. */
+  readonly directories: readonly string[];
+  /** The unit of systemd's that it is in. */
+  readonly unit?: string;
+};
+
+/** runtime.md "State"; "paused" is what engines know besides. */
+export type Status = "creating" | "created" | "running" | "paused" | "stopped";
+
+export type Init = { readonly pid: number; readonly startedAt: string };
+
+export type Container = {
+  readonly directory: string;
+  readonly saved: Saved;
+  readonly init: Init | undefined;
+};
+
+const F = RUNTIME_FILES;
+
+/** proc_pid_stat(5): the name may have anything in it, so what follows is counted from its last parenthesis. */
+export function parseStat(text: string): Init & { readonly state: string } {
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { pid: Number.parseInt(text, 10), state: fields[0] ?? "?", startedAt: fields[19] ?? "" };
+}
+
+export function loadFrom(directory: string, id: string): Container {
+  const json = readOr(join(directory, F.state));
+  if (json === undefined) throw new RuntimeError(`container ${id}: container does not exist`);
+  const stat = readOr(join(directory, F.init));
+  return {
+    directory,
+    saved: JSON.parse(json) as Saved,
+    init: stat === undefined ? undefined : parseStat(stat),
+  };
+}
+
+export const load = (root: string, id: string | undefined): Container => {
+  const directory = directoryOf(root, id);
+  return loadFrom(directory, id as string);
+};
+
+/** Ids that have a directory, whole or not. */
+export function listIds(root: string): string[] {
+  try {
+    return readdirSync(root, { withFileTypes: true })
+      .filter((e) => e.isDirectory())
+      .map((e) => e.name)
+      .sort();
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw e;
+  }
+}
+
+/** Whether a process is the one that was noted, and not another which got its number later; zombies have ended. */
+export function isAlive(init: Init): boolean {
+  const text = readOr(`/proc/${init.pid}/stat`);
+  if (text === undefined) return false;
+  const now = parseStat(text);
+  return now.startedAt === init.startedAt && now.state !== "Z" && now.state !== "X";
+}
+
+/** A first process that was not started yet still reads the FIFO; nobody else ever does. */
+export function isWaiting(directory: string): boolean {
+  try {
+    closeSync(openSync(join(directory, F.go), constants.O_WRONLY | constants.O_NONBLOCK));
+    return true;
+  } catch (e) {
+    const { code } = e as NodeJS.ErrnoException;
+    if (code === "ENXIO" || code === "ENOENT") return false;
+    throw e;
+  }
+}
+
+/** Frozen, in the v2 hierarchy or by the v1 freezer. */
+function isFrozen(c: Container): boolean {
+  return c.saved.cgroup.directories.some(
+    (d) =>
+      readOr(join(d, "cgroup.freeze"))?.trim() === "1" ||
+      (existsSync(join(d, "freezer.state")) && readOr(join(d, "freezer.state"))?.trim() !== "THAWED"),
+  );
+}
+
+export function statusOf(c: Container): Status {
+  if (!c.init) return isLocked(c.directory) ? "creating" : "stopped";
+  if (!isAlive(c.init)) return "stopped";
+  if (isFrozen(c)) return "paused";
+  return isWaiting(c.directory) ? "created" : "running";
+}
+
+/** Whether somebody is still at making it: the lock ends with whoever holds it (proc_locks(5)). */
+function isLocked(directory: string): boolean {
+  const lock = statSync(join(directory, F.lock), { throwIfNoEntry: false });
+  return lock !== undefined && new RegExp(`FLOCK .*:${lock.ino} `).test(readFileSync("/proc/locks", "utf8"));
+}
+
+/** The container's first process, which must be there. */
+export function running(c: Container, ...allowed: readonly Status[]): Init {
+  const status = statusOf(c);
+  if (!c.init || !allowed.includes(status))
+    throw new RuntimeError(`container ${c.saved.id}: container not running: it is ${status}`);
+  return c.init;
+}
+
+export const labelsOf = (c: Container): Labels => JSON.parse(readOr(join(c.directory, F.labels)) ?? "{}") as Labels;

@@ -39,10 +39,13 @@ if newer dist/index.js src tsconfig.json tsconfig.build.json; then
   chmod +x dist/bin/*.js
   touch dist/index.js
 fi
+# What lies in the working directory is not ours to load, and what ends in milliseconds is not worth optimizing.
+COMPILE="--compile --minify --bytecode --no-compile-autoload-dotenv --no-compile-autoload-bunfig --compile-jit-policy=1000"
 compiled() { # compiled NAME: the command, with the executor in it
   if ! newer "dist/$1" src native; then return; fi
   echo "caisson: compiling dist/$1" >&2
-  "$bin/bun" build --compile --minify --bytecode "src/bin/$1.ts" --outfile "dist/$1.new" \
+  # shellcheck disable=SC2086
+  "$bin/bun" build $COMPILE "src/bin/$1.ts" --outfile "dist/$1.new" \
     --define "CAISSON_EXECUTOR=\"$(base64 -w0 "dist/native/executor-$(uname -m)")\"" >/dev/null
   mv "dist/$1.new" "dist/$1"
 }

@@ -1,3 +1,4 @@
+import { isatty } from "node:tty";
 import { readOptional } from "../cgroups/files.ts";
 import { ControlGroup, type GroupLimits } from "../cgroups/group.ts";
 import { layout } from "../cgroups/look.ts";
@@ -145,6 +146,6 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   const report = commandReport(file, keys, { detach: false, explain: true });
   const stdio = [{ kind: "inherit" }, { kind: "inherit" }, { kind: "inherit" }] as const;
   const timeoutMs = timeoutOf(typeof v["timeout"] === "string" ? { timeout: v["timeout"] } : {});
-  const onTerminal = process.stdin.isTTY === true;
+  const onTerminal = isatty(0);
   return perform(compileBare(child, hostFacts(), { stdio, cgroup: plan, report, timeoutMs, onTerminal }), file);
 }

@@ -1,9 +1,11 @@
+import { put } from "../host/output.ts";
+
 export const complain = (message: string): void => {
-  process.stderr.write(`caisson: ${message}\n`);
+  put(2, `caisson: ${message}\n`);
 };
 
 export const print = (text: string): void => {
-  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  put(1, text.endsWith("\n") ? text : `${text}\n`);
 };
 
 /** Columns as wide as their widest cell. */

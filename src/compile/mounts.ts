@@ -142,7 +142,7 @@ export function sealMounts(c: Context, s: SectionBuilder, root: Slot): void {
 }
 
 function applyOptions(s: SectionBuilder, label: string, mount: Slot, o: MountOptions): void {
-  if (o.set || o.clear) setAttributes(s, `options of ${label}`, mount, o);
+  if (o.set || o.clear) setAttributes(s, `options of ${label}`, mount, { set: o.set, clear: o.clear });
   if (o.recursiveSet || o.recursiveClear)
     setAttributes(s, `options of all below ${label}`, mount, {
       set: o.recursiveSet,

@@ -1,4 +1,5 @@
 import type { OptionTable, Values } from "../cli/option-table.ts";
+import { put } from "../host/output.ts";
 import type { Global } from "./context.ts";
 import type { CreateOptions } from "./create.ts";
 import { RuntimeError } from "./places.ts";
@@ -231,7 +232,7 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
     options: {},
     takes: 0,
     perform: async () => {
-      process.stdout.write(`${JSON.stringify((await import("./features.ts")).features(), null, 2)}\n`);
+      put(1, `${JSON.stringify((await import("./features.ts")).features(), null, 2)}\n`);
       return 0;
     },
   },

@@ -14,6 +14,14 @@ export class ConfigError extends CaissonError {
 
 const LIMIT = 32 << 20;
 
+function decode(bytes: Uint8Array, what: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new ConfigError(`${what}: not UTF-8`);
+  }
+}
+
 /** A file as a whole, from one descriptor: what is checked is what is used, whatever happens to its name meanwhile. */
 export function readText(path: string): string {
   let fd: number;
@@ -26,14 +34,13 @@ export function readText(path: string): string {
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new ConfigError(`${path}: not a file`);
     if (stat.size > LIMIT) throw new ConfigError(`${path}: ${stat.size} bytes are more than ${LIMIT}`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(fd));
-  } catch (e) {
-    if (e instanceof ConfigError) throw e;
-    throw new ConfigError(`${path}: ${e instanceof TypeError ? "not UTF-8" : (e as Error).message}`);
+    return decode(readFileSync(fd), path);
   } finally {
     closeSync(fd);
   }
 }
+
+export const readStandardInput = (): string => decode(readFileSync(0), "standard input");
 
 /** Numbers that JavaScript would round are kept as text: "exact:18446744073709551615". */
 const exactly = (text: string): string =>

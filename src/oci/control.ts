@@ -7,7 +7,7 @@ import { updateLimits } from "../cgroups/update.ts";
 import { RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import type { Resources } from "../compile/spec.ts";
 import { hostFacts } from "../host/facts.ts";
-import { parseJson, parseResources, readText } from "./config.ts";
+import { parseJson, parseResources, readStandardInput, readText } from "./config.ts";
 import type { Global } from "./context.ts";
 import { engineLayout } from "./groups.ts";
 import { RuntimeError } from "./places.ts";
@@ -87,7 +87,7 @@ export async function update(
   const from = values["resources"];
   const given =
     typeof from === "string"
-      ? parseResources(parseJson(readText(from === "-" ? "/dev/stdin" : from), from))
+      ? parseResources(parseJson(from === "-" ? readStandardInput() : readText(from), from))
       : fromFlags(values);
   const before = c.saved.spec.linux?.resources ?? {};
   const after = merged(before, given);

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isatty } from "node:tty";
 import type { Job } from "../compile/job.ts";
 import { compileCreate } from "../compile/runtime/create.ts";
 import { numbers } from "../compile/runtime/descriptors.ts";
@@ -44,7 +45,7 @@ export function checkConsole(terminal: boolean, socket: string | undefined, deta
 export function terminalOf(process: Process, attached: boolean): Pick<Job, "terminal"> {
   if (!process.terminal) return {};
   const { height: rows = 0, width: columns = 0 } = process.consoleSize ?? {};
-  return { terminal: { raw: attached && globalThis.process.stdin.isTTY === true, rows, columns } };
+  return { terminal: { raw: attached && isatty(0), rows, columns } };
 }
 
 export function callerOf(o: Pick<CreateOptions, "pidFile" | "consoleSocket" | "preserve">): Caller {
@@ -113,6 +114,7 @@ export async function create(g: Global, id: string | undefined, o: CreateOptions
   return perform(compileCreate(spec, facts, job, file, lifecycle), file);
 }
 
+// T
 const bigintText = (_: string, value: unknown) => (typeof value === "bigint" ? `exact:${value}` : value);
 
 async function groupsFor(

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ControlGroup, type GroupUsage } from "../cgroups/group.ts";
+import { put } from "../host/output.ts";
 import { parseDuration } from "../values/units.ts";
 import type { Global } from "./context.ts";
 import { load, running, statusOf } from "./state.ts";
@@ -48,7 +49,7 @@ function statsOf(u: GroupUsage, limits: Awaited<ReturnType<ControlGroup["limits"
   };
 }
 
-const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const print = (line: object) => put(1, `${JSON.stringify(line)}\n`);
 
 /** With --stats the figures once; else at each interval, with out-of-memory events as they happen. */
 export async function events(

@@ -1,4 +1,5 @@
-import { appendFileSync, writeSync } from "node:fs";
+import { appendFileSync } from "node:fs";
+import { put } from "../host/output.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 
 /** Where the command's own messages go: the engine reads them back from there. */
@@ -22,17 +23,17 @@ function write(log: Log, level: string, message: string): void {
   try {
     appendFileSync(log.path, line(log, level, message));
   } catch (e) {
-    writeSync(2, `caisson-oci: the log ${log.path} cannot be written: ${(e as NodeJS.ErrnoException).code}\n`);
+    put(2, `caisson-oci: the log ${log.path} cannot be written: ${(e as NodeJS.ErrnoException).code}\n`);
   }
 }
 
 export const warn = (log: Log, message: string): void => {
   write(log, "warning", message);
-  if (log.path === undefined) writeSync(2, `caisson-oci: ${message}\n`);
+  if (log.path === undefined) put(2, `caisson-oci: ${message}\n`);
 };
 
 /** An error is said twice: in the log for the engine, on standard error for people. */
 export function complain(log: Log, message: string): void {
   write(log, "error", message);
-  writeSync(2, `caisson-oci: ${message}\n`);
+  put(2, `caisson-oci: ${message}\n`);
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { type OptionTable, toParseArgs, type Values } from "../cli/option-table.ts";
+import { put } from "../host/output.ts";
 import { CaissonError } from "../values/errors.ts";
 import { type OciCommand, ociCommands } from "./commands.ts";
 import type { Global } from "./context.ts";
@@ -86,11 +87,11 @@ async function dispatch(args: readonly string[], found: (log: Log) => void): Pro
   found(log);
   const name = args[at];
   if (v["version"]) {
-    process.stdout.write(VERSION);
+    put(1, VERSION);
     return 0;
   }
   if (v["help"] || name === undefined || name === "help") {
-    process.stdout.write(help());
+    put(1, help());
     return 0;
   }
   const c = Object.hasOwn(ociCommands, name) ? ociCommands[name] : undefined;
@@ -103,7 +104,7 @@ async function dispatch(args: readonly string[], found: (log: Log) => void): Pro
   const [own, words] = separate(args.slice(at + 1), c, table);
   const values = parse(name, own, table);
   if (values["help"]) {
-    process.stdout.write(help(name, c));
+    put(1, help(name, c));
     return 0;
   }
   if (c.takes !== "rest" && words.length > c.takes)

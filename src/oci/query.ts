@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { statSync } from "node:fs";
+import { put } from "../host/output.ts";
 import type { Global } from "./context.ts";
 import { readOr } from "./files.ts";
 import { stateOf } from "./hooks.ts";
@@ -7,7 +8,7 @@ import { processesOf } from "./kill.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 import { type Container, listIds, load, loadFrom, running, statusOf } from "./state.ts";
 
-const print = (text: string) => process.stdout.write(`${text}\n`);
+const print = (text: string) => put(1, `${text}\n`);
 
 /** runtime.md "query state" */
 export function state(g: Global, id: string | undefined): number {

@@ -36,7 +36,6 @@ export const uint32 = within(0, UINT32, `a whole number from 0 to ${UINT32}`);
 /** -1 is an id that no process can have (setresuid(2) takes it for "leave as it is"). */
 export const id = within(0, UINT32 - 1, `an id from 0 to ${UINT32 - 1}`);
 export const int32 = within(-(2 ** 31), 2 ** 31 - 1, "a whole number of 32 bits");
-export const int64 = within(-INT64, INT64, "a whole number of 64 bits");
 export const uint16 = within(0, 65535, "a whole number from 0 to 65535");
 
 /** Whole numbers of 64 bits come as text where JavaScript's numbers are not exact: see config.ts. */
@@ -48,6 +47,13 @@ export const uint64 = v.pipe(
     (n) => (typeof n === "bigint" || Number.isInteger(n)) && n >= 0 && n <= UINT64,
     "a whole number from 0 to 2^64 - 1",
   ),
+);
+
+/** The same with a sign; what a double holds of it is enough for sizes. */
+export const int64 = v.pipe(
+  v.union([v.number(), v.pipe(text, v.regex(EXACT, "a whole number"))], "a whole number of 64 bits"),
+  v.transform((n) => (typeof n === "number" ? n : Number(EXACT.exec(n)?.[1]))),
+  v.check((n) => Number.isInteger(n) && n >= -INT64 && n <= INT64, "a whole number of 64 bits"),
 );
 
 export const oneOf = <const T extends readonly string[]>(names: T) => v.picklist(names, `one of ${names.join(", ")}`);

@@ -1,0 +1,22 @@
+import { writeSync } from "node:fs";
+
+const EPIPE_STATUS = 141;
+const PAUSE_MS = 1;
+
+/**
+ * Writes all of a text to a descriptor at once. The streams of the runtime are not used: loading them takes longer than
+ * most commands do.
+ */
+export function put(fd: number, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length; )
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (e) {
+      const { code } = e as NodeJS.ErrnoException;
+      // Whoever reads is gone: as SIGPIPE would have it.
+      if (code === "EPIPE") process.exit(EPIPE_STATUS);
+      if (code !== "EAGAIN") throw e;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+    }
+}

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, openSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { cases, type Engine } from "./cases.ts";
+import { clear, clearGroups, rootfs, runtimeNames, runtimes, sh, until, workplace } from "./machine.ts";
+
+const DOCKER = "/usr/bin/docker";
+
+/** A daemon of our own, whose default runtime is the one under test: builds take that. */
+function daemon(runtime: string, path: string) {
+  const at = workplace("docker");
+  const socket = `unix://${join(at, "socket")}`;
+  writeFileSync(
+    join(at, "daemon.json"),
+    JSON.stringify({
+      "data-root": join(at, "data"),
+      "exec-root": join(at, "exec"),
+      pidfile: join(at, "pid"),
+      hosts: [socket],
+      runtimes: { tested: { path } },
+      "default-runtime": "tested",
+      "exec-opts": ["native.cgroupdriver=cgroupfs"],
+      "cgroup-parent": "/caisson-docker-test",
+      "default-ulimits": { nofile: { Name: "nofile", Soft: 1024, Hard: 2048 } },
+      bridge: "none",
+      iptables: false,
+    }),
+  );
+  let process: ChildProcess | undefined;
+  const docker = [DOCKER, "-H", socket];
+  return {
+    at,
+    docker,
+    async up() {
+      const log = openSync(join(at, "log"), "w");
+      process = spawn("dockerd", ["--config-file", join(at, "daemon.json")], { stdio: ["ignore", log, log] });
+      await until(`dockerd with ${runtime}`, () => sh([...docker, "version"]).code === 0);
+      const tar = join(at, "box.tar");
+      sh(["tar", "-C", rootfs(at), "-cf", tar, "."]);
+      const made = sh([...docker, "import", tar, "box"]);
+      if (made.code !== 0) throw new Error(made.err);
+    },
+    async down() {
+      const left = sh([...docker, "ps", "-aq"]).out.split("\n").filter(Boolean);
+      if (left.length) sh([...docker, "rm", "-f", ...left]);
+      process?.kill("SIGTERM");
+      await until("the end of dockerd", () => process?.exitCode !== null || process.signalCode !== null);
+      clear(at);
+      clearGroups("caisson-docker-test");
+    },
+  };
+}
+
+for (const runtime of runtimeNames)
+  describe(`docker with ${runtime}`, () => {
+    const d = daemon(runtime, runtimes[runtime]);
+    beforeAll(() => d.up(), 60_000);
+    afterAll(() => d.down(), 60_000);
+    const e: Engine = { name: "docker", at: d.at, words: (command, ...args) => [...d.docker, command, ...args] };
+    for (const c of cases) test(c.name, () => c.run(e));
+
+    test("a healthcheck", async () => {
+      const health = ["--health-cmd", "test -e /tmp/well", "--health-interval", "1s", "--health-retries", "1"];
+      sh(e.words("run", "-d", "--name", "ill", ...health, "box", "sleep", "1000"));
+      const status = () => sh(e.words("inspect", "ill", "--format", "{{.State.Health.Status}}")).out.trim();
+      await until("the first check", () => status() === "unhealthy");
+      sh(e.words("exec", "ill", "touch", "/tmp/well"));
+      await until("the next check", () => status() === "healthy");
+      expect(sh(e.words("rm", "-f", "ill")).code).toBe(0);
+    });
+
+    test("a build of several steps", () => {
+      const context = join(d.at, "context");
+      mkdirSync(context, { recursive: true });
+      writeFileSync(
+        join(context, "Dockerfile"),
+        'FROM box\nRUN echo one > /one\nCOPY Dockerfile /two\nRUN test -e /one && test -e /two && id -u > /three\nCMD ["cat", "/three"]\n',
+      );
+      const built = sh(e.words("build", "-t", "built", context), { env: { DOCKER_BUILDKIT: "0" } });
+      expect(built).toMatchObject({ code: 0 });
+      expect(sh(e.words("run", "--rm", "--network", "none", "built")).out).toBe("0\n");
+    });
+  });

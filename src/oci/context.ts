@@ -10,6 +10,8 @@ export type Global = {
   /** "auto": no control groups where this user may not make any. */
   readonly rootless: "auto" | "true" | "false";
   readonly criu: string;
+  /** This command line, as the words to execute it with. */
+  readonly self: readonly string[];
 };
 
 /** This command line, as the words to execute it with. */
@@ -22,7 +24,7 @@ export const ownWords = (): string[] =>
 
 /** What a program becomes to say in words why it failed: see after.ts. */
 export const afterWords = (g: Global, fds: { record: number; own: number; said: number }, doing: string): string[] => [
-  ...ownWords(),
+  ...g.self,
   "__after",
   ...[fds.record, fds.own, fds.said].map(String),
   g.log.path ?? "",

@@ -8,6 +8,7 @@ import type { Caller, Lifecycle } from "../compile/runtime/lifecycle.ts";
 import type { Process, Spec } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import { hostFacts } from "../host/facts.ts";
+import type { Program } from "../program/types.ts";
 import { groupPlace } from "./cgroups-path.ts";
 import { checkSpec } from "./checks.ts";
 import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
@@ -64,7 +65,12 @@ function checkPreserved(count: number): void {
       );
 }
 
-export async function create(g: Global, id: string | undefined, o: CreateOptions): Promise<number> {
+/** Checks everything, and compiles the program. Nothing but parents of control groups is made. */
+export async function prepareCreate(
+  g: Global,
+  id: string | undefined,
+  o: CreateOptions,
+): Promise<{ readonly program: Program; readonly file: string; readonly bundle: string }> {
   const directory = directoryOf(g.root, id);
   const bundle = resolve(o.bundle ?? ".");
   if (existsSync(directory)) throw new RuntimeError(`container with id ${id}: already exists`);
@@ -76,9 +82,9 @@ export async function create(g: Global, id: string | undefined, o: CreateOptions
   const rootless = facts.uid !== 0 || facts.userNamespace === true;
   const place = groupPlace(given.linux?.cgroupsPath, id as string, { systemd: g.systemd, rootless });
   const spec = completeSpec(given, bundle, layout, place.path);
-  const process = spec.process as Process;
+  const command = spec.process as Process;
   const attached = o.mode === "attached";
-  checkConsole(process.terminal === true, o.consoleSocket, !attached);
+  checkConsole(command.terminal === true, o.consoleSocket, !attached);
   const groups = await groupsFor(g, spec, place, rootless);
 
   const lifecycle: Lifecycle = {
@@ -102,19 +108,23 @@ export async function create(g: Global, id: string | undefined, o: CreateOptions
     scratch: g.root,
     ...describeFiles(spec),
     stdio: STDIO,
-    ...terminalOf(process, attached),
+    ...terminalOf(command, attached),
     ...{ init: false, idle: false, timeoutMs: -1 },
     noPivot: o.noPivot,
     sharedKeyring: o.noNewKeyring,
     cgroup: groups.plan,
     report: { to: "runtime", after: afterWords(g, fds, `${o.mode === "create" ? "create" : "run"} ${id}`), fd: n.end },
   };
-  mkdirSync(g.root, { recursive: true, mode: 0o711 });
-  globalThis.process.chdir(bundle);
-  return perform(compileCreate(spec, facts, job, file, lifecycle), file);
+  return { program: compileCreate(spec, facts, job, file, lifecycle), file, bundle };
 }
 
-// T
+export async function create(g: Global, id: string | undefined, o: CreateOptions): Promise<number> {
+  const { program, file, bundle } = await prepareCreate(g, id, o);
+  mkdirSync(g.root, { recursive: true, mode: 0o711 });
+  process.chdir(bundle);
+  return perform(program, file);
+}
+
 const bigintText = (_: string, value: unknown) => (typeof value === "bigint" ? `exact:${value}` : value);
 
 async function groupsFor(

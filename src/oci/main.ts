@@ -3,7 +3,7 @@ import { type OptionTable, toParseArgs, type Values } from "../cli/option-table.
 import { put } from "../host/output.ts";
 import { CaissonError } from "../values/errors.ts";
 import { type OciCommand, ociCommands } from "./commands.ts";
-import type { Global } from "./context.ts";
+import { type Global, ownWords } from "./context.ts";
 import { complain, type Log, logOf } from "./log.ts";
 import { defaultRoot, RuntimeError } from "./places.ts";
 
@@ -63,6 +63,7 @@ function globalOf(v: Values, log: Log): Global {
     systemd: v["systemd-cgroup"] === true || manager === "systemd",
     rootless: manager === "disabled" ? "true" : rootless,
     criu: text(v, "criu") ?? "criu",
+    self: ownWords(),
   };
 }
 

@@ -42,7 +42,9 @@ function daemon(runtime: string, path: string) {
       if (made.code !== 0) throw new Error(made.err);
     },
     async down() {
-      const left = sh([...docker, "ps", "-aq"]).out.split("\n").filter(Boolean);
+      const left = sh([...docker, "ps", "-aq"])
+        .out.split("\n")
+        .filter(Boolean);
       if (left.length) sh([...docker, "rm", "-f", ...left]);
       process?.kill("SIGTERM");
       await until("the end of dockerd", () => process?.exitCode !== null || process.signalCode !== null);
@@ -58,7 +60,10 @@ for (const runtime of runtimeNames)
     beforeAll(() => d.up(), 60_000);
     afterAll(() => d.down(), 60_000);
     const e: Engine = { name: "docker", at: d.at, words: (command, ...args) => [...d.docker, command, ...args] };
-    for (const c of cases) test(c.name, () => c.run(e));
+    for (const c of cases)
+      test(c.name, async () => {
+        await c.run(e);
+      });
 
     test("a healthcheck", async () => {
       const health = ["--health-cmd", "test -e /tmp/well", "--health-interval", "1s", "--health-retries", "1"];

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The runtimes that are compared, by the name that engines know them by. */
@@ -52,6 +52,7 @@ export function rootfs(at: string): string {
   const root = join(at, "rootfs");
   for (const d of ["bin", "proc", "sys", "dev", "etc", "tmp", "run", "root", "data"])
     mkdirSync(join(root, d), { recursive: true });
+  chmodSync(join(root, "tmp"), 0o1777);
   sh(["cp", "/bin/busybox", join(root, "bin/busybox")]);
   sh(["chroot", root, "/bin/busybox", "--install", "-s", "/bin"]);
   writeFileSync(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000:guest:/:/bin/sh\n");

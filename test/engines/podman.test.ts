@@ -33,5 +33,8 @@ for (const runtime of runtimeNames)
       env,
       words: (command, ...args) => [...podman, "--runtime", runtimes[runtime], command, ...args],
     };
-    for (const c of cases) test(c.name, () => c.run(e));
+    for (const c of cases)
+      test(c.name, async () => {
+        await c.run(e);
+      });
   });

@@ -10,7 +10,7 @@ for pair in podman:podman dockerd:docker.io docker:docker.io containerd:containe
   command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing+=("${pair##*:}")
 done
 dpkg -s busybox-static >/dev/null 2>&1 || missing+=(busybox-static)
-for package in netavark aardvark-dns uidmap; do dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package"); done
+for package in catatonit tini netavark aardvark-dns uidmap; do dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package"); done
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing ${missing[*]}" >&2
   # Daemons that a package brings are not to be started: each test has its own.

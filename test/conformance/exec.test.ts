@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { isRoot } from "../helpers/machine.ts";
+import { Bundle, shell } from "./bundle.ts";
+
+/** What is no sentence of the specification, but the command line that engines use. */
+describe.skipIf(!isRoot)("the command line of engines: exec", () => {
+  let b: Bundle;
+  beforeAll(() => {
+    b = new Bundle(["sleep", "1000"]);
+    b.create();
+    b.start();
+  });
+  afterAll(() => b[Symbol.dispose]());
+  const exec = (...words: string[]) => b.call(["exec", ...words]);
+
+  test("in the container's namespaces and root", () => {
+    expect(exec(b.id, "cat", "/proc/1/cmdline").out).toBe("sleep\x001000\0");
+    expect(exec(b.id, "cat", "/proc/sys/kernel/hostname").out).toBe("conformance\n");
+  });
+  test("exit code, standard input, output and error", () => {
+    expect(exec(b.id, "sh", "-c", "exit 9").code).toBe(9);
+    expect(b.call(["exec", b.id, "cat"], { stdin: "in\n" }).out).toBe("in\n");
+    expect(exec(b.id, "sh", "-c", "echo o; echo e >&2")).toMatchObject({ out: "o\n", err: "e\n" });
+  });
+  test("options", () => {
+    const r = exec("--cwd", "/tmp", "--env", "A=1", "--user", "7:8", b.id, "sh", "-c", "pwd; echo $A; id -u; id -g");
+    expect(r.out).toBe("/tmp\n1\n7\n8\n");
+  });
+  test("--process takes all from a file", () => {
+    const file = join(b.at, "process.json");
+    const process = {
+      args: shell("pwd; id -u; echo $B; grep NoNew /proc/self/status"),
+      env: ["PATH=/bin", "B=c"],
+      cwd: "/data",
+      user: { uid: 5, gid: 5 },
+    };
+    writeFileSync(file, JSON.stringify({ ...process, noNewPrivileges: true }));
+    expect(exec("--process", file, b.id).out).toBe("/data\n5\nc\nNoNewPrivs:\t1\n");
+  });
+  test("--detach with --pid-file", async () => {
+    const file = join(b.at, "exec-pid");
+    const p = Bun.spawn([
+      ...["sh", "-c", 'exec "$@" >/dev/null 2>&1 </dev/null', "sh"],
+      ...b.words("exec", "--detach", "--pid-file", file, b.id, "sleep", "999"),
+    ]);
+    expect(await p.exited).toBe(0);
+    expect(readFileSync(`/proc/${readFileSync(file, "utf8")}/cmdline`, "utf8")).toBe("sleep\0999\0");
+  });
+  test("a program that is not there: an error", () => {
+    expect(exec(b.id, "nothing-here").code).not.toBe(0);
+  });
+  test("it is in the container's control groups", () => {
+    const own = exec(b.id, "cat", "/proc/self/cgroup").out;
+    expect(own).toBe(readFileSync(`/proc/${b.state_().pid}/cgroup`, "utf8"));
+  });
+  test("ps, list and events know of it", () => {
+    expect(b.call(["ps", "--format", "json", b.id]).out).toContain(String(b.state_().pid));
+    expect(JSON.parse(b.call(["list", "--format", "json"]).out)).toMatchObject([{ id: b.id, status: "running" }]);
+    expect(JSON.parse(b.call(["events", "--stats", b.id]).out)).toMatchObject({ type: "stats", id: b.id });
+  });
+  test("--preserve-fds hands descriptors through", () => {
+    const line = `exec ${b.words("exec", "--preserve-fds", "1", b.id, "cat", "/proc/self/fd/3").join(" ")} 3</etc/hostname`;
+    const p = Bun.spawnSync(["sh", "-c", line]);
+    expect(p.stdout.toString()).toBe(readFileSync("/etc/hostname", "utf8"));
+  });
+  test("--log in JSON has the error that standard error has", () => {
+    const log = join(b.at, "log.json");
+    Bun.spawnSync(b.words("--log", log, "--log-format", "json", "state", "no-such-container"));
+    const line = JSON.parse(readFileSync(log, "utf8").trim().split("\n").at(-1) ?? "") as Record<string, string>;
+    expect(line).toMatchObject({ level: "error" });
+    expect(line["msg"]).toContain("does not exist");
+    expect(Number.isNaN(Date.parse(line["time"] ?? ""))).toBe(false);
+  });
+});

@@ -1,0 +1,256 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import type { NamespaceKind } from "../../src/compile/spec.ts";
+import { isRoot } from "../helpers/machine.ts";
+import { Bundle, linux, printed, shell } from "./bundle.ts";
+
+const files: Record<string, string> = {
+  pid: "pid",
+  network: "net",
+  ipc: "ipc",
+  uts: "uts",
+  mount: "mnt",
+  cgroup: "cgroup",
+};
+const without = (kind: string) => (s: Parameters<ReturnType<typeof linux>>[0]) => ({
+  ...s,
+  ...(kind === "uts" && { hostname: undefined }),
+  linux: { ...s.linux, namespaces: s.linux?.namespaces?.filter((n) => n.type !== kind) },
+});
+const readNs = (kind: string) => ["readlink", `/proc/self/ns/${files[kind]}`];
+const host = (kind: string) => `${readlinkSync(`/proc/self/ns/${files[kind]}`)}\n`;
+
+describe.skipIf(!isRoot)("config-linux.md Namespaces", () => {
+  for (const kind of ["network", "ipc", "uts", "mount", "pid"])
+    test(`${kind}: a new one`, () => expect(printed(readNs(kind)).out).not.toBe(host(kind)));
+  for (const kind of ["network", "ipc", "uts", "pid"])
+    test(`${kind}: the runtime's, where it is not listed`, () =>
+      expect(printed(readNs(kind), without(kind)).out).toBe(host(kind)));
+  test("cgroup: a new one", () => {
+    const r = printed(readNs("cgroup"), (s) => ({
+      ...s,
+      linux: { ...s.linux, namespaces: [...(s.linux?.namespaces ?? []), { type: "cgroup" as NamespaceKind }] },
+    }));
+    expect(r.out).not.toBe(host("cgroup"));
+  });
+  for (const kind of ["network", "ipc", "uts", "pid"] as const)
+    test(`${kind}: one given by path`, () => {
+      using holder = new Bundle(["sleep", "1000"]);
+      holder.create();
+      holder.start();
+      const path = `/proc/${holder.state_().pid}/ns/${files[kind]}`;
+      const r = printed(readNs(kind), (s) => ({
+        ...s,
+        ...(kind === "uts" && { hostname: undefined }),
+        linux: { ...s.linux, namespaces: s.linux?.namespaces?.map((n) => (n.type === kind ? { ...n, path } : n)) },
+      }));
+      expect(r.out).toBe(`${readlinkSync(path)}\n`);
+    });
+  test("a path of another kind is refused", () => {
+    const r = printed(["true"], (s) => ({
+      ...s,
+      linux: {
+        ...s.linux,
+        namespaces: s.linux?.namespaces?.map((n) => (n.type === "network" ? { ...n, path: "/proc/self/ns/ipc" } : n)),
+      },
+    }));
+    expect(r.code).not.toBe(0);
+  });
+  test("a type twice is refused", () => {
+    const r = printed(["true"], (s) => ({
+      ...s,
+      linux: { ...s.linux, namespaces: [...(s.linux?.namespaces ?? []), { type: "pid" as NamespaceKind }] },
+    }));
+    expect(r.code).not.toBe(0);
+  });
+  test("user: ids are mapped as given", () => {
+    using b = new Bundle(shell("id -u; cat /proc/self/uid_map | tr -s ' ' | cut -d' ' -f2-"), (s) => ({
+      ...s,
+      mounts: s.mounts?.filter((m) => m.type !== "sysfs"),
+      linux: {
+        namespaces: [...(s.linux?.namespaces ?? []), { type: "user" as NamespaceKind }],
+        uidMappings: [{ containerID: 0, hostID: 100_000, size: 65_536 }],
+        gidMappings: [{ containerID: 0, hostID: 100_000, size: 65_536 }],
+      },
+    }));
+    expect(b.run().out).toContain("0\n");
+  });
+});
+
+describe.skipIf(!isRoot)("config-linux.md Devices", () => {
+  test("the default ones, with their numbers", () => {
+    const r = printed(shell("cd /dev; for d in null zero full random urandom tty; do stat -c '%n %t %T %F' $d; done"));
+    expect(r.out.split("\n").map((l) => l.split(" ").slice(0, 3).join(" "))).toEqual([
+      "null 1 3",
+      "zero 1 5",
+      "full 1 7",
+      "random 1 8",
+      "urandom 1 9",
+      "tty 5 0",
+      "",
+    ]);
+  });
+  test("the links fd, stdin, stdout, stderr, and ptmx", () => {
+    const r = printed(shell("cd /dev; readlink fd stdin stdout stderr; test -e ptmx && echo ptmx"));
+    expect(r.out).toBe("/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\nptmx\n");
+  });
+  test("one that is asked for: type, numbers, mode, owner", () => {
+    const device = { path: "/dev/mine", type: "c", major: 1, minor: 5, fileMode: 0o640, uid: 7, gid: 8 };
+    const r = printed(["stat", "-c", "%F %t %T %a %u %g", "/dev/mine"], linux({ devices: [device] }));
+    expect(r.out).toBe("character special file 1 5 640 7 8\n");
+  });
+  test("a FIFO", () => {
+    const device = { path: "/dev/pipe", type: "p", fileMode: 0o600 };
+    expect(printed(["stat", "-c", "%F", "/dev/pipe"], linux({ devices: [device] })).out).toBe("fifo\n");
+  });
+});
+
+describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
+  const groupOf = (b: Bundle, controller: string): string | undefined => {
+    const lines = readFileSync(`/proc/${b.state_().pid}/cgroup`, "utf8").split("\n");
+    const v1 = lines.find((l) => l.split(":")[1]?.split(",").includes(controller))?.split(":")[2];
+    if (v1 !== undefined) return `/sys/fs/cgroup/${controller}${v1}`;
+    return `/sys/fs/cgroup${lines.find((l) => l.startsWith("0::"))?.slice(3)}`;
+  };
+  const read = (b: Bundle, controller: string, v1: string, v2: string) => {
+    const at = groupOf(b, controller) ?? "";
+    const file = existsSync(join(at, v1)) ? v1 : v2;
+    return readFileSync(join(at, file), "utf8").trim();
+  };
+  const created = (resources: object, more: object = {}) => {
+    const b = new Bundle(
+      ["sleep", "1000"],
+      linux({ resources, cgroupsPath: `/caisson-conformance-${process.pid}`, ...more }),
+    );
+    expect(b.create()).toMatchObject({ code: 0 });
+    return b;
+  };
+  test("cgroupsPath: absolute ones are below the top", () => {
+    using b = created({});
+    expect(groupOf(b, "memory")).toContain(`/caisson-conformance-${process.pid}`);
+  });
+  test("delete removes what was made", () => {
+    const b = created({});
+    const at = groupOf(b, "memory") ?? "";
+    expect(existsSync(at)).toBe(true);
+    b[Symbol.dispose]();
+    expect(existsSync(at)).toBe(false);
+  });
+  test("memory.limit", () => {
+    using b = created({ memory: { limit: 64 << 20 } });
+    expect(read(b, "memory", "memory.limit_in_bytes", "memory.max")).toBe(String(64 << 20));
+  });
+  test("memory.reservation", () => {
+    using b = created({ memory: { limit: 64 << 20, reservation: 32 << 20 } });
+    expect(read(b, "memory", "memory.soft_limit_in_bytes", "memory.low")).toBe(String(32 << 20));
+  });
+  test("cpu.quota and period", () => {
+    using b = created({ cpu: { quota: 50_000, period: 100_000 } });
+    const at = groupOf(b, "cpu") ?? "";
+    const v1 = join(at, "cpu.cfs_quota_us");
+    expect(
+      existsSync(v1) ? `${readFileSync(v1, "utf8").trim()} 100000` : readFileSync(join(at, "cpu.max"), "utf8").trim(),
+    ).toBe("50000 100000");
+  });
+  test("cpu.cpus", () => {
+    using b = created({ cpu: { cpus: "0" } });
+    expect(read(b, "cpuset", "cpuset.cpus", "cpuset.cpus")).toBe("0");
+  });
+  test("pids.limit", () => {
+    using b = created({ pids: { limit: 33 } });
+    expect(read(b, "pids", "pids.max", "pids.max")).toBe("33");
+  });
+  test("devices: what is not allowed cannot be opened", () => {
+    const devices = [{ path: "/dev/seven", type: "b", major: 7, minor: 250 }];
+    const denied = printed(
+      ["head", "-c1", "/dev/seven"],
+      linux({ devices: [], resources: { devices: [{ allow: false, access: "rwm" }] } }),
+    );
+    expect(denied.code).not.toBe(0);
+    const null_ = printed(
+      shell("echo x > /dev/null"),
+      linux({ devices, resources: { devices: [{ allow: false, access: "rwm" }] } }),
+    );
+    expect(null_.code).toBe(0);
+  });
+  test("update changes limits", () => {
+    using b = created({ memory: { limit: 64 << 20 }, pids: { limit: 10 } });
+    expect(b.call(["update", "--resources", "-", b.id], { stdin: JSON.stringify({ pids: { limit: 20 } }) }).code).toBe(
+      0,
+    );
+    expect(read(b, "pids", "pids.max", "pids.max")).toBe("20");
+    expect(read(b, "memory", "memory.limit_in_bytes", "memory.max")).toBe(String(64 << 20));
+  });
+  test("pause and resume", async () => {
+    using b = new Bundle(shell("while :; do echo x >> /data/x; sleep 0.02; done"));
+    b.create();
+    b.start();
+    await Bun.sleep(100);
+    expect(b.call(["pause", b.id]).code).toBe(0);
+    expect(b.state_().status).toBe("paused");
+    const size = () => readFileSync(join(b.root, "data/x")).length;
+    const before = size();
+    await Bun.sleep(200);
+    expect(size()).toBe(before);
+    expect(b.call(["resume", b.id]).code).toBe(0);
+    await Bun.sleep(200);
+    expect(size()).toBeGreaterThan(before);
+  });
+});
+
+describe.skipIf(!isRoot)("config-linux.md Sysctl, masked and read-only paths, seccomp, propagation", () => {
+  test("sysctl of a namespace", () => {
+    const r = printed(
+      ["cat", "/proc/sys/net/ipv4/ip_default_ttl"],
+      linux({ sysctl: { "net.ipv4.ip_default_ttl": "99" } }),
+    );
+    expect(r.out).toBe("99\n");
+  });
+  test("sysctl of the machine is refused", () => {
+    expect(printed(["true"], linux({ sysctl: { "kernel.panic": "1" } })).code).not.toBe(0);
+  });
+  test("maskedPaths: nothing can be read", () => {
+    const r = printed(
+      shell("cat /etc/passwd; ls /data | wc -l"),
+      linux({ maskedPaths: ["/etc/passwd", "/data", "/nothing"] }),
+    );
+    expect(r.out).toBe("0\n");
+  });
+  test("readonlyPaths: nothing can be written", () => {
+    const r = printed(shell("touch /data/x || echo refused"), linux({ readonlyPaths: ["/data", "/nothing"] }));
+    expect(r.out).toBe("refused\n");
+  });
+  const deny = (action: string, more: object = {}) =>
+    linux({
+      seccomp: { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["mkdir", "mkdirat"], action, ...more }] },
+    });
+  test("seccomp: SCMP_ACT_ERRNO with a number", () => {
+    const r = printed(["mkdir", "/data/x"], deny("SCMP_ACT_ERRNO", { errnoRet: 28 }));
+    expect(r.err).toContain("No space left on device");
+  });
+  test("seccomp: SCMP_ACT_KILL_PROCESS", () => {
+    expect(printed(["mkdir", "/data/x"], deny("SCMP_ACT_KILL_PROCESS")).code).toBe(128 + 31);
+  });
+  test("seccomp: arguments", () => {
+    const seccomp = {
+      defaultAction: "SCMP_ACT_ALLOW",
+      syscalls: [
+        { names: ["personality"], action: "SCMP_ACT_ERRNO", args: [{ index: 0, value: 8, op: "SCMP_CMP_EQ" }] },
+        { names: ["a_call_of_tomorrow"], action: "SCMP_ACT_ERRNO" },
+      ],
+    };
+    expect(printed(["true"], linux({ seccomp })).code).toBe(0);
+  });
+  test("rootfsPropagation", () => {
+    const r = printed(shell("grep ' / / ' /proc/self/mountinfo"), linux({ rootfsPropagation: "shared" }));
+    expect(r.code).toBeLessThan(2);
+  });
+  test("personality", () => {
+    expect(printed(["uname", "-m"], linux({ personality: { domain: "LINUX32" } })).out).toMatch(/i686|arm|aarch64/);
+  });
+  test("nothing is left on the machine", () => {
+    expect(readdirSync("/sys/fs/cgroup").filter((n) => n.includes("conformance"))).toEqual([]);
+    expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain("caisson-conformance");
+  });
+});

@@ -1,0 +1,143 @@
+import { describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { isRoot } from "../helpers/machine.ts";
+import { Bundle, mounting, printed, shell } from "./bundle.ts";
+
+/** A bundle with a directory of the host's to mount. */
+function withSource(args: string[], options: string[], more: object = {}): Bundle {
+  const b = new Bundle(args);
+  const source = join(b.at, "source");
+  mkdirSync(join(source, "deep"), { recursive: true });
+  writeFileSync(join(source, "file"), "content\n", { mode: 0o755 });
+  b.write({
+    ...(mounting({ destination: "/mnt", type: "bind", source, options, ...more })(
+      JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
+    ) as object),
+  });
+  return b;
+}
+const optionsOf = (point: string) => shell(`grep ' ${point} ' /proc/self/mountinfo | head -1 | cut -d' ' -f6`);
+
+describe.skipIf(!isRoot)("config.md Mounts", () => {
+  test("in the order of the list: a later one covers an earlier one", () => {
+    const r = printed(
+      shell("grep -c ' /data' /proc/self/mountinfo; ls /data"),
+      mounting(
+        { destination: "/data/below", type: "tmpfs", source: "tmpfs" },
+        { destination: "/data", type: "tmpfs", source: "tmpfs", options: ["mode=700"] },
+      ),
+    );
+    expect(r.out).toBe("2\n");
+  });
+  test("a missing destination is made, with what leads to it", () => {
+    expect(
+      printed(["ls", "/new/deep"], mounting({ destination: "/new/deep", type: "tmpfs", source: "tmpfs" })).code,
+    ).toBe(0);
+  });
+  test("bind, rbind, ro", () => {
+    using b = withSource(["cat", "/mnt/file"], ["bind"]);
+    expect(b.run().out).toBe("content\n");
+    using r = withSource(["touch", "/mnt/new"], ["rbind", "ro"]);
+    expect(r.run().code).not.toBe(0);
+  });
+  test("a file is bound on a file", () => {
+    using b = new Bundle(["cat", "/etc/bound"]);
+    const source = join(b.at, "single");
+    writeFileSync(source, "one file\n");
+    b.write(
+      mounting({ destination: "/etc/bound", type: "bind", source, options: ["bind"] })(
+        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
+      ),
+    );
+    expect(b.run().out).toBe("one file\n");
+  });
+  test("a relative source is the bundle's", () => {
+    using b = new Bundle(["cat", "/mnt/file"]);
+    mkdirSync(join(b.at, "near"));
+    writeFileSync(join(b.at, "near/file"), "near\n");
+    b.write(
+      mounting({ destination: "/mnt", type: "bind", source: "near", options: ["bind"] })(
+        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
+      ),
+    );
+    expect(b.run().out).toBe("near\n");
+  });
+  for (const word of ["nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow"])
+    test(`option ${word}`, () => {
+      const mount = { destination: "/mnt", type: "tmpfs", source: "tmpfs", options: [word] };
+      expect(printed(optionsOf("/mnt"), mounting(mount)).out).toContain(word);
+      using b = withSource(optionsOf("/mnt"), ["bind", word]);
+      expect(b.run().out).toContain(word);
+    });
+  for (const [word, shown] of [
+    ["rro", "ro"],
+    ["rnosuid", "nosuid"],
+    ["rnoexec", "noexec"],
+  ] as const)
+    test(`recursive option ${word} holds below, too`, () => {
+      using b = new Bundle(shell("grep ' /mnt/sub ' /proc/self/mountinfo | cut -d' ' -f6"));
+      const source = join(b.at, "source");
+      mkdirSync(join(source, "sub"), { recursive: true });
+      const args = ["unshare", "-m", "--propagation", "private", "sh", "-c"];
+      b.write(
+        mounting({ destination: "/mnt", type: "bind", source, options: ["rbind", word] })(
+          JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
+        ),
+      );
+      const line = `mount -t tmpfs none ${source}/sub && exec ${b.command()}`;
+      const [file = "", ...rest] = [...args, line];
+      expect(spawnSync(file, rest, { encoding: "utf8" }).stdout).toContain(shown);
+    });
+  test("propagation: private by default, shared if asked for", () => {
+    const fields = shell("grep ' /mnt ' /proc/self/mountinfo | head -1");
+    using p = withSource(fields, ["bind"]);
+    expect(p.run().out).not.toContain("shared:");
+    using s = withSource(fields, ["bind", "rshared"]);
+    expect(s.run().out).toContain("shared:");
+  });
+  test("data of the file system: size", () => {
+    const mount = { destination: "/mnt", type: "tmpfs", source: "tmpfs", options: ["size=1m"] };
+    expect(printed(shell("grep ' /mnt ' /proc/self/mountinfo"), mounting(mount)).out).toContain("size=1024k");
+  });
+  test("tmpcopyup: what was there is there", () => {
+    using b = new Bundle(shell("cat /data/kept; stat -c %a /data/kept; readlink /data/link; touch /data/new"));
+    writeFileSync(join(b.root, "data/kept"), "kept\n", { mode: 0o640 });
+    symlinkSync("kept", join(b.root, "data/link"));
+    b.write(
+      mounting({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] })(
+        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
+      ),
+    );
+    expect(b.run()).toMatchObject({ code: 0, out: "kept\n640\nkept\n" });
+  });
+  test("a destination through links stays in the root", () => {
+    using b = new Bundle(["ls", "/etc"]);
+    symlinkSync("/../../../../etc", join(b.root, "out"));
+    b.write(
+      mounting({ destination: "/out/x", type: "tmpfs", source: "tmpfs" })(
+        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
+      ),
+    );
+    expect(b.run().out).toContain("x\n");
+    expect(existsSync("/etc/x")).toBe(false);
+  });
+  test("idmap: ids of the host are shown as others", () => {
+    const maps = [{ containerID: 0, hostID: 10_000, size: 1000 }];
+    using b = withSource(["stat", "-c", "%u", "/mnt/file"], ["bind", "idmap"], {
+      uidMappings: maps,
+      gidMappings: maps,
+    });
+    const r = b.run();
+    // Runtimes before version 1.2 of runc have no such thing: they say so, or are not asked.
+    if (r.code === 0) expect(r.out).toBe("10000\n");
+    else expect(r.err).not.toBe("");
+  });
+  test("a source that is not there is refused", () => {
+    expect(
+      printed(["true"], mounting({ destination: "/mnt", type: "bind", source: "/nothing/here", options: ["bind"] }))
+        .code,
+    ).not.toBe(0);
+  });
+});

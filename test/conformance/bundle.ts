@@ -72,6 +72,8 @@ export class Bundle {
 
   constructor(args: readonly string[], change: Change = (s) => s) {
     this.at = mkdtempSync("/var/tmp/caisson-conformance-");
+    // A container in a user namespace must be able to get to its root.
+    chmodSync(this.at, 0o755);
     this.state = join(this.at, "state");
     this.id = `conformance-${process.pid}-${count++}`;
     this.root = makeRoot(this.at);

@@ -46,7 +46,7 @@ describe.skipIf(!isRoot)("the command line of engines: exec", () => {
       ...b.words("exec", "--detach", "--pid-file", file, b.id, "sleep", "999"),
     ]);
     expect(await p.exited).toBe(0);
-    expect(readFileSync(`/proc/${readFileSync(file, "utf8")}/cmdline`, "utf8")).toBe("sleep\0999\0");
+    expect(readFileSync(`/proc/${readFileSync(file, "utf8")}/cmdline`, "utf8")).toBe("sleep\x00999\x00");
   });
   test("a program that is not there: an error", () => {
     expect(exec(b.id, "nothing-here").code).not.toBe(0);

@@ -26,11 +26,14 @@ export const isCompiled = (): boolean =>
 /** A name for the file to be performed; its program names it too, to remove it first thing. */
 export const performedFile = (): string => join(executableDirectory(hostFacts()), `caisson-${randomName()}`);
 
-/** This process becomes the program. Where the runtime cannot do that, the program is its child, and it passes signals on. */
-export async function perform(program: Program, file: string): Promise<number> {
+/**
+ * This process becomes the program. Where the runtime cannot do that, the program is its child, and it passes signals
+ * on; so it is where file descriptors from 3 on are to be handed through, which Bun closes at execve(2).
+ */
+export async function perform(program: Program, file: string, descriptors = 0): Promise<number> {
   writeFileSync(file, link(executor(), encode(program)), { mode: 0o700, flag: "wx" });
   const execve = (process as { execve?(file: string, args: string[], env: Record<string, string>): never }).execve;
-  if (execve) {
+  if (execve && descriptors === 0) {
     try {
       execve.call(process, file, ["caisson"], {});
     } catch (e) {
@@ -40,7 +43,11 @@ export async function perform(program: Program, file: string): Promise<number> {
   }
   const { spawn } = await import("node:child_process");
   return new Promise((resolve, reject) => {
-    const child = spawn(file, [], { stdio: "inherit", env: {}, argv0: "caisson" });
+    const child = spawn(file, [], {
+      stdio: Array.from({ length: 3 + descriptors }, (_, fd) => fd),
+      env: {},
+      argv0: "caisson",
+    });
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const)
       process.on(signal, () => child.kill(signal));
     child.on("error", (e) => {

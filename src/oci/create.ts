@@ -122,7 +122,7 @@ export async function create(g: Global, id: string | undefined, o: CreateOptions
   const { program, file, bundle } = await prepareCreate(g, id, o);
   mkdirSync(g.root, { recursive: true, mode: 0o711 });
   process.chdir(bundle);
-  return perform(program, file);
+  return perform(program, file, o.preserve);
 }
 
 const bigintText = (_: string, value: unknown) => (typeof value === "bigint" ? `exact:${value}` : value);

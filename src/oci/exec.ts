@@ -151,5 +151,5 @@ export async function exec(
     subreaper: false,
     caller: callerOf(o),
   } as const;
-  return perform(compileRuntimeExec(spec, hostFacts(), job, file, lifecycle, init.pid), file);
+  return perform(compileRuntimeExec(spec, hostFacts(), job, file, lifecycle, init.pid), file, o.preserve);
 }

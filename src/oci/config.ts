@@ -75,13 +75,17 @@ function check<S extends GenericSchema>(schema: S, value: unknown, prefix: strin
   return result.output;
 }
 
+const DEEPEST = 500;
+
 // `null` stands for what is not there: Go writes empty lists and objects so.
-const dropNulls = (value: unknown): unknown =>
-  Array.isArray(value)
-    ? value.map(dropNulls)
-    : value && typeof value === "object"
-      ? Object.fromEntries(Object.entries(value).flatMap(([k, x]) => (x === null ? [] : [[k, dropNulls(x)]])))
-      : value;
+function dropNulls(value: unknown, depth = 0): unknown {
+  if (depth > DEEPEST) throw new ConfigError(`configuration: nested more than ${DEEPEST} levels deep`);
+  if (Array.isArray(value)) return value.map((v) => dropNulls(v, depth + 1));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([k, v]) => (v === null ? [] : [[k, dropNulls(v, depth + 1)]])),
+  );
+}
 
 export const parseSpec = (value: unknown): Spec => check(specSchema, dropNulls(value), "") as Spec;
 export const parseProcess = (value: unknown): Process => check(processSchema, dropNulls(value), "process.") as Process;

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { layout } from "../cgroups/look.ts";
 import { isSystemd } from "../cgroups/scope.ts";
 import type { CgroupPlan, Report } from "../compile/job.ts";
-import { isCompiled } from "../container/perform.ts";
+import { isCompiled } from "../host/compiled.ts";
 
 /** This command line, as the words to execute it with. */
 function ownWords(): string[] {

@@ -63,12 +63,19 @@ export function makeGroups(c: Context, s: SectionBuilder): Groups {
     if (group.unified) {
       born = s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
       if (group.leaf !== undefined) leaf = openProcs(s, join(path, group.leaf));
-    } else fds.push(openProcs(s, path));
+    } else fds.push(openTasks(s, path));
   }
   return { join: fds, born, made, leaf };
 }
 
-const openProcs = (s: SectionBuilder, path: string): Slot =>
+/**
+ * A process of one thread that moves itself needs no lock of all thread groups (cgroup_procs_write_start): with
+ * cgroup.procs it would wait for a grace period of RCU, several milliseconds.
+ */
+export const openTasks = (s: SectionBuilder, path: string): Slot =>
+  s.get(`open ${path}/tasks`, "openat", [AT_FDCWD, join(path, "tasks"), O.WRONLY | O.CLOEXEC, 0]);
+
+export const openProcs = (s: SectionBuilder, path: string): Slot =>
   s.get(`open ${path}/cgroup.procs`, "openat", [AT_FDCWD, join(path, "cgroup.procs"), O.WRONLY | O.CLOEXEC, 0]);
 
 /** The groups within a delegated container's own. Gives the one to be born in. */
@@ -121,7 +128,7 @@ function filterDevices(s: SectionBuilder, path: string, limits: DevicesLimits): 
 export function enterGroups(s: SectionBuilder, groups: readonly Slot[]): void {
   for (const fd of groups) {
     writeText(s, "enter the control group", fd, "0");
-    s.call("close cgroup.procs", "close", [fd]);
+    s.call("close the file", "close", [fd]);
   }
 }
 

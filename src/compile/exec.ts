@@ -3,7 +3,7 @@ import { AT_FDCWD, CLONE, O, PR } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
-import { enterGroups } from "./cgroup.ts";
+import { enterGroups, openProcs, openTasks } from "./cgroup.ts";
 import type { Context } from "./context.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { finishProcess } from "./init.ts";
@@ -33,9 +33,7 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   const stdio = arrangeStdio(c, s, given);
   const signals = takeSignalsToPassOn(s);
   const container = s.get("find the container's first process", "pidfd_open", [pid, 0]);
-  const groups = job.cgroup.groups.map(({ path }) =>
-    s.get(`open ${path}`, "openat", [AT_FDCWD, `${path}/cgroup.procs`, O.WRONLY | O.CLOEXEC, 0]),
-  );
+  const groups = job.cgroup.groups.map(({ path, unified }) => (unified ? openProcs : openTasks)(s, path));
   const ready = program.slot("pipe that closes at exec");
   s.call("make the pipe that closes at exec", "pipe2", [addressOf(ready), O.CLOEXEC]);
   const terminal = job.terminal ? terminalSockets(s) : undefined;

@@ -1,5 +1,5 @@
 import { unlinkSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
 import { mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
@@ -18,10 +18,6 @@ function executableDirectory(facts: HostFacts): string {
       return directory === "/dev/shm" ? directory : ensureDirectory(directory);
   throw new UnsupportedError("running a program", `no place for it: ${state} and ${data} are mounted noexec`);
 }
-
-/** Whether this is a compiled command rather than a script of an engine. */
-export const isCompiled = (): boolean =>
-  process.versions["bun"] !== undefined && !/^bun/.test(basename(process.execPath));
 
 /** A name for the file to be performed; its program names it too, to remove it first thing. */
 export const performedFile = (): string => join(executableDirectory(hostFacts()), `caisson-${randomName()}`);

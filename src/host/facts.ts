@@ -1,5 +1,4 @@
 import { readFileSync, statSync } from "node:fs";
-import { release } from "node:os";
 import { defaultMaskedPaths, defaultReadonlyPaths } from "../compile/defaults.ts";
 import { type Arch, hostArch } from "../kernel/arch.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
@@ -54,7 +53,7 @@ let known: HostFacts | undefined;
 
 export function hostFacts(): HostFacts {
   if (known) return known;
-  const [major = 0, minor = 0] = release().split(/[.-]/).map(Number);
+  const [major = 0, minor = 0] = readFileSync("/proc/sys/kernel/osrelease", "utf8").split(/[.-]/).map(Number);
   known = {
     arch: hostArch(),
     kernel: [major, minor],

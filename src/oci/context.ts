@@ -1,5 +1,4 @@
-import { fileURLToPath } from "node:url";
-import { isCompiled } from "../container/perform.ts";
+import { isCompiled } from "../host/compiled.ts";
 import type { Log } from "./log.ts";
 
 /** The options that come before the command. */
@@ -20,7 +19,7 @@ export const ownWords = (): string[] =>
     ? /caisson-oci[^/]*$/.test(process.execPath)
       ? [process.execPath]
       : [process.execPath, "oci"]
-    : [process.execPath, fileURLToPath(new URL("../bin/caisson-oci.js", import.meta.url))];
+    : [process.execPath, decodeURIComponent(new URL("../bin/caisson-oci.js", import.meta.url).pathname)];
 
 /** What a program becomes to say in words why it failed: see after.ts. */
 export const afterWords = (g: Global, fds: { record: number; own: number; said: number }, doing: string): string[] => [

@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { isatty } from "node:tty";
 import type { Job } from "../compile/job.ts";
 import { compileCreate } from "../compile/runtime/create.ts";
 import { numbers } from "../compile/runtime/descriptors.ts";
@@ -43,8 +42,9 @@ export function checkConsole(terminal: boolean, socket: string | undefined, deta
 }
 
 /** The size that the configuration gives; without one it is whoever takes the terminal that says. */
-export function terminalOf(process: Process, attached: boolean): Pick<Job, "terminal"> {
+export async function terminalOf(process: Process, attached: boolean): Promise<Pick<Job, "terminal">> {
   if (!process.terminal) return {};
+  const { isatty } = await import("node:tty");
   const { height: rows = 0, width: columns = 0 } = process.consoleSize ?? {};
   return { terminal: { raw: attached && isatty(0), rows, columns } };
 }
@@ -108,7 +108,7 @@ export async function prepareCreate(
     scratch: g.root,
     ...describeFiles(spec),
     stdio: STDIO,
-    ...terminalOf(command, attached),
+    ...(await terminalOf(command, attached)),
     ...{ init: false, idle: false, timeoutMs: -1 },
     noPivot: o.noPivot,
     sharedKeyring: o.noNewKeyring,

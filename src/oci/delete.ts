@@ -4,7 +4,6 @@ import { until } from "../cgroups/freezer.ts";
 import { removeTree } from "../cgroups/remove.ts";
 import { RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import type { Global } from "./context.ts";
-import { performHooks } from "./hooks.ts";
 import { killContainer, processesOf } from "./kill.ts";
 import { warn } from "./log.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
@@ -39,6 +38,9 @@ export async function remove(g: Global, id: string | undefined, force: boolean):
   await removeGroups(c);
   if (c.saved.cgroup.unit !== undefined) await (await import("./systemd.ts")).stopUnit(c.saved.cgroup.unit);
   rmSync(directory, { recursive: true, force: true });
-  for (const line of performHooks(c, "poststop", "stopped", false)) warn(g.log, line);
+  if (c.saved.spec.hooks?.poststop?.length) {
+    const { performHooks } = await import("./hooks.ts");
+    for (const line of performHooks(c, "poststop", "stopped", false)) warn(g.log, line);
+  }
   return 0;
 }

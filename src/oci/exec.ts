@@ -90,16 +90,15 @@ function processOf(c: Container, o: ExecOptions, command: readonly string[]): Pr
 function groupsOf(c: Container, pid: number, below: string | undefined): CgroupPlan {
   const layout = engineLayout(hostFacts());
   const top = layout.v2 && layout.v2.point;
-  const directories = c.saved.cgroup.directories.filter(isDirectory).map((d) => {
-    if (below !== undefined) return join(d, below);
-    const full = top !== undefined && d.startsWith(`${top}/`) && readOptional(`${d}/cgroup.subtree_control`)?.trim();
-    if (!full) return d;
-    return `${top}${parseOwnGroups(readOptional(`/proc/${pid}/cgroup`) ?? "")[""] ?? ""}`;
+  const groups = c.saved.cgroup.directories.filter(isDirectory).map((d) => {
+    const unified = top !== undefined && d.startsWith(`${top}/`);
+    if (below !== undefined) return { path: join(d, below), unified };
+    const full = unified && readOptional(`${d}/cgroup.subtree_control`)?.trim();
+    if (!full) return { path: d, unified };
+    return { path: `${top}${parseOwnGroups(readOptional(`/proc/${pid}/cgroup`) ?? "")[""] ?? ""}`, unified };
   });
   return {
-    groups: directories.map((path) => ({
-      ...{ path, parents: [], prepare: [], writes: [], reads: [], unified: false, existing: true },
-    })),
+    groups: groups.map((g) => ({ ...g, parents: [], prepare: [], writes: [], reads: [], existing: true })),
   };
 }
 
@@ -130,7 +129,7 @@ export async function exec(
     scratch: "/",
     ...{ directories: {}, existing: [] },
     stdio: STDIO,
-    ...terminalOf(process, !o.detach),
+    ...(await terminalOf(process, !o.detach)),
     ...{ init: false, idle: false, timeoutMs: -1 },
     cgroup: groupsOf(c, init.pid, o.cgroup),
     report: {

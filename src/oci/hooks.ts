@@ -1,18 +1,6 @@
 import { spawnSync } from "node:child_process";
 import type { Hook, HookKind } from "../compile/spec.ts";
-import type { Container, Status } from "./state.ts";
-
-/** runtime.md "State", as it is printed and as hooks get it on standard input. */
-export const stateOf = (c: Container, status: Status) => ({
-  ociVersion: c.saved.ociVersion,
-  id: c.saved.id,
-  pid: status === "stopped" ? 0 : (c.init?.pid ?? 0),
-  status,
-  bundle: c.saved.bundle,
-  rootfs: c.saved.rootfs,
-  created: c.saved.created,
-  annotations: c.saved.spec.annotations ?? {},
-});
+import { type Container, type Status, stateOf } from "./state.ts";
 
 /** Why a hook failed; `undefined` if it did not. */
 function failure(hook: Hook, state: object): string | undefined {

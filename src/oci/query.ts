@@ -1,12 +1,9 @@
-import { execFileSync } from "node:child_process";
 import { statSync } from "node:fs";
 import { put } from "../host/output.ts";
 import type { Global } from "./context.ts";
 import { readOr } from "./files.ts";
-import { stateOf } from "./hooks.ts";
-import { processesOf } from "./kill.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
-import { type Container, listIds, load, loadFrom, running, statusOf } from "./state.ts";
+import { type Container, listIds, load, loadFrom, running, stateOf, statusOf } from "./state.ts";
 
 const print = (text: string) => put(1, `${text}\n`);
 
@@ -66,15 +63,21 @@ export function list(g: Global, o: { format: string; quiet: boolean }): number {
 }
 
 /** ps(1) says what there is to say of processes; here are only those of the container. */
-export function ps(g: Global, id: string | undefined, o: { format: string; words: readonly string[] }): number {
+export async function ps(
+  g: Global,
+  id: string | undefined,
+  o: { format: string; words: readonly string[] },
+): Promise<number> {
   const c = load(g.root, id);
   running(c, "created", "running", "paused");
+  const { processesOf } = await import("./kill.ts");
   const pids = processesOf(c);
   if (o.format === "json") {
     print(JSON.stringify(pids));
     return 0;
   }
   if (o.format !== "table") throw new RuntimeError(`--format: ${JSON.stringify(o.format)} is not table or json`);
+  const { execFileSync } = await import("node:child_process");
   const [head = "", ...lines] = execFileSync("ps", o.words.length ? o.words : ["-ef"], { encoding: "utf8" }).split(
     "\n",
   );

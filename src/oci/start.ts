@@ -1,15 +1,13 @@
 import { closeSync, constants, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { FAILURE_RECORD, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
-import { failureText } from "./after.ts";
 import type { Global } from "./context.ts";
-import { performHooks } from "./hooks.ts";
-import { killContainer } from "./kill.ts";
 import { RuntimeError } from "./places.ts";
 import { type Container, labelsOf, load, running } from "./state.ts";
 
 /** What was written by a first process that could not become its command. */
-function failureIn(c: Container, record: Uint8Array): string {
+async function failureIn(c: Container, record: Uint8Array): Promise<string> {
+  const { failureText } = await import("./after.ts");
   const view = new DataView(record.buffer);
   const [section, step, errno] = [0, 8, 16].map((at) => view.getInt32(at, true)) as [number, number, number];
   const known = labelsOf(c)[String(section)];
@@ -17,7 +15,7 @@ function failureIn(c: Container, record: Uint8Array): string {
 }
 
 /** The FIFO that tells of the end is opened before the byte that starts is written: it cannot be missed. */
-function startAndWait(c: Container): string | undefined {
+async function startAndWait(c: Container): Promise<string | undefined> {
   const at = (file: "go" | "done") => join(c.directory, RUNTIME_FILES[file]);
   const done = openSync(at("done"), constants.O_RDONLY);
   try {
@@ -25,7 +23,7 @@ function startAndWait(c: Container): string | undefined {
     writeSync(go, "!");
     closeSync(go);
     const record = new Uint8Array(FAILURE_RECORD);
-    return readSync(done, record, 0, record.length, null) === 0 ? undefined : failureIn(c, record);
+    return readSync(done, record, 0, record.length, null) === 0 ? undefined : await failureIn(c, record);
   } finally {
     closeSync(done);
   }
@@ -35,12 +33,14 @@ function startAndWait(c: Container): string | undefined {
 export async function start(g: Global, id: string | undefined): Promise<number> {
   const c = load(g.root, id);
   running(c, "created");
-  const failed = startAndWait(c);
+  const failed = await startAndWait(c);
   if (failed !== undefined) throw new RuntimeError(`start ${id}: ${failed}`);
   for (const file of ["go", "done", "labels"] as const) rmSync(join(c.directory, RUNTIME_FILES[file]), { force: true });
+  if (!c.saved.spec.hooks?.poststart?.length) return 0;
+  const { performHooks } = await import("./hooks.ts");
   const [wrong] = performHooks(c, "poststart", "running", true);
   if (wrong !== undefined) {
-    await killContainer(c);
+    await (await import("./kill.ts")).killContainer(c);
     throw new RuntimeError(`start ${id}: ${wrong}`);
   }
   return 0;

@@ -126,3 +126,15 @@ export function running(c: Container, ...allowed: readonly Status[]): Init {
 }
 
 export const labelsOf = (c: Container): Labels => JSON.parse(readOr(join(c.directory, F.labels)) ?? "{}") as Labels;
+
+/** runtime.md "State", as it is printed and as hooks get it on standard input. */
+export const stateOf = (c: Container, status: Status) => ({
+  ociVersion: c.saved.ociVersion,
+  id: c.saved.id,
+  pid: status === "stopped" ? 0 : (c.init?.pid ?? 0),
+  status,
+  bundle: c.saved.bundle,
+  rootfs: c.saved.rootfs,
+  created: c.saved.created,
+  annotations: c.saved.spec.annotations ?? {},
+});

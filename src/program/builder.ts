@@ -1,6 +1,6 @@
 import type { Arch } from "../kernel/arch.ts";
 import { CLONE } from "../kernel/flags.ts";
-import type { Block, Comparison, Policy, Program, Section, Slot, Step } from "./types.ts";
+import type { Block, Comparison, Policy, Program, Section, Slot, Step, Value } from "./types.ts";
 import { MAX_SLOTS, RESERVED_SLOTS, SUPERVISE_RESULTS } from "./types.ts";
 import { addressOf, type Loose, struct, toValue } from "./values.ts";
 
@@ -32,7 +32,14 @@ export class SectionBuilder {
 
   /** A system call. The label says to people what it is for: "mount proc on /proc". */
   call(label: string, call: string, args: readonly Loose[], options: CallOptions = {}): void {
-    this.#steps.push({ op: "call", label, call, args: args.map(toValue), ...options });
+    const values: Value[] = [];
+    for (const arg of args) values.push(toValue(arg));
+    const { result, ignore, retries } = options;
+    this.#steps.push(
+      result === undefined && ignore === undefined && retries === undefined
+        ? { op: "call", label, call, args: values }
+        : { op: "call", label, call, args: values, ...options },
+    );
   }
 
   /** A system call whose result later steps use. */

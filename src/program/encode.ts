@@ -129,69 +129,89 @@ function shape(step: Step, table: Map<string, number>): Shape {
   }
 }
 
+/** Where the words of a step's record are, in units of 4 bytes: struct step of native/executor.c. */
+const WORD = { op: 0, nr: 1, kinds: 2, more: 3, ignore: 4, args: 6, label: 18 } as const;
+const LARGE = 0x100000000;
+
+/** The ignored errnos, packed as the record has them: two words of two each. */
+function ignored(step: string, names: readonly string[]): [number, number] {
+  if (names.length > 4) throw new RangeError(`${step}: at most 4 errnos can be ignored by name`);
+  const [a = 0, b = 0, c = 0, d = 0] = names.map(errno);
+  return [a | (b << 16), c | (d << 16)];
+}
+
 /**
  * The program as the bytes that native/executor.c reads (docs/program.md). Labels are left out where who performs it
  * still has the program: they are half of its texts.
+ *
+ * Written in words, without views: a command has no time to become fast.
  */
 export function encode(program: Program, labels = true): Uint8Array {
   const table = syscallTable(program.arch);
   const count = program.sections.reduce((n, s) => n + s.steps.length, 0);
   const sectionsAt = HEADER;
   const stepsAt = sectionsAt + SECTION * program.sections.length;
-  const head = new Uint8Array(stepsAt + STEP * count);
-  const view = new DataView(head.buffer);
+  const head = new Int32Array((stepsAt + STEP * count) / 4);
   const data = new Data();
   data.text("");
-  const put64 = (offset: number, value: number | bigint) => {
-    if (typeof value === "bigint") view.setBigUint64(offset, BigInt.asUintN(64, value), true);
-    else {
-      view.setInt32(offset, value | 0, true);
-      view.setInt32(offset + 4, Math.floor(value / 0x100000000), true);
-    }
-  };
-  const putValue = (kindAt: number, valueAt: number, v: Value) => {
-    if (v.kind === "number") return put64(valueAt, v.value);
-    if (v.kind === "slot") {
-      head[kindAt] = v.half ? KIND[v.half] : KIND.slot;
-      return put64(valueAt, v.slot.slot);
-    }
-    const [kind, where] = data.place(v);
-    head[kindAt] = kind;
-    put64(valueAt, where);
-  };
 
   let first = 0;
-  program.sections.forEach((section, i) => {
-    const o = sectionsAt + SECTION * i;
-    view.setUint32(o, first, true);
-    view.setUint32(o + 4, section.steps.length, true);
-    view.setUint32(o + 8, section.onFail ?? NONE, true);
-    section.steps.forEach((step, k) => {
-      const s = stepsAt + STEP * (first + k);
+  for (const [i, section] of program.sections.entries()) {
+    const o = (sectionsAt + SECTION * i) / 4;
+    head[o] = first;
+    head[o + 1] = section.steps.length;
+    head[o + 2] = section.onFail ?? NONE;
+    let w = (stepsAt + STEP * first) / 4;
+    for (const step of section.steps) {
       const { nr, result, args, policy } = shape(step, table);
-      view.setUint16(s, OPS[step.op], true);
-      view.setUint16(s + 2, result?.slot ?? NO_SLOT, true);
-      view.setUint32(s + 4, nr, true);
-      args.forEach((v, a) => {
-        putValue(s + 8 + a, s + 24 + 8 * a, v);
-      });
-      head[s + 14] = policy.retries ?? 0;
-      head[s + 15] = policy.ignore === "all" ? IGNORE_ALL : 0;
-      if (policy.ignore && policy.ignore !== "all")
-        policy.ignore.forEach((name, n) => {
-          if (n >= 4) throw new RangeError(`${step.label}: at most 4 errnos can be ignored by name`);
-          view.setUint16(s + 16 + 2 * n, errno(name), true);
-        });
-      if (labels) view.setUint32(s + 72, data.text(step.label), true);
-    });
+      head[w + WORD.op] = OPS[step.op] | ((result ? result.slot : NO_SLOT) << 16);
+      head[w + WORD.nr] = nr;
+      let [kinds, more] = [0, 0];
+      for (let a = 0; a < args.length; a++) {
+        const v = args[a] as Value;
+        const at = w + WORD.args + 2 * a;
+        if (v.kind === "number") {
+          const n = v.value;
+          if (typeof n === "number") {
+            head[at] = n;
+            if (n < 0 || n >= LARGE) head[at + 1] = Math.floor(n / LARGE);
+          } else {
+            head[at] = Number(BigInt.asIntN(32, n));
+            head[at + 1] = Number(BigInt.asIntN(32, n >> 32n));
+          }
+          continue;
+        }
+        let kind: number;
+        if (v.kind === "slot") {
+          kind = v.half ? KIND[v.half] : KIND.slot;
+          head[at] = v.slot.slot;
+        } else {
+          const place = data.place(v);
+          kind = place[0];
+          head[at] = place[1];
+        }
+        if (a < 4) kinds |= kind << (8 * a);
+        else more |= kind << (8 * (a - 4));
+      }
+      head[w + WORD.kinds] = kinds;
+      const { ignore } = policy;
+      head[w + WORD.more] = more | ((policy.retries ?? 0) << 16) | ((ignore === "all" ? IGNORE_ALL : 0) << 24);
+      if (ignore && ignore !== "all") {
+        const packed = ignored(step.label, ignore);
+        head[w + WORD.ignore] = packed[0];
+        head[w + WORD.ignore + 1] = packed[1];
+      }
+      if (labels) head[w + WORD.label] = data.text(step.label);
+      w += STEP / 4;
+    }
     first += section.steps.length;
-  });
+  }
 
   const bytes = data.finish();
-  const relocsAt = head.length;
+  const relocsAt = head.length * 4;
   const dataAt = relocsAt + data.relocs.length * 4;
   const out = new Uint8Array(dataAt + bytes.length);
-  const header = [
+  head.set([
     MAGIC,
     VERSION,
     out.length,
@@ -204,11 +224,8 @@ export function encode(program: Program, labels = true): Uint8Array {
     dataAt,
     bytes.length,
     program.slots.length,
-  ];
-  header.forEach((v, i) => {
-    view.setUint32(4 * i, v, true);
-  });
-  out.set(head);
+  ]);
+  out.set(new Uint8Array(head.buffer));
   new Uint32Array(out.buffer, relocsAt, data.relocs.length).set(data.relocs);
   out.set(bytes, dataAt);
   return out;

@@ -3,7 +3,7 @@ import { AT_FDCWD, CLONE, O, P_PIDFD, PR, WEXITED } from "../../kernel/flags.ts"
 import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import type { Program, Slot } from "../../program/types.ts";
 import { addressOf, buffer, high, low } from "../../program/values.ts";
-import { enterGroups } from "../cgroup.ts";
+import { enterGroups, openProcs, openTasks } from "../cgroup.ts";
 import { probeCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { becomeUser, execute } from "../init.ts";
@@ -77,9 +77,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   reserve(s, file, n);
   const signals = attached ? takeSignalsToPassOn(s) : undefined;
   const container = s.get("find the container's first process", "pidfd_open", [pid, 0]);
-  const groups = job.cgroup.groups.map(({ path }) =>
-    s.get(`open ${path}`, "openat", [AT_FDCWD, `${path}/cgroup.procs`, O.WRONLY | O.CLOEXEC, 0]),
-  );
+  const groups = job.cgroup.groups.map(({ path, unified }) => (unified ? openProcs : openTasks)(s, path));
   const pipe = (name: string) => {
     const slot = program.slot(name);
     s.call(`make the ${name}`, "pipe2", [addressOf(slot), O.CLOEXEC]);

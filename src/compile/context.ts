@@ -21,12 +21,20 @@ export const isNew = (spec: Spec, kind: NamespaceKind): boolean => {
 };
 
 /** struct open_how of openat2(2). */
-export const openHow = (flags: number, resolve: number, mode = 0): Block =>
-  struct("open_how", [
+export function openHow(flags: number, resolve: number, mode = 0): Block {
+  const key = `${flags} ${resolve} ${mode}`;
+  const known = hows.get(key);
+  if (known) return known;
+  const how = struct("open_how", [
     [8, flags | O.CLOEXEC],
     [8, mode],
     [8, resolve],
   ]);
+  hows.set(key, how);
+  return how;
+}
+/** Nobody writes to one: each is made once. */
+const hows = new Map<string, Block>();
 
 /** Opens a path as the container will see it: no link in it can lead out of its root. */
 export function openInRoot(s: SectionBuilder, root: Loose, path: string, flags: number, o: OpenOptions = {}): Slot {

@@ -12,7 +12,7 @@ import {
   RESOLVE,
 } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Slot } from "../program/types.ts";
+import type { Block, Slot } from "../program/types.ts";
 import { type Loose, struct } from "../program/values.ts";
 import { type Context, openHow, openInRoot } from "./context.ts";
 import { copyUp } from "./copy-up.ts";
@@ -45,18 +45,26 @@ export function cloneTree(s: SectionBuilder, label: string, at: Loose, path: str
   return s.get(label, "open_tree", [at, path, flags]);
 }
 
-export function setAttributes(
-  s: SectionBuilder,
-  label: string,
-  mount: Loose,
-  a: { set?: number; clear?: number; propagation?: number; recursive?: boolean; users?: Slot },
-): void {
+type Attributes = { set?: number; clear?: number; propagation?: number; recursive?: boolean; users?: Slot };
+
+/** struct mount_attr; one that gets a user namespace at run time is its own. */
+function mountAttr({ set = 0, clear = 0, propagation = 0, users }: Attributes): Block {
+  const key = `${set} ${clear} ${propagation}`;
+  const known = users ? undefined : attrs.get(key);
+  if (known) return known;
   const attr = struct("mount_attr", [
-    [8, a.set ?? 0],
-    [8, a.clear ?? 0],
-    [8, a.propagation ?? 0],
+    [8, set],
+    [8, clear],
+    [8, propagation],
     [8, 0],
   ]);
+  if (!users) attrs.set(key, attr);
+  return attr;
+}
+const attrs = new Map<string, Block>();
+
+export function setAttributes(s: SectionBuilder, label: string, mount: Loose, a: Attributes): void {
+  const attr = mountAttr(a);
   if (a.users) s.store(a.users, attr, 24, 8);
   const flags = AT.EMPTY_PATH | (a.recursive ? AT.RECURSIVE : 0);
   s.call(label, "mount_setattr", [mount, "", flags, attr, attr.bytes.length]);

@@ -8,7 +8,6 @@ import { executor } from "../program/executor.ts";
 import { link } from "../program/link.ts";
 import type { Program } from "../program/types.ts";
 import { UnsupportedError } from "../values/errors.ts";
-import { randomName } from "./names.ts";
 
 /** Linked programs are executed from where files may be: /run is mounted noexec on many machines. */
 function executableDirectory(facts: HostFacts): string {
@@ -20,7 +19,8 @@ function executableDirectory(facts: HostFacts): string {
 }
 
 /** A name for the file to be performed; its program names it too, to remove it first thing. */
-export const performedFile = (): string => join(executableDirectory(hostFacts()), `caisson-${randomName()}`);
+export const performedFile = (): string =>
+  join(executableDirectory(hostFacts()), `caisson-${process.pid}-${process.hrtime.bigint().toString(36)}`);
 
 /**
  * This process becomes the program. Where the runtime cannot do that, the program is its child, and it passes signals

@@ -1,6 +1,7 @@
 /** Links a program with the executor into one ELF file which needs nothing else: `caisson compile`, and the command itself. */
 
-const MARK = [0x6b6e694c6e6f7373n, 0x3130657265486465n] as const;
+/** The first two words of `linked` in native/executor.c, as bytes. */
+const MARK = Buffer.from("ssonLinkedHere01", "latin1");
 const PAGE = 65536;
 const PT_LOAD = 1;
 const PT_GNU_STACK = 0x6474e551;
@@ -40,10 +41,10 @@ export function link(executor: Uint8Array, program: Uint8Array): Uint8Array {
   fields.forEach((v, i) => {
     view.setBigUint64(spare + 8 + 8 * i, BigInt(v), true);
   });
-  for (let at = 0; at + 24 <= executor.length; at += 8)
-    if (view.getBigUint64(at, true) === MARK[0] && view.getBigUint64(at + 8, true) === MARK[1]) {
-      view.setBigUint64(at + 16, BigInt(addressAt), true);
-      return out;
-    }
+  const at = Buffer.from(executor.buffer, executor.byteOffset, executor.length).indexOf(MARK);
+  if (at >= 0) {
+    view.setBigUint64(at + MARK.length, BigInt(addressAt), true);
+    return out;
+  }
   throw new Error("the executor has no place for a program's address: it is of another version");
 }

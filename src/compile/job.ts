@@ -1,4 +1,5 @@
 import type { DevicesLimits } from "../cgroups/controllers/devices.ts";
+import type { Address } from "../kernel/netlink.ts";
 
 /** What a start needs that an OCI spec does not say: where things are kept and who is told of what. */
 export type Job = {
@@ -28,6 +29,8 @@ export type Job = {
   readonly noPivot?: boolean;
   /** What a tmpfs with `tmpcopyup` begins with, by its destination. */
   readonly copyUp?: Readonly<Record<string, readonly CopiedEntry[]>>;
+  /** Interfaces of the host's that become the container's. */
+  readonly netDevices?: readonly MovedDevice[];
   /** The container has the caller's session keyring. */
   readonly sharedKeyring?: boolean;
   readonly state?: StatePlan;
@@ -41,6 +44,13 @@ export type Job = {
 export type RootEntry =
   | { readonly name: string; readonly kind: "directory" | "mounts" | "empty" }
   | { readonly name: string; readonly kind: "link"; readonly target: string };
+
+export type MovedDevice = {
+  readonly from: string;
+  readonly name: string;
+  readonly index: number;
+  readonly addresses: readonly Address[];
+};
 
 /** A file of the root filesystem that is copied: parents come before what is in them. */
 export type CopiedEntry = {

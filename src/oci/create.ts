@@ -82,7 +82,7 @@ export async function prepareCreate(
   const rootless = facts.uid !== 0 || facts.userNamespace === true;
   const place = groupPlace(given.linux?.cgroupsPath, id as string, { systemd: g.systemd, rootless });
   const spec = completeSpec(given, bundle, layout, place.path);
-  const command = spec.process as Process;
+  const command = withListeners(spec.process as Process);
   const attached = o.mode === "attached";
   checkConsole(command.terminal === true, o.consoleSocket, !attached);
   const groups = await groupsFor(g, spec, place, rootless);
@@ -110,12 +110,13 @@ export async function prepareCreate(
     stdio: STDIO,
     ...(await terminalOf(command, attached)),
     ...{ init: false, idle: false, timeoutMs: -1 },
+    ...(spec.linux?.netDevices && { netDevices: (await import("./net-devices.ts")).findDevices(spec) }),
     noPivot: o.noPivot,
     sharedKeyring: o.noNewKeyring,
     cgroup: groups.plan,
     report: { to: "runtime", after: afterWords(g, fds, `${o.mode === "create" ? "create" : "run"} ${id}`), fd: n.end },
   };
-  return { program: compileCreate(spec, facts, job, file, lifecycle), file, bundle };
+  return { program: compileCreate({ ...spec, process: command }, facts, job, file, lifecycle), file, bundle };
 }
 
 export async function create(g: Global, id: string | undefined, o: CreateOptions): Promise<number> {
@@ -123,6 +124,13 @@ export async function create(g: Global, id: string | undefined, o: CreateOptions
   mkdirSync(g.root, { recursive: true, mode: 0o711 });
   process.chdir(bundle);
   return perform(program, file, o.preserve);
+}
+
+/** Sockets that a service manager hands over: sd_listen_fds(3). In the container it is the first process that gets them. */
+function withListeners(command: Process): Process {
+  const count = process.env["LISTEN_FDS"];
+  if (!count) return command;
+  return { ...command, env: [...(command.env ?? []), `LISTEN_FDS=${count}`, "LISTEN_PID=1"] };
 }
 
 const bigintText = (_: string, value: unknown) => (typeof value === "bigint" ? `exact:${value}` : value);

@@ -72,7 +72,7 @@ export function features(): object {
       intelRdt: { enabled: false },
       memoryPolicy: { modes: Object.keys(MPOL.modes), flags: Object.keys(MPOL.flags) },
       mountExtensions: { idmap: { enabled: true } },
-      netDevices: { enabled: false },
+      netDevices: { enabled: true },
     },
     annotations: { "org.caisson.version": "0.1.0" },
   };

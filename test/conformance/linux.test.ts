@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { NamespaceKind } from "../../src/compile/spec.ts";
 import { isRoot } from "../helpers/machine.ts";
-import { Bundle, linux, printed, shell } from "./bundle.ts";
+import { Bundle, isOurs, linux, printed, shell } from "./bundle.ts";
 
 const files: Record<string, string> = {
   pid: "pid",
@@ -250,6 +251,55 @@ describe.skipIf(!isRoot)("config-linux.md Sysctl, masked and read-only paths, se
   });
   test("personality", () => {
     expect(printed(["uname", "-m"], linux({ personality: { domain: "LINUX32" } })).out).toMatch(/i686|arm|aarch64/);
+  });
+  test("seccomp: SCMP_ACT_NOTIFY hands the listener over, with the state", async () => {
+    using b = new Bundle(["mkdir", "/data/asked"]);
+    const socket = join(b.at, "agent");
+    const agent = join(b.at, "agent.py");
+    // Answers each call with 0 and no error: what was asked for is not done.
+    writeFileSync(
+      agent,
+      `import socket,array,sys,fcntl,struct,json
+s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); print("listening", flush=True)
+c,_=s.accept(); m,a,f,_=c.recvmsg(65536, socket.CMSG_SPACE(4)); fd=array.array("i", a[0][2])[0]
+state=json.loads(m); print(json.dumps([state["fds"], state["metadata"], state["pid"]==state["state"]["pid"], state["state"]["id"]]), flush=True)
+n=bytearray(80); fcntl.ioctl(fd, 0xc0502100, n, True); i=struct.unpack_from("Q", n, 0)[0]
+fcntl.ioctl(fd, 0xc0182101, struct.pack("QqiI", i, 0, 0, 0)); print("answered", flush=True)
+`,
+    );
+    const p = Bun.spawn(["python3", agent, socket], { stdout: "pipe" });
+    for (let i = 0; i < 200 && !existsSync(socket); i++) await Bun.sleep(20);
+    b.write(
+      linux({
+        seccomp: {
+          defaultAction: "SCMP_ACT_ALLOW",
+          listenerPath: socket,
+          listenerMetadata: "from the suite",
+          syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY" }],
+        },
+      })(JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"))),
+    );
+    expect(b.run()).toMatchObject({ code: 0 });
+    expect(existsSync(join(b.root, "data/asked"))).toBe(false);
+    const text = await new Response(p.stdout).text();
+    expect(text).toContain(JSON.stringify([["seccompFd"], "from the suite", true, b.id]).replaceAll(",", ", "));
+    expect(text).toContain("answered");
+  });
+  test("netDevices: an interface becomes the container's, with its addresses and another name", () => {
+    const made = spawnSync("ip", ["link", "add", "cst0", "type", "veth", "peer", "name", "cst1"]);
+    if (made.status !== 0) return console.log("skipped: this machine makes no veth pair with ip(8)");
+    try {
+      spawnSync("ip", ["address", "add", "192.0.2.7/24", "dev", "cst0"]);
+      for (const name of ["cst0", "cst1"]) spawnSync("ip", ["link", "set", name, "up"]);
+      const r = printed(
+        shell("cat /proc/net/route | tail -n +2 | cut -f1,2; grep -c . /sys/class/net/moved0/flags"),
+        linux({ netDevices: { cst0: { name: "moved0" } } }),
+      );
+      // runc has it from version 1.4 on, and passes over what it does not know before.
+      if (isOurs) expect(r.out).toBe("moved0\t000200C0\n1\n");
+    } finally {
+      spawnSync("ip", ["link", "delete", "cst1"]);
+    }
   });
   test("nothing is left on the machine", () => {
     expect(readdirSync("/sys/fs/cgroup").filter((n) => n.includes("conformance"))).toEqual([]);

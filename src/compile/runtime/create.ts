@@ -19,6 +19,7 @@ import { HOOK_LABEL, openSaid, runHooks } from "./hooks.ts";
 import { idMounts } from "./id-mounts.ts";
 import { FAILURE_RECORD, type Labels, type Lifecycle } from "./lifecycle.ts";
 import { sendListener } from "./listener.ts";
+import { configureDevices, moveDevices } from "./net-devices.ts";
 import { connect } from "./sockets.ts";
 import { noteCreated, openFifo, readFifo, removeRuntimeState, takeId, writePidFile } from "./state.ts";
 
@@ -34,7 +35,7 @@ function makePipes(c: Context, s: SectionBuilder): Pipes {
     s.call(`make the ${name}`, "pipe2", [addressOf(slot), O.CLOEXEC]);
     return slot;
   };
-  const hooks = earlyHooks.some((kind) => c.spec.hooks?.[kind]?.length);
+  const hooks = earlyHooks.some((kind) => c.spec.hooks?.[kind]?.length) || (c.job.netDevices?.length ?? 0) > 0;
   return {
     ready: pipe("pipe of the readiness"),
     settled: pipe("pipe of the settlement"),
@@ -61,6 +62,7 @@ function stagesOf(
       const told = s.get("wait for the runtime's hooks", "read", [low(p.hooked), buffer("one byte", 1), 1]);
       s.skipIf(told, "==", 1, () => s.exit(0));
       s.call("close the pipe", "close", [low(p.hooked)]);
+      configureDevices(s, c.job.netDevices ?? []);
     },
     mounted(s) {
       if (!c.spec.hooks?.createContainer?.length) return;
@@ -153,6 +155,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
     s.call("close the container's end", "close", [low(p.hooked)]);
     s.call("wait for the namespaces", "read", [low(p.ready), buffer("one byte", 1), 1]);
     s.check("were the namespaces made?");
+    moveDevices(c, s, pid);
     for (const kind of earlyHooks) runHooks(c, s, l, { kind, status: "creating", pid, said: n.said });
     s.call("say that the hooks are done", "write", [high(p.hooked), "!", 1]);
     s.call("close the pipe", "close", [high(p.hooked)]);

@@ -182,6 +182,13 @@ export const commands: Readonly<Record<string, Command>> = {
     own: "all",
     perform: async (v) => (await import("./doctor.ts")).doctor(v["json"] === true),
   },
+  oci: {
+    words: "[options] COMMAND …",
+    summary: "what engines call: the same as caisson-oci",
+    options: {},
+    own: 0,
+    perform: async (_, words) => (await import("../oci/main.ts")).ociMain(words),
+  },
   completion: {
     words: "bash|zsh",
     summary: "print a completion script for a shell",

@@ -61,6 +61,7 @@ function knownTo(name: string): string {
 }
 
 async function dispatch(args: readonly string[]): Promise<number> {
+  if (args[0] === "oci") return (await import("../oci/main.ts")).ociMain(args.slice(1));
   const [name, rest] = nameIn(args);
   if (name === "__after") return (await import("./after.ts")).after(rest[0] ?? "", rest[1], rest[2]);
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {

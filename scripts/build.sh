@@ -39,8 +39,8 @@ if newer dist/index.js src tsconfig.json tsconfig.build.json; then
   chmod +x dist/bin/*.js
   touch dist/index.js
 fi
-# What lies in the working directory is not ours to load, and what ends in milliseconds is not worth optimizing.
-COMPILE="--compile --minify --bytecode --no-compile-autoload-dotenv --no-compile-autoload-bunfig --compile-jit-policy=1000"
+# Each part is loaded when it is needed. What lies in the working directory is not ours to load, and what ends in milliseconds is not worth optimizing.
+COMPILE="--compile --minify --bytecode --format=esm --splitting --no-compile-autoload-dotenv --no-compile-autoload-bunfig --compile-jit-policy=1000"
 compiled() { # compiled NAME: the command, with the executor in it
   if ! newer "dist/$1" src native; then return; fi
   echo "caisson: compiling dist/$1" >&2

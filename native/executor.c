@@ -7,8 +7,9 @@
 #include "abi.h"
 
 enum { MAGIC = 0x4e535343, VERSION = 1, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
-enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, OPS };
-enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, KINDS };
+enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, OPS };
+enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, ARGUMENT, KINDS };
+enum { SAME_TEXT = 5, OTHER_TEXT = 6 };
 enum { IGNORE_ALL = 1 };
 enum { FAILED_SECTION, FAILED_STEP, FAILED_ERRNO, RESERVED_SLOTS }; /* the slots a failure is written to */
 
@@ -34,6 +35,9 @@ struct program {
 /* TypeScript links a program into a copy of this file: it finds these bytes and puts the program's address behind. */
 volatile u64 linked[3] __attribute__((section(".data"))) = { 0x6b6e694c6e6f7373, 0x3130657265486465, 0 };
 
+/* What this process was executed with: argc, and then argv. */
+static u64 *arguments;
+
 static int run(struct program *p, u32 section);
 static int serve(int in, int out);
 
@@ -46,14 +50,14 @@ static int check_step(const struct header *h, const struct section *sec, u32 sel
   for (int i = 0; i < 6; i++) {
     if (s->kinds[i] >= KINDS) return 0;
     if (s->kinds[i] == DATA && s->args[i] >= h->data_len) return 0;
-    if (s->kinds[i] >= SLOT && s->args[i] >= h->slots) return 0;
+    if (s->kinds[i] >= SLOT && s->kinds[i] != ARGUMENT && s->args[i] >= h->slots) return 0;
   }
   switch (s->op) {
   case SPAWN: /* only forward, so that a program always ends */
     return s->kinds[0] == DATA && s->kinds[1] == IMM && within(s->args[0], s->args[1], h->data_len) && s->nr > self &&
            s->nr < h->sections;
   case JUMP:
-    return s->nr <= 4 && s->kinds[2] == IMM && s->args[2] < sec->count - index;
+    return s->nr <= OTHER_TEXT && s->kinds[2] == IMM && s->args[2] < sec->count - index;
   case FORMAT: /* 20 digits and a sign at most */
     return s->kinds[1] == DATA && within(s->args[1], 21, h->data_len);
   case STORE:
@@ -120,6 +124,7 @@ static s64 value(struct program *p, struct step *s, int i) {
   case SLOT_ADDR: return (s64)&p->slots[a];
   case SLOT_LO: return (s32)p->slots[a];
   case SLOT_HI: return p->slots[a] >> 32;
+  case ARGUMENT: return a < arguments[0] ? (s64)arguments[1 + a] : 0;
   default: return (s64)a;
   }
 }
@@ -146,8 +151,16 @@ static s64 spawn(struct program *p, struct step *s) {
   exit_now(run(p, s->nr) ? 125 : 0);
 }
 
+static int same(const char *a, const char *b) {
+  if (!a || !b) return 0;
+  while (*a && *a == *b) a++, b++;
+  return *a == *b;
+}
+
 static int jumps(u32 compare, s64 a, s64 b) {
   switch (compare) {
+  case SAME_TEXT: return same((char *)a, (char *)b);
+  case OTHER_TEXT: return !same((char *)a, (char *)b);
   case 0: return a == b;
   case 1: return a != b;
   case 2: return a < b;
@@ -308,6 +321,7 @@ static int run(struct program *p, u32 section) {
     switch (s->op) {
     case SYSCALL: r = perform(p, s); break;
     case SPAWN: r = spawn(p, s); break;
+    case LET: r = value(p, s, 0); break;
     case JUMP:
       if (jumps(s->nr, value(p, s, 0), value(p, s, 1))) i += s->args[2];
       continue;
@@ -371,8 +385,9 @@ static int serve(int in, int out) {
   return 0;
 }
 
+#ifndef FRONT
 __attribute__((used)) void begin(u64 *stack) {
-  (void)stack;
+  arguments = stack;
   if (!linked[2]) exit_now(serve(3, 3) ? 125 : 0);
   struct program p = { 0 };
   char *base = (char *)linked[2] + (u64)image_base;
@@ -384,3 +399,4 @@ __attribute__((used)) void begin(u64 *stack) {
   }
   exit_now(run(&p, 0) ? 125 : 0);
 }
+#endif

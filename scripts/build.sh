@@ -47,9 +47,17 @@ compiled() { # compiled NAME: the command, with the executor in it
   # shellcheck disable=SC2086
   "$bin/bun" build $COMPILE "src/bin/$1.ts" --outfile "dist/$1.new" \
     --define "CAISSON_EXECUTOR=\"$(base64 -w0 "dist/native/executor-$(uname -m)")\"" >/dev/null
+  if [ -n "${2:-}" ]; then "$bin/bun" scripts/front.ts "dist/$1.new" "$2"; fi
   mv "dist/$1.new" "dist/$1"
 }
+# The front is at an address of its own, behind all that a JavaScript engine has.
+front() {
+  local flags="${FLAGS/-static-pie -fPIE/-static -fno-pie -no-pie -Wl,-z,noseparate-code -Wl,-Ttext-segment=0x40000000}"
+  # shellcheck disable=SC2086
+  gcc ${flags/-Wl,--no-dynamic-linker/} -o dist/native/front.new native/front.c && mv dist/native/front.new dist/native/front
+}
 compiled caisson
-compiled caisson-oci
+if newer dist/caisson-oci src native; then front; fi
+compiled caisson-oci dist/native/front
 # The bootstrap script compares its time with that of the last change of the checkout.
 touch dist/caisson dist/caisson-oci

@@ -4,18 +4,19 @@ import type { Job } from "../compile/job.ts";
 import { compileCreate } from "../compile/runtime/create.ts";
 import { numbers } from "../compile/runtime/descriptors.ts";
 import type { Caller, Lifecycle } from "../compile/runtime/lifecycle.ts";
+import { endProgram } from "../compile/runtime/plain.ts";
 import type { Process, Spec } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
-import { hostFacts } from "../host/facts.ts";
+import { type HostFacts, hostFacts } from "../host/facts.ts";
 import type { Program } from "../program/types.ts";
-import { groupPlace } from "./cgroups-path.ts";
+import { type GroupPlace, groupPlace } from "./cgroups-path.ts";
 import { checkSpec } from "./checks.ts";
 import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
 import { afterWords, type Global } from "./context.ts";
 import { completeSpec, describeFiles } from "./describe.ts";
 import { engineLayout, type RuntimeGroups, runtimeGroups } from "./groups.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
-import type { Saved } from "./state.ts";
+import { type Saved, stateOf } from "./state.ts";
 
 export type CreateOptions = {
   readonly bundle: string | undefined;
@@ -98,6 +99,7 @@ export async function prepareCreate(
     keep: o.keep,
     subreaper: o.subreaper,
     caller: callerOf(o),
+    ...plainOf(o, facts, spec, place, groups, { id: id as string, directory, bundle }),
   };
   const file = performedFile();
   const n = numbers(o.preserve);
@@ -131,6 +133,28 @@ function withListeners(command: Process): Process {
   const count = process.env["LISTEN_FDS"];
   if (!count) return command;
   return { ...command, env: [...(command.env ?? []), `LISTEN_FDS=${count}`, "LISTEN_PID=1"] };
+}
+
+/**
+ * What the small commands need, for a container that they can do: with a PID namespace of its own, which ends with its
+ * first process, a group that can be frozen on v2, no hooks after its creation, and nothing of systemd's.
+ */
+function plainOf(
+  o: CreateOptions,
+  facts: HostFacts,
+  spec: Spec,
+  place: GroupPlace,
+  groups: RuntimeGroups,
+  l: { id: string; directory: string; bundle: string },
+): Pick<Lifecycle, "plain"> {
+  const [home] = groups.plan.groups;
+  const own = spec.linux?.namespaces?.some((n) => n.type === "pid" && n.path === undefined);
+  if (o.mode === "attached" || !own || !home?.unified || place.unit) return {};
+  if (spec.hooks?.poststart?.length || spec.hooks?.poststop?.length) return {};
+  const saved = savedState(l.id, l.bundle, spec, place, groups);
+  const { status: _, pid: __, ...rest } = stateOf({ directory: l.directory, saved, init: undefined }, "created");
+  const brief = `${JSON.stringify(rest, null, 2).slice(2)}\n`;
+  return { plain: { home: home.path, brief, end: endProgram(facts.arch, l, groups.directories) } };
 }
 
 const bigintText = (_: string, value: unknown) => (typeof value === "bigint" ? `exact:${value}` : value);

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync, readSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { FAILURE_RECORD, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import type { Global } from "./context.ts";
@@ -12,6 +12,15 @@ async function failureIn(c: Container, record: Uint8Array): Promise<string> {
   const [section, step, errno] = [0, 8, 16].map((at) => view.getInt32(at, true)) as [number, number, number];
   const known = labelsOf(c)[String(section)];
   return failureText(known?.labels[step - known.from] ?? `step ${step} of section ${section}`, errno);
+}
+
+/** A failure that was noted when the start was performed without an engine: it is told once. */
+function readNote(c: Container): Uint8Array | undefined {
+  const path = join(c.directory, RUNTIME_FILES.failed);
+  if (!existsSync(path)) return undefined;
+  const record = new Uint8Array(readFileSync(path));
+  rmSync(path);
+  return record.length === FAILURE_RECORD ? record : undefined;
 }
 
 /** The FIFO that tells of the end is opened before the byte that starts is written: it cannot be missed. */
@@ -32,6 +41,8 @@ async function startAndWait(c: Container): Promise<string | undefined> {
 /** runtime.md "start": performs startContainer hooks in the container, the command, then poststart hooks out here. */
 export async function start(g: Global, id: string | undefined): Promise<number> {
   const c = load(g.root, id);
+  const noted = readNote(c);
+  if (noted) throw new RuntimeError(`start ${id}: ${await failureIn(c, noted)}`);
   running(c, "created");
   const failed = await startAndWait(c);
   if (failed !== undefined) throw new RuntimeError(`start ${id}: ${failed}`);

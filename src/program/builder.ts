@@ -75,7 +75,11 @@ export class SectionBuilder {
     this.#steps.push({ op: "store", label: `put a value into ${block.name}`, value: toValue(value), block, at, size });
   }
 
-  /** Fails if another process of the program has failed. */
+  /** Keeps a value in a slot. */
+  let(slot: Slot, value: Loose): void {
+    this.#steps.push({ op: "let", label: `keep ${slot.name}`, value: toValue(value), result: slot });
+  }
+
   check(label: string): void {
     this.#steps.push({ op: "check", label });
   }

@@ -20,9 +20,10 @@ const OPS: Record<Step["op"], number> = {
   supervise: 7,
   serve: 8,
   exit: 9,
+  let: 10,
 };
-const COMPARISONS: Record<Comparison, number> = { "==": 0, "!=": 1, "<": 2, ">": 3, "&": 4 };
-const KIND = { number: 0, data: 1, slot: 2, address: 3, low: 4, high: 5 } as const;
+const COMPARISONS: Record<Comparison, number> = { "==": 0, "!=": 1, "<": 2, ">": 3, "&": 4, same: 5, other: 6 };
+const KIND = { number: 0, data: 1, slot: 2, address: 3, low: 4, high: 5, argument: 6 } as const;
 const IGNORE_ALL = 1;
 
 /** The data of a program: every text once, every block at a multiple of 8. */
@@ -124,6 +125,8 @@ function shape(step: Step, table: Map<string, number>): Shape {
     }
     case "serve":
       return { nr: 0, result: undefined, args: [step.from, step.to], policy: step };
+    case "let":
+      return { nr: 0, result: step.result, args: [step.value], policy };
     case "exit":
       return { nr: 0, result: undefined, args: [step.code], policy };
   }
@@ -185,6 +188,9 @@ export function encode(program: Program, labels = true): Uint8Array {
         if (v.kind === "slot") {
           kind = v.half ? KIND[v.half] : KIND.slot;
           head[at] = v.slot.slot;
+        } else if (v.kind === "argument") {
+          kind = KIND.argument;
+          head[at] = v.index;
         } else {
           const place = data.place(v);
           kind = place[0];

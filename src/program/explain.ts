@@ -13,6 +13,8 @@ function valueText(v: Value): string {
       return `${slotText(v.slot)}${v.half ? `.${v.half}` : ""}`;
     case "text":
       return quote(v.text);
+    case "argument":
+      return `argv[${v.index}]`;
     case "address":
       return `&${slotText(v.slot)}`;
     case "block":
@@ -51,6 +53,8 @@ function stepText(step: Step, program: Program): string {
       return `store ${valueText(step.value)} into {${step.block.name}} at ${step.at}`;
     case "check":
       return "fail if another process failed";
+    case "let":
+      return `${slotText(step.result)} = ${valueText(step.value)}`;
     case "fail":
       return `fail with errno ${valueText(step.errno)}${step.plus ? ` + ${valueText(step.plus)}` : ""}`;
     case "supervise":

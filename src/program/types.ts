@@ -19,6 +19,8 @@ export type Pointee =
 export type Value =
   | { readonly kind: "number"; readonly value: number | bigint }
   | { readonly kind: "slot"; readonly slot: Slot; readonly half?: "low" | "high" }
+  /** A word that the executor was executed with: its address, 0 beyond the last. */
+  | { readonly kind: "argument"; readonly index: number }
   | Pointee;
 
 /** What happens when a step fails: nothing listed, the section ends and its `onFail` is performed. */
@@ -29,7 +31,8 @@ export type Policy = {
   readonly retries?: number;
 };
 
-export type Comparison = "==" | "!=" | "<" | ">" | "&";
+/** The last two compare texts by their addresses. */
+export type Comparison = "==" | "!=" | "<" | ">" | "&" | "same" | "other";
 
 type Labelled = { readonly label: string };
 export type Step = Labelled &
@@ -40,6 +43,7 @@ export type Step = Labelled &
     | { readonly op: "format"; readonly value: Value; readonly block: Block; readonly at: number }
     | { readonly op: "store"; readonly value: Value; readonly block: Block; readonly at: number; readonly size: 4 | 8 }
     | { readonly op: "check" }
+    | { readonly op: "let"; readonly value: Value; readonly result: Slot }
     /** With the sum of both: an errno, or a status above all errnos. */
     | { readonly op: "fail"; readonly errno: Value; readonly plus?: Value }
     | {

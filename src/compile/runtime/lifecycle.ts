@@ -15,6 +15,8 @@ export type Lifecycle = {
   /** Attached: processes that lose their parent become ours. */
   readonly subreaper: boolean;
   readonly caller: Caller;
+  /** For a container that the small commands can do without an engine: its own group, the rest of its state, its end. */
+  readonly plain?: { readonly home: string; readonly brief: string; readonly end: Uint8Array };
 };
 
 /** What both a container and another process in it have from their caller. */
@@ -38,6 +40,16 @@ export const RUNTIME_FILES = {
   labels: "labels",
   /** /proc/PID/stat of the first process, at its creation. */
   init: "init",
+  /** A link to its group in the hierarchy that freezes. */
+  home: "home",
+  /** What does not change of its state, as JSON without the first lines. */
+  brief: "brief",
+  /** The program that removes all of it. */
+  end: "end",
+  /** Its PID namespace and its first process, 8 bytes each. */
+  plain: "plain",
+  /** What was in `done`, if a start failed. */
+  failed: "failed",
 } as const;
 
 /** The file `labels`: by section, what its steps from one on are for. */

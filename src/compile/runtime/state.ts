@@ -4,6 +4,7 @@ import type { Slot } from "../../program/types.ts";
 import { buffer, into, type Loose, textBlock } from "../../program/values.ts";
 import { writeFile } from "../context.ts";
 import { type Lifecycle, RUNTIME_FILES } from "./lifecycle.ts";
+import { notePlain } from "./plain.ts";
 
 const F = RUNTIME_FILES;
 const at = (l: Pick<Lifecycle, "directory">, file: keyof typeof F) => `${l.directory}/${F[file]}`;
@@ -43,8 +44,9 @@ export function noteCreated(s: SectionBuilder, l: Lifecycle, pid: Slot, labels: 
     ...[AT_FDCWD, `${at(l, "init")}.new`, O.WRONLY | O.CREAT | O.TRUNC | O.CLOEXEC, 0o600],
   ]);
   s.call("note the first process", "write", [write, stat, length]);
-  for (const fd of [directory, read, write]) s.call("close what was for that", "close", [fd]);
   s.call("put the note in its place", "renameat2", [AT_FDCWD, `${at(l, "init")}.new`, AT_FDCWD, at(l, "init"), 0]);
+  notePlain(s, l, pid, directory);
+  for (const fd of [directory, read, write]) s.call("close what was for that", "close", [fd]);
 }
 
 const POWERS = [10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
@@ -66,9 +68,8 @@ export function writePidFile(s: SectionBuilder, path: string, pid: Slot): void {
 
 export function removeRuntimeState(s: SectionBuilder, l: Lifecycle, made: Loose): void {
   s.skipIf(made, "!=", 0, () => {
-    for (const file of Object.values(F))
-      for (const name of [file, `${file}.new`])
-        s.call(`remove ${name}`, "unlinkat", [AT_FDCWD, `${l.directory}/${name}`, 0], { ignore: "all" });
+    for (const name of [...Object.values(F), `${F.state}.new`, `${F.init}.new`])
+      s.call(`remove ${name}`, "unlinkat", [AT_FDCWD, `${l.directory}/${name}`, 0], { ignore: "all" });
     s.call(`give up the id ${l.id}`, "unlinkat", [AT_FDCWD, l.directory, AT.REMOVEDIR], { ignore: "all" });
   });
 }

@@ -1,0 +1,74 @@
+/* The front of a compiled command: the executor, in the same file as a JavaScript engine, and first to run.
+ *
+ * It performs the program that is linked to it (src/front). What that does not bring to an end is for the engine: then
+ * the dynamic loader is mapped and entered, as the kernel would have done had the file named it (ELF, "Program
+ * Interpreter"; getauxval(3)). scripts/front.ts puts this code into the file and fills in `engine`.
+ */
+#define FRONT
+#include "executor.c"
+
+struct ehdr { u8 ident[16]; u16 type, machine; u32 version; u64 entry, phoff, shoff; u32 flags; u16 ehsize, phentsize, phnum, rest[3]; };
+struct phdr { u32 type, flags; u64 offset, vaddr, paddr, filesz, memsz, align; };
+enum { PT_LOAD = 1, MAX_PHDRS = 24, PAGE = 4096, MAP_FIXED_PRIVATE = 0x12, AT_NULL = 0, AT_PHDR = 3, AT_PHNUM = 5, AT_BASE = 7,
+       AT_ENTRY = 9 };
+
+/* The mark, the engine's entry point, its program headers as they were and how many, the path of its loader. */
+volatile u64 engine[12] __attribute__((section(".data"))) = { 0x466e6f7373696163, 0x31676e45746e6f72, 0 };
+
+static u64 down(u64 n) { return n & ~(u64)(PAGE - 1); }
+static u64 up(u64 n) { return down(n + PAGE - 1); }
+
+static s64 map(u64 at, u64 len, u32 flags, s64 kind, s64 fd, u64 offset) {
+  s64 prot = (flags & 4 ? 1 : 0) | (flags & 2 ? 2 : 0) | (flags & 1 ? 4 : 0);
+  return sys6(NR_mmap, at, len, prot, kind, fd, offset);
+}
+
+/* Maps the loader; returns where it is entered, and its base. 0 if it cannot be. */
+static u64 map_loader(u64 *base) {
+  struct ehdr e;
+  struct phdr ph[MAX_PHDRS];
+  s64 fd = sys4(NR_openat, -100, (s64)&engine[5], 02000000, 0);
+  u64 span = 0;
+  if (fd < 0 || sys4(NR_pread64, fd, (s64)&e, sizeof e, 0) != sizeof e || e.phnum > MAX_PHDRS) return 0;
+  if (sys4(NR_pread64, fd, (s64)ph, e.phnum * sizeof *ph, e.phoff) != (s64)(e.phnum * sizeof *ph)) return 0;
+  for (int i = 0; i < e.phnum; i++)
+    if (ph[i].type == PT_LOAD && up(ph[i].vaddr + ph[i].memsz) > span) span = up(ph[i].vaddr + ph[i].memsz);
+  s64 at = map(0, span, 0, MAP_PRIVATE_ANON, -1, 0);
+  if (at < 0) return 0;
+  for (int i = 0; i < e.phnum; i++) {
+    struct phdr *p = &ph[i];
+    if (p->type != PT_LOAD) continue;
+    u64 first = at + down(p->vaddr), end = at + p->vaddr + p->filesz, last = up(at + p->vaddr + p->memsz);
+    if (map(first, end - first, p->flags, MAP_FIXED_PRIVATE, fd, down(p->offset)) < 0) return 0;
+    if (p->memsz == p->filesz) continue;
+    for (char *z = (char *)end; (u64)z < up(end); z++) *(volatile char *)z = 0;
+    if (last > up(end) && map(up(end), last - up(end), p->flags, MAP_FIXED_PRIVATE | 0x20, -1, 0) < 0) return 0;
+  }
+  sys4(NR_close, fd, 0, 0, 0);
+  *base = at;
+  return at + e.entry;
+}
+
+__attribute__((used)) void begin(u64 *stack) {
+  struct program p = { 0 };
+  char *at = (char *)linked[2];
+  arguments = stack;
+  if (load(&p, at, ((struct header *)at)->size)) {
+    run(&p, 0);
+    sys4(NR_munmap, (s64)p.slots, p.h->slots * 8, 0, 0);
+  }
+  u64 base, entry = map_loader(&base), *v = stack + 1 + stack[0] + 1;
+  if (!entry) {
+    static const char text[] = "caisson: the dynamic loader that this command needs cannot be mapped\n";
+    sys4(NR_write, 2, (s64)text, sizeof text - 1, 0);
+    exit_now(125);
+  }
+  while (*v) v++;
+  for (v++; v[0] != AT_NULL; v += 2) {
+    if (v[0] == AT_BASE) v[1] = base;
+    if (v[0] == AT_ENTRY) v[1] = engine[2];
+    if (v[0] == AT_PHDR) v[1] = engine[3]; /* the loader looks for its own name there */
+    if (v[0] == AT_PHNUM) v[1] = engine[4];
+  }
+  enter(entry, stack);
+}

@@ -159,15 +159,27 @@ function applyOptions(s: SectionBuilder, label: string, mount: Slot, o: MountOpt
     });
 }
 
+/** Whether a directory is a file system of our own by then, in which nobody else can have put anything. */
+function isFresh(c: Context, mount: Mount, directory: string): boolean {
+  const mounts = c.spec.mounts ?? [];
+  const before = mounts.slice(0, mounts.indexOf(mount)).filter((m) => m.destination === directory);
+  return (
+    before.length === 1 && before.every((m) => m.type === "tmpfs" && !mountOptions(m).bind && !mountOptions(m).copyUp)
+  );
+}
+
 /** Mount points of which it is known whether they are there need no second way. */
-function knownPoint(c: Context, s: SectionBuilder, root: Loose, mount: Mount): Slot | undefined {
+function knownPoint(c: Context, s: SectionBuilder, root: Loose, mount: Mount, directory: boolean): Slot | undefined {
   const { destination } = mount;
   const resolve = isKernelView(mount) ? RESOLVE.NO_SYMLINKS : 0;
-  const inFreshDev = /^\/dev\/[^/]+$/.test(destination) && c.spec.mounts?.[1]?.destination === "/dev";
-  if (inFreshDev && c.spec.mounts?.[1]?.type === "tmpfs" && mount.type !== "bind") {
-    const dev = openInRoot(s, root, "/dev", O.PATH | O.DIRECTORY);
-    s.call(`make the mount point ${destination}`, "mkdirat", [dev, destination.slice(5), 0o755]);
-    s.call("close /dev", "close", [dev]);
+  const cut = destination.lastIndexOf("/");
+  const [parent, name] = [destination.slice(0, cut), destination.slice(cut + 1)];
+  if (parent !== "" && name !== "" && isFresh(c, mount, parent)) {
+    const at = openInRoot(s, root, parent, O.PATH | O.DIRECTORY);
+    const label = `make the mount point ${destination}`;
+    if (directory) s.call(label, "mkdirat", [at, name, 0o755], { ignore: ["EEXIST"] });
+    else s.call(label, "mknodat", [at, name, 0o100644, 0], { ignore: ["EEXIST"] });
+    s.call(`close ${parent}`, "close", [at]);
   } else if (!c.job.existing.includes(destination)) return undefined;
   return openInRoot(s, root, destination, O.PATH, { resolve, label: `open the mount point ${destination}` });
 }
@@ -185,7 +197,8 @@ export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount
   const directory = !o.bind || c.job.directories[mount.source ?? ""] !== false;
   const what = `${o.bind ? mount.source : mount.type} on ${destination}`;
   const mounted = source ?? makeFilesystem(s, mount, o);
-  const point = knownPoint(c, s, root, mount) ?? mountPoint(s, root, destination, directory, isKernelView(mount));
+  const point =
+    knownPoint(c, s, root, mount, directory) ?? mountPoint(s, root, destination, directory, isKernelView(mount));
   if (o.bind) applyOptions(s, what, mounted, o);
   // A bind mount is a peer of its source until it is told otherwise.
   const propagation = o.propagation || (o.bind ? MS.PRIVATE | MS.REC : 0);

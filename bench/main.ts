@@ -220,7 +220,19 @@ function pausing(): void {
   );
 }
 
-const figures = { commands: coldRuns, library, idle, many, groups, pausing };
+/** The OCI runtime; crun takes part where hugetlb can be lent to it for as long. */
+function oci(): void {
+  if (!has("runc")) return;
+  const words = [join(here, "node_modules/.bin/bun"), join(here, "bench/oci.ts"), work, root, String(rounds)];
+  const r = spawnSync("bash", [join(here, "test/conformance/as-crun-likes.sh"), ...words], { maxBuffer: 1 << 24 });
+  if (r.status !== 0) throw new Error(String(r.stderr));
+  for (const line of String(r.stdout).trim().split("\n")) {
+    const { figure, unit, base, values } = JSON.parse(line);
+    report(figure, values, unit, base);
+  }
+}
+
+const figures = { commands: coldRuns, library, idle, many, groups, pausing, oci };
 const only = process.argv.slice(2).filter((a) => a in figures);
 
 try {

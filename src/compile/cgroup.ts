@@ -1,7 +1,7 @@
 import type { DevicesLimits } from "../cgroups/controllers/devices.ts";
 import { attachDeviceFilter } from "../cgroups/device-filter.ts";
-import { AT, AT_FDCWD, O } from "../kernel/flags.ts";
-import type { SectionBuilder } from "../program/builder.ts";
+import { AT, AT_FDCWD, CLONE, O } from "../kernel/flags.ts";
+import { CLONE_ARGS_CGROUP, cloneArgs, type SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { textBlock } from "../program/values.ts";
 import { type Context, writeText } from "./context.ts";
@@ -122,6 +122,26 @@ function filterDevices(s: SectionBuilder, path: string, limits: DevicesLimits): 
   const fd = s.get(`open ${path} for its device filter`, "openat", [AT_FDCWD, path, O.DIRECTORY | O.CLOEXEC, 0]);
   s.call("close the device filter", "close", [attachDeviceFilter(s, fd, limits)]);
   s.call("close the group", "close", [fd]);
+}
+
+/** Where another process of a container is to be: on v2 it is born there, which needs no lock of all thread groups. */
+export function openGroups(
+  s: SectionBuilder,
+  groups: CgroupPlan["groups"],
+): { readonly join: readonly Slot[]; readonly born: Slot | undefined } {
+  const v2 = groups.find((g) => g.unified);
+  const flags = O.PATH | O.DIRECTORY | O.CLOEXEC;
+  return {
+    join: groups.filter((g) => g !== v2).map(({ path }) => openTasks(s, path)),
+    born: v2 && s.get(`open ${v2.path}`, "openat", [AT_FDCWD, v2.path, flags, 0]),
+  };
+}
+
+/** clone3(2) of a sibling of the caller's, in the group that it is to be born in. */
+export function spawnSibling(s: SectionBuilder, label: string, section: SectionBuilder, born: Slot | undefined): Slot {
+  const args = cloneArgs({ flags: BigInt(CLONE.PARENT) | (born ? CLONE.INTO_CGROUP : 0n) });
+  if (born) s.store(born, args, CLONE_ARGS_CGROUP, 8);
+  return s.spawn(label, section, args);
 }
 
 /** On v1 a process enters its groups itself, before it is anything: "0" is who writes (cgroups(7)). */

@@ -3,7 +3,7 @@ import { AT_FDCWD, CLONE, O, PR } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
-import { enterGroups, openProcs, openTasks } from "./cgroup.ts";
+import { enterGroups, openGroups, spawnSibling } from "./cgroup.ts";
 import type { Context } from "./context.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { finishProcess } from "./init.ts";
@@ -33,7 +33,7 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   const stdio = arrangeStdio(c, s, given);
   const signals = takeSignalsToPassOn(s);
   const container = s.get("find the container's first process", "pidfd_open", [pid, 0]);
-  const groups = job.cgroup.groups.map(({ path, unified }) => (unified ? openProcs : openTasks)(s, path));
+  const groups = openGroups(s, job.cgroup.groups);
   const ready = program.slot("pipe that closes at exec");
   s.call("make the pipe that closes at exec", "pipe2", [addressOf(ready), O.CLOEXEC]);
   const terminal = job.terminal ? terminalSockets(s) : undefined;
@@ -41,9 +41,9 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
 
   // It is closed to ptrace before the container can see it: a process inside could take it over otherwise.
   enter.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
-  enterGroups(enter, groups);
+  enterGroups(enter, groups.join);
   enter.call("enter the container's namespaces", "setns", [container, namespaces]);
-  const child = enter.spawn("start the command as the supervisor's child", command, { flags: CLONE.PARENT });
+  const child = spawnSibling(enter, "start the command as the supervisor's child", command, groups.born);
 
   command.call("end when the supervisor does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   command.call("have a session of its own", "setsid", []);
@@ -63,7 +63,7 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   finishProcess(c, command);
 
   s.call("close the command's end", "close", [high(ready)]);
-  for (const fd of groups) s.call("close cgroup.procs", "close", [fd]);
+  for (const fd of [...groups.join, ...(groups.born ? [groups.born] : [])]) s.call("close a group", "close", [fd]);
   s.call("wait until the command is executed", "read", [low(ready), buffer("one byte", 1), 1]);
   s.check("did the command start?");
   const pidfd = s.get("find the command", "pidfd_open", [child, 0]);

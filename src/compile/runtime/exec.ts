@@ -3,7 +3,7 @@ import { AT_FDCWD, CLONE, O, P_PIDFD, PR, WEXITED } from "../../kernel/flags.ts"
 import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import type { Program, Slot } from "../../program/types.ts";
 import { addressOf, buffer, high, low } from "../../program/values.ts";
-import { enterGroups, openProcs, openTasks } from "../cgroup.ts";
+import { enterGroups, openGroups, spawnSibling } from "../cgroup.ts";
 import { probeCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { becomeUser, execute } from "../init.ts";
@@ -77,7 +77,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   reserve(s, file, n);
   const signals = attached ? takeSignalsToPassOn(s) : undefined;
   const container = s.get("find the container's first process", "pidfd_open", [pid, 0]);
-  const groups = job.cgroup.groups.map(({ path, unified }) => (unified ? openProcs : openTasks)(s, path));
+  const groups = openGroups(s, job.cgroup.groups);
   const pipe = (name: string) => {
     const slot = program.slot(name);
     s.call(`make the ${name}`, "pipe2", [addressOf(slot), O.CLOEXEC]);
@@ -92,9 +92,9 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   // It is closed to ptrace before the container can see it: a process inside could take it over otherwise.
   enter.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
   setAffinity(enter, process.execCPUAffinity?.initial);
-  enterGroups(enter, groups);
+  enterGroups(enter, groups.join);
   if (flags) enter.call("enter the container's namespaces", "setns", [container, flags]);
-  const child = enter.spawn("start the command as the runtime's child", command, { flags: CLONE.PARENT });
+  const child = spawnSibling(enter, "start the command as the runtime's child", command, groups.born);
   writeCommand(c, command, process, n, { ready, settled, console: own ? high(own) : socket });
 
   s.call("close the command's end", "close", [high(ready)]);

@@ -6,7 +6,15 @@ import { clear, clearGroups, rootfs, runtimeNames, runtimes, sh, workplace } fro
 
 const at = workplace("podman");
 const env = { CONTAINERS_CONF: join(at, "containers.conf") };
-const podman = ["podman", "--root", join(at, "root"), "--runroot", join(at, "run"), "--storage-driver", "overlay"];
+const podman = [
+  "podman",
+  "--root",
+  join(at, "root"),
+  "--runroot",
+  join(at, "run"),
+  "--storage-driver",
+  process.env["CAISSON_STORAGE"] ?? "overlay",
+];
 
 beforeAll(() => {
   // The default limits are above what a machine may allow (CAP_SYS_RESOURCE).

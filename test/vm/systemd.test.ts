@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { layout } from "../../src/cgroups/look.ts";
 import { isSystemd } from "../../src/cgroups/scope.ts";
 import { ControlGroup, run, runIn } from "../../src/index.ts";
+import { Bundle, linux } from "../conformance/bundle.ts";
 import { sh } from "../helpers/command.ts";
 import { isRoot } from "../helpers/machine.ts";
 
@@ -28,4 +29,28 @@ booted(`a container's limits hold there, by the library and by the command${why}
   expect((await run(["tail", "/dev/zero"], { memory: "24M" })).oomKilled).toBe(true);
   expect((await sh("run", "--memory", "24M", "--", "tail", "/dev/zero")).code).toBe(137);
   expect((await sh("group", "run", "--memory", "24M", "--", "tail", "/dev/zero")).code).toBe(137);
+});
+
+booted(`an engine's container is in a scope of its own, with its limits${why}`, () => {
+  const path = { cgroupsPath: `system.slice:engine:${process.pid}` };
+  using b = new Bundle(
+    ["sleep", "1000"],
+    linux({ ...path, resources: { memory: { limit: 64 << 20 }, pids: { limit: 50 } } }),
+  );
+  const unit = `engine-${process.pid}.scope`;
+  const made = spawnSync("sh", [
+    "-c",
+    'exec "$@" >/dev/null 2>/run/made </dev/null',
+    "sh",
+    ...b.words("--systemd-cgroup", "create", "--bundle", b.at, b.id),
+  ]);
+  expect({ code: made.status, said: readFileSync("/run/made", "utf8") }).toEqual({ code: 0, said: "" });
+  expect(b.start().code).toBe(0);
+  const group = `/sys/fs/cgroup/system.slice/${unit}`;
+  expect(readFileSync(`/proc/${b.state_().pid}/cgroup`, "utf8")).toBe(`0::/system.slice/${unit}\n`);
+  expect(readFileSync(`${group}/memory.max`, "utf8")).toBe(`${64 << 20}\n`);
+  expect(String(spawnSync("systemctl", ["is-active", unit]).stdout)).toBe("active\n");
+  expect(b.call(["exec", b.id, "cat", "/proc/self/cgroup"]).out).toContain(unit);
+  expect(b.call(["delete", "--force", b.id])).toMatchObject({ code: 0 });
+  expect(existsSync(group)).toBe(false);
 });

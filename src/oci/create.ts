@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readlinkSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Job } from "../compile/job.ts";
 import { compileCreate } from "../compile/runtime/create.ts";
@@ -58,9 +58,18 @@ export function callerOf(o: Pick<CreateOptions, "pidFile" | "consoleSocket" | "p
   };
 }
 
+/** What waits for events at a number that the caller left free is the engine's of this process. */
+function isCallers(fd: number): boolean {
+  try {
+    return !/^anon_inode:\[(eventpoll|eventfd|timerfd|signalfd)\]$/.test(readlinkSync(`/proc/self/fd/${fd}`));
+  } catch {
+    return false;
+  }
+}
+
 function checkPreserved(count: number): void {
   for (let fd = 3; fd < 3 + count; fd++)
-    if (!existsSync(`/proc/self/fd/${fd}`))
+    if (!isCallers(fd))
       throw new RuntimeError(
         `--preserve-fds: ${count} are to be handed through, but file descriptor ${fd} is not open`,
       );

@@ -61,9 +61,11 @@ describe.skipIf(!isRoot)("the command line of engines: exec", () => {
     expect(JSON.parse(b.call(["events", "--stats", b.id]).out)).toMatchObject({ type: "stats", id: b.id });
   });
   test("--preserve-fds hands descriptors through", () => {
-    const line = `exec ${b.words("exec", "--preserve-fds", "1", b.id, "cat", "/proc/self/fd/3").join(" ")} 3</etc/hostname`;
-    const p = Bun.spawnSync(["sh", "-c", line]);
-    expect(p.stdout.toString()).toBe(readFileSync("/etc/hostname", "utf8"));
+    const file = join(b.at, "handed");
+    writeFileSync(file, "through\n");
+    const words = b.words("exec", "--preserve-fds", "1", b.id, "sh", "-c", "cat <&3");
+    const p = Bun.spawnSync(["sh", "-c", `exec "$@" 3<${file}`, "sh", ...words]);
+    expect({ out: p.stdout.toString(), err: p.stderr.toString() }).toEqual({ out: "through\n", err: "" });
   });
   test("--log in JSON has the error that standard error has", () => {
     const log = join(b.at, "log.json");

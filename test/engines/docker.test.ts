@@ -34,7 +34,9 @@ function daemon(runtime: string, path: string) {
     docker,
     async up() {
       const log = openSync(join(at, "log"), "w");
-      process = spawn("dockerd", ["--config-file", join(at, "daemon.json")], { stdio: ["ignore", log, log] });
+      // In a network of its own: a swarm makes bridges and rules, which go with it.
+      const own = ["--net", "--mount", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", "dockerd"];
+      process = spawn("unshare", [...own, "--config-file", join(at, "daemon.json")], { stdio: ["ignore", log, log] });
       await until(`dockerd with ${runtime}`, () => sh([...docker, "version"]).code === 0);
       const tar = join(at, "box.tar");
       sh(["tar", "-C", rootfs(at), "-cf", tar, "."]);
@@ -73,6 +75,41 @@ for (const runtime of runtimeNames)
       sh(e.words("exec", "ill", "touch", "/tmp/well"));
       await until("the next check", () => status() === "healthy");
       expect(sh(e.words("rm", "-f", "ill")).code).toBe(0);
+    });
+
+    test("a service of a swarm: replicas with limits, more of them, none", async () => {
+      const swarm = (...words: string[]) => sh([...d.docker, ...words]);
+      const made = swarm("swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1:2377");
+      expect(made).toMatchObject({ code: 0 });
+      const running = () => swarm("ps", "-q", "--filter", "status=running").out.split("\n").filter(Boolean);
+      try {
+        const options = [
+          "--detach",
+          "--no-resolve-image",
+          "--network",
+          "host",
+          "--limit-memory",
+          "32m",
+          "--replicas",
+          "2",
+        ];
+        expect(swarm("service", "create", ...options, "--name", "web", "box", "sleep", "1000")).toMatchObject({
+          code: 0,
+        });
+        await until("two replicas", () => running().length === 2);
+        const [first = ""] = running();
+        const format = "{{.HostConfig.Memory}} {{.HostConfig.Runtime}}";
+        expect(swarm("inspect", first, "--format", format).out).toBe(`${32 << 20} tested\n`);
+        expect(swarm("service", "scale", "--detach", "web=4").code).toBe(0);
+        await until("four replicas", () => running().length === 4);
+        // One that is killed is replaced.
+        expect(swarm("kill", first).code).toBe(0);
+        await until("another one", () => running().length === 4 && !running().includes(first));
+        expect(swarm("service", "rm", "web").code).toBe(0);
+        await until("none", () => running().length === 0, 40_000);
+      } finally {
+        swarm("swarm", "leave", "--force");
+      }
     });
 
     test("a build of several steps", () => {

@@ -5,7 +5,10 @@ import { join } from "node:path";
 /** The runtimes that are compared, by the name that engines know them by. */
 export const runtimes = { caisson: join(import.meta.dir, "../../dist/caisson-oci"), runc: "/usr/sbin/runc" } as const;
 export type RuntimeName = keyof typeof runtimes;
-export const runtimeNames = Object.keys(runtimes) as RuntimeName[];
+/** In a slow machine ours alone: that it does what runc does is seen elsewhere. */
+export const runtimeNames = (Object.keys(runtimes) as RuntimeName[]).filter(
+  (name) => !process.env["CAISSON_ENGINES_ALONE"] || name === "caisson",
+);
 
 export type Result = { readonly code: number; readonly out: string; readonly err: string };
 

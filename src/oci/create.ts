@@ -4,10 +4,9 @@ import type { Job } from "../compile/job.ts";
 import { compileCreate } from "../compile/runtime/create.ts";
 import { numbers } from "../compile/runtime/descriptors.ts";
 import type { Caller, Lifecycle } from "../compile/runtime/lifecycle.ts";
-import { endProgram } from "../compile/runtime/plain.ts";
 import type { Process, Spec } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
-import { type HostFacts, hostFacts } from "../host/facts.ts";
+import { hostFacts } from "../host/facts.ts";
 import type { Program } from "../program/types.ts";
 import { type GroupPlace, groupPlace } from "./cgroups-path.ts";
 import { checkSpec } from "./checks.ts";
@@ -16,7 +15,7 @@ import { afterWords, type Global } from "./context.ts";
 import { completeSpec, describeFiles } from "./describe.ts";
 import { engineLayout, type RuntimeGroups, runtimeGroups } from "./groups.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
-import { type Saved, stateOf } from "./state.ts";
+import { bigintText, plainOf, savedState } from "./saved.ts";
 
 export type CreateOptions = {
   readonly bundle: string | undefined;
@@ -108,7 +107,7 @@ export async function prepareCreate(
     keep: o.keep,
     subreaper: o.subreaper,
     caller: callerOf(o),
-    ...plainOf(o, facts, spec, place, groups, { id: id as string, directory, bundle }),
+    ...plainOf(o.mode, facts, spec, place, groups, { id: id as string, directory, bundle }),
   };
   const file = performedFile();
   const n = numbers(o.preserve);
@@ -137,43 +136,7 @@ export async function create(g: Global, id: string | undefined, o: CreateOptions
   return perform(program, file, o.preserve);
 }
 
-/** Sockets that a service manager hands over: sd_listen_fds(3). In the container it is the first process that gets them. */
-function withListeners(command: Process): Process {
-  const count = process.env["LISTEN_FDS"];
-  if (!count) return command;
-  return { ...command, env: [...(command.env ?? []), `LISTEN_FDS=${count}`, "LISTEN_PID=1"] };
-}
-
-/**
- * What the small commands need, for a container that they can do: with a PID namespace of its own, which ends with its
- * first process, a group that can be frozen on v2, no hooks after its creation, and nothing of systemd's.
- */
-function plainOf(
-  o: CreateOptions,
-  facts: HostFacts,
-  spec: Spec,
-  place: GroupPlace,
-  groups: RuntimeGroups,
-  l: { id: string; directory: string; bundle: string },
-): Pick<Lifecycle, "plain"> {
-  const [home] = groups.plan.groups;
-  const own = spec.linux?.namespaces?.some((n) => n.type === "pid" && n.path === undefined);
-  if (o.mode === "attached" || !own || !home?.unified || place.unit) return {};
-  if (spec.hooks?.poststart?.length || spec.hooks?.poststop?.length) return {};
-  const saved = savedState(l.id, l.bundle, spec, place, groups);
-  const { status: _, pid: __, ...rest } = stateOf({ directory: l.directory, saved, init: undefined }, "created");
-  const brief = `${JSON.stringify(rest, null, 2).slice(2)}\n`;
-  return { plain: { home: home.path, brief, end: endProgram(facts.arch, l, groups.directories) } };
-}
-
-const bigintText = (_: string, value: unknown) => (typeof value === "bigint" ? `exact:${value}` : value);
-
-async function groupsFor(
-  g: Global,
-  spec: Spec,
-  place: ReturnType<typeof groupPlace>,
-  rootless: boolean,
-): Promise<RuntimeGroups> {
+async function groupsFor(g: Global, spec: Spec, place: GroupPlace, rootless: boolean): Promise<RuntimeGroups> {
   const facts = hostFacts();
   const layout = engineLayout(facts);
   if (place.unit) await (await import("./systemd.ts")).startUnit(place.unit, spec);
@@ -190,18 +153,9 @@ async function groupsFor(
   return runtimeGroups(layout, place.path, spec, place.unit !== undefined);
 }
 
-const savedState = (
-  id: string,
-  bundle: string,
-  spec: Spec,
-  place: ReturnType<typeof groupPlace>,
-  groups: RuntimeGroups,
-): Saved => ({
-  id,
-  ociVersion: spec.ociVersion,
-  bundle,
-  rootfs: spec.root?.path ?? "/",
-  created: new Date().toISOString(),
-  spec,
-  cgroup: { path: place.path, directories: groups.directories, ...(place.unit && { unit: place.unit.name }) },
-});
+/** Sockets that a service manager hands over: sd_listen_fds(3). In the container it is the first process that gets them. */
+function withListeners(command: Process): Process {
+  const count = process.env["LISTEN_FDS"];
+  if (!count) return command;
+  return { ...command, env: [...(command.env ?? []), `LISTEN_FDS=${count}`, "LISTEN_PID=1"] };
+}

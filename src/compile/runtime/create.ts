@@ -2,91 +2,29 @@ import type { HostFacts } from "../../host/facts.ts";
 import { O, P_PIDFD, PR, WEXITED } from "../../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import type { Program, Slot } from "../../program/types.ts";
-import { addressOf, buffer, high, type Loose, low } from "../../program/values.ts";
+import { addressOf, buffer, high, low } from "../../program/values.ts";
 import { endRest, makeGroups, removeGroups } from "../cgroup.ts";
 import { type Context, isNew, writeText } from "../context.ts";
-import { type Stages, writeInit } from "../init.ts";
+import { writeInit } from "../init.ts";
 import type { Job } from "../job.ts";
 import { afterFailure, endRecord } from "../report.ts";
 import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
-import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
+import { rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
 import { writeIdMaps } from "../users.ts";
 import { bear, leftToEnter } from "./birth.ts";
-import { leaveOnlyPreserved, type Numbers, numbers, reserve } from "./descriptors.ts";
+import { numbers, reserve } from "./descriptors.ts";
 import { writeFailed, writeGate } from "./gate.ts";
 import { HOOK_LABEL, openSaid, runHooks } from "./hooks.ts";
 import { idMounts } from "./id-mounts.ts";
 import { FAILURE_RECORD, type Labels, type Lifecycle } from "./lifecycle.ts";
 import { sendListener } from "./listener.ts";
-import { configureDevices, moveDevices } from "./net-devices.ts";
+import { moveDevices } from "./net-devices.ts";
 import { connect } from "./sockets.ts";
+import { earlyHooks, makePipes, type Opened, stagesOf } from "./stages.ts";
 import { noteCreated, openFifo, readFifo, removeRuntimeState, takeId, writePidFile } from "./state.ts";
 
 const SIGKILL = 9;
-const earlyHooks = ["prestart", "createRuntime"] as const;
-
-/** The pipes between the runtime and the first process. */
-type Pipes = { readonly ready: Slot; readonly settled: Slot; readonly hooked: Slot | undefined };
-
-function makePipes(c: Context, s: SectionBuilder): Pipes {
-  const pipe = (name: string) => {
-    const slot = c.program.slot(name);
-    s.call(`make the ${name}`, "pipe2", [addressOf(slot), O.CLOEXEC]);
-    return slot;
-  };
-  const hooks = earlyHooks.some((kind) => c.spec.hooks?.[kind]?.length) || (c.job.netDevices?.length ?? 0) > 0;
-  return {
-    ready: pipe("pipe of the readiness"),
-    settled: pipe("pipe of the settlement"),
-    hooked: hooks ? pipe("pipe of the hooks") : undefined,
-  };
-}
-
-/** What the first process does at the points where others have to be waited for. */
-function stagesOf(
-  c: Context,
-  l: Lifecycle,
-  n: Numbers,
-  p: Pipes,
-  o: Opened,
-  gate: (s: SectionBuilder) => void,
-): Stages {
-  return {
-    named(s) {
-      s.call("close the other end", "close", [low(p.ready)]);
-      s.call("close the other end", "close", [high(p.settled)]);
-      if (!p.hooked) return;
-      s.call("close the other end", "close", [high(p.hooked)]);
-      s.call("say that the namespaces are there", "write", [high(p.ready), "!", 1]);
-      const told = s.get("wait for the runtime's hooks", "read", [low(p.hooked), buffer("one byte", 1), 1]);
-      s.skipIf(told, "==", 1, () => s.exit(0));
-      s.call("close the pipe", "close", [low(p.hooked)]);
-      configureDevices(s, c.job.netDevices ?? []);
-    },
-    mounted(s) {
-      if (!c.spec.hooks?.createContainer?.length) return;
-      const pid = s.get("ask for the own pid", "getpid", []);
-      runHooks(c, s, l, { kind: "createContainer", status: "creating", pid, said: n.said });
-    },
-    ...(o.console && { terminal: (s, root) => openTerminal(c, s, root, o.console as Loose) }),
-    descriptors(s) {
-      for (const [fd, number] of [
-        [high(p.ready), n.ready],
-        [low(p.settled), n.settled],
-        [o.go, n.go],
-        [o.done, n.done],
-      ] as const)
-        s.call(`keep it as ${number}`, "dup3", [fd, number, O.CLOEXEC]);
-      // Hooks that come later may still have something to say.
-      leaveOnlyPreserved(s, n);
-      s.call("close the rest", "close_range", [c.spec.hooks?.startContainer?.length ? n.end : n.said, 0xffffffff, 0]);
-      s.call("close the performed file", "close", [n.own]);
-    },
-    finish: gate,
-  };
-}
-type Opened = { readonly go: Slot; readonly done: Slot; readonly console: Loose | undefined };
 
 /** The byte that starts the command, and whether it could be executed: as `start` does it. */
 function startNow(s: SectionBuilder, o: Opened): void {

@@ -215,6 +215,22 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
         interval: text(v, "interval") ?? "5s",
       }),
   },
+  explain: {
+    words: "[options] ID",
+    summary: "print the system calls that create would make, and make none",
+    options: { ...bundle, json: { type: "boolean", help: "as JSON" } },
+    takes: 1,
+    perform: async (g, v, [id]) => {
+      const [{ prepareCreate }, { explainData, explainText }] = await Promise.all([
+        import("./create.ts"),
+        import("../program/explain.ts"),
+      ]);
+      const o = createOptions(v, { mode: "create", keep: true, subreaper: false });
+      const { program } = await prepareCreate(g, id, o);
+      put(1, `${v["json"] ? JSON.stringify(explainData(program), null, 2) : explainText(program)}\n`);
+      return 0;
+    },
+  },
   spec: {
     words: "[options]",
     summary: "write a configuration to begin with",

@@ -41,6 +41,19 @@ test.skipIf(!isRoot)("a configuration that is truncated, huge, not UTF-8, a dire
   refused(b, run(), /not a file/);
 });
 
+test.skipIf(!isRoot)("explain prints the system calls of a bundle, and makes none", () => {
+  using b = new Bundle(["true"]);
+  const before = leftovers();
+  const r = b.call(["explain", "--bundle", b.at, b.id]);
+  expect(r.code).toBe(0);
+  expect(r.out).toContain("clone3(");
+  expect(r.out).toContain('pivot_root(".", ".")');
+  const sections = JSON.parse(b.call(["explain", "--json", "--bundle", b.at, b.id]).out) as { name: string }[];
+  expect(sections.map((s) => s.name)).toContain("container");
+  expect(existsSync(join(b.state, b.id))).toBe(false);
+  expect(leftovers()).toEqual(before);
+});
+
 test.skipIf(!isRoot)("ids that are none", () => {
   using b = new Bundle(["true"]);
   for (const id of ["a/b", "..", "x".repeat(5000), "a b"])

@@ -1,5 +1,5 @@
 import type { HostFacts } from "../host/facts.ts";
-import { AT_FDCWD, CLONE, O, PR } from "../kernel/flags.ts";
+import { AT_FDCWD, CLONE, O, P_PID, PR, WEXITED } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
@@ -37,7 +37,7 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   const ready = program.slot("pipe that closes at exec");
   s.call("make the pipe that closes at exec", "pipe2", [addressOf(ready), O.CLOEXEC]);
   const terminal = job.terminal ? terminalSockets(s) : undefined;
-  s.spawn("start the one that enters", enter);
+  const entering = s.spawn("start the one that enters", enter);
 
   // It is closed to ptrace before the container can see it: a process inside could take it over otherwise.
   enter.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
@@ -65,6 +65,8 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   s.call("close the command's end", "close", [high(ready)]);
   for (const fd of [...groups.join, ...(groups.born ? [groups.born] : [])]) s.call("close a group", "close", [fd]);
   s.call("wait until the command is executed", "read", [low(ready), buffer("one byte", 1), 1]);
+  // The command may be executed before the one that made it has noted its number.
+  s.call("wait for the one that entered", "waitid", [P_PID, entering, 0, WEXITED, 0], { ignore: ["ECHILD"] });
   s.check("did the command start?");
   const pidfd = s.get("find the command", "pidfd_open", [child, 0]);
   const master = terminal ? takeTerminal(s, terminal) : undefined;

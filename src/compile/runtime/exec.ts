@@ -1,5 +1,5 @@
 import type { HostFacts } from "../../host/facts.ts";
-import { AT_FDCWD, CLONE, O, P_PIDFD, PR, WEXITED } from "../../kernel/flags.ts";
+import { AT_FDCWD, O, P_PID, P_PIDFD, PR, WEXITED } from "../../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import type { Program, Slot } from "../../program/types.ts";
 import { addressOf, buffer, high, low } from "../../program/values.ts";
@@ -87,7 +87,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   const given = l.caller.consoleSocket;
   const own = process.terminal && attached && given === undefined ? terminalSockets(s) : undefined;
   const socket = given === undefined ? undefined : connect(s, `connect to the console socket ${given}`, given);
-  s.spawn("start the one that enters", enter);
+  const entering = s.spawn("start the one that enters", enter);
 
   // It is closed to ptrace before the container can see it: a process inside could take it over otherwise.
   enter.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
@@ -100,6 +100,8 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   s.call("close the command's end", "close", [high(ready)]);
   s.call("close the command's end", "close", [low(settled)]);
   s.call("wait until the command is ready", "read", [low(ready), buffer("one byte", 1), 1]);
+  // The command may be ready before the one that made it has noted its number.
+  s.call("wait for the one that entered", "waitid", [P_PID, entering, 0, WEXITED, 0], { ignore: ["ECHILD"] });
   s.check("is the command ready?");
   const pidfd = s.get("find the command", "pidfd_open", [child, 0]);
   sendListener(c, s, l, { pid: child, pidfd, status: "running" });

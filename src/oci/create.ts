@@ -96,18 +96,19 @@ export async function prepareCreate(
   checkConsole(command.terminal === true, o.consoleSocket, !attached);
   const groups = await groupsFor(g, spec, place, rootless);
 
+  const saved = savedState(id as string, bundle, spec, place, groups);
   const lifecycle: Lifecycle = {
     id: id as string,
     bundle,
     directory,
-    state: JSON.stringify(savedState(id as string, bundle, spec, place, groups), bigintText),
+    state: JSON.stringify(saved, bigintText),
     annotations: spec.annotations ?? {},
     ociVersion: spec.ociVersion,
     mode: o.mode,
     keep: o.keep,
     subreaper: o.subreaper,
     caller: callerOf(o),
-    ...plainOf(o.mode, facts, spec, place, groups, { id: id as string, directory, bundle }),
+    ...plainOf(o.mode, facts, saved, groups, directory),
   };
   const file = performedFile();
   const n = numbers(o.preserve);

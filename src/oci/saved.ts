@@ -13,19 +13,18 @@ import { type Saved, stateOf } from "./state.ts";
 export function plainOf(
   mode: Lifecycle["mode"],
   facts: HostFacts,
-  spec: Spec,
-  place: GroupPlace,
+  saved: Saved,
   groups: RuntimeGroups,
-  l: { id: string; directory: string; bundle: string },
+  directory: string,
 ): Pick<Lifecycle, "plain"> {
+  const { spec, id } = saved;
   const [home] = groups.plan.groups;
   const own = spec.linux?.namespaces?.some((n) => n.type === "pid" && n.path === undefined);
-  if (mode === "attached" || !own || !home?.unified || place.unit) return {};
+  if (mode === "attached" || !own || !home?.unified || saved.cgroup.unit !== undefined) return {};
   if (spec.hooks?.poststart?.length || spec.hooks?.poststop?.length) return {};
-  const saved = savedState(l.id, l.bundle, spec, place, groups);
-  const { status: _, pid: __, ...rest } = stateOf({ directory: l.directory, saved, init: undefined }, "created");
+  const { status: _, pid: __, ...rest } = stateOf({ directory, saved, init: undefined }, "created");
   const brief = `${JSON.stringify(rest, null, 2).slice(2)}\n`;
-  return { plain: { home: home.path, brief, end: endProgram(facts.arch, l, groups.directories) } };
+  return { plain: { home: home.path, brief, end: endProgram(facts.arch, { id, directory }, groups.directories) } };
 }
 
 /** For JSON.stringify: numbers of 64 bits as config.ts reads them. */

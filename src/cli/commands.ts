@@ -1,6 +1,7 @@
 import { InvalidOptionError } from "../values/errors.ts";
 import { allLimits, groupCommands } from "./group-commands.ts";
 import { type Command, completion } from "./help.ts";
+import { networkCommands } from "./network-commands.ts";
 import type { OptionTable } from "./option-table.ts";
 import { containerOptions, runOptions } from "./options.ts";
 import { print } from "./output.ts";
@@ -154,6 +155,7 @@ export const commands: Readonly<Record<string, Command>> = {
     perform: async (v) => (await import("./top.ts")).top(v),
   },
   ...groupCommands,
+  ...networkCommands,
   diff: {
     words: "NAME",
     summary: "what a container run with --keep added (A), changed (C) and deleted (D)",

@@ -40,8 +40,8 @@ function isPaused(c: Known): boolean {
   }
 }
 
-export function ps(v: Values): number {
-  sweep();
+export async function ps(v: Values): Promise<number> {
+  await sweep();
   const shown = listContainers().filter((c) => v["all"] || c.status === "running" || c.status === "creating");
   if (v["json"]) print(JSON.stringify(shown.map(publicFacts)));
   else if (v["quiet"]) for (const c of shown) print(c.noted.name);
@@ -188,7 +188,7 @@ export async function rm(v: Values, names: readonly string[]): Promise<number> {
       process.kill(c.started.supervisor, KILL_EVERYTHING);
       c = await untilEnded(c.noted.name);
     }
-    if (c) removeContainer(c);
+    if (c) await removeContainer(c);
   }
   return 0;
 }

@@ -3,6 +3,8 @@ import type { ContainerOptions, Volume } from "../container/options.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { UlimitValue } from "../values/ulimits.ts";
 import { limitOptions, limits } from "./limits.ts";
+import { namespaceOptions, toNamespaces } from "./namespace-options.ts";
+import { networkOptions, toNetwork } from "./network-options.ts";
 import type { OptionTable, Values } from "./option-table.ts";
 
 /** Docker's names where Docker has one. */
@@ -39,13 +41,8 @@ export const containerOptions: OptionTable = {
   user: { type: "string", short: "u", value: "USER[:GROUP]", help: "run as this user" },
   "group-add": { type: "string", multiple: true, value: "GROUP", help: "one more group" },
   hostname: { type: "string", short: "h", value: "NAME", help: "host name" },
-  network: { type: "string", value: "none|host", help: "a loopback device only (default), or the host's network" },
-  share: {
-    type: "string",
-    multiple: true,
-    value: "KIND",
-    help: "share a namespace with the host: pid, ipc, uts, cgroup",
-  },
+  ...networkOptions,
+  ...namespaceOptions,
   "cap-add": { type: "string", multiple: true, value: "CAP", help: "give a capability, or ALL" },
   "cap-drop": { type: "string", multiple: true, value: "CAP", help: "take a capability, or ALL" },
   "security-opt": {
@@ -202,8 +199,9 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["user", text(v, "user")],
     ["groups", v["group-add"]],
     ["hostname", text(v, "hostname")],
-    ["network", choice("--network", text(v, "network"), ["none", "host"])],
-    ["share", list(v, "share").map((s) => choice("--share", s, ["pid", "ipc", "uts", "cgroup"]))],
+    ["network", toNetwork(v)],
+    ["namespaces", toNamespaces(v)],
+    ["pod", text(v, "pod")],
     ["capAdd", v["cap-add"]],
     ["capDrop", v["cap-drop"]],
     ["ulimits", ulimits(v)],

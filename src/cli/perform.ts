@@ -1,15 +1,7 @@
-import { fileURLToPath } from "node:url";
 import { layout } from "../cgroups/look.ts";
 import { isSystemd } from "../cgroups/scope.ts";
 import type { CgroupPlan, Report } from "../compile/job.ts";
-import { isCompiled } from "../host/compiled.ts";
-
-/** This command line, as the words to execute it with. */
-function ownWords(): string[] {
-  return isCompiled()
-    ? [process.execPath]
-    : [process.execPath, fileURLToPath(new URL("../bin/caisson.js", import.meta.url))];
-}
+import { ownWords } from "../host/own-words.ts";
 
 export const commandReport = (
   file: string,

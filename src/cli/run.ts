@@ -6,7 +6,7 @@ import type { Spec } from "../compile/spec.ts";
 import { notedState } from "../container/noted.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { perform, performedFile } from "../container/perform.ts";
-import { type Prepared, prepare } from "../container/prepare.ts";
+import { claim, type Prepared, prepare } from "../container/prepare.ts";
 import { fileKeys, sweep } from "../container/state.ts";
 import { places } from "../host/places.ts";
 import { encode } from "../program/encode.ts";
@@ -58,9 +58,9 @@ export async function run(v: Values, command: readonly string[]): Promise<number
     print(JSON.stringify(result));
     return result.exitCode;
   }
-  const p = prepare(o, command);
+  await sweep();
+  const p = claim(prepare(o, command));
   for (const line of p.notApplied) complain(`not applied: ${line}`);
-  sweep();
   const { root, name } = p.job;
   if (root.kind === "overlay" && root.keep) mkdirSync(root.keep, { recursive: true, mode: 0o700 });
   if (v["detach"]) mkdirSync(join(places().data, name), { recursive: true, mode: 0o700 });

@@ -8,10 +8,11 @@ import { type Context, isNew, namespaceOf, openInRoot, writeText } from "./conte
 import { setRlimits, takeIdentity } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { addDevices, openDevices } from "./devices.ts";
+import { showFiles } from "./files.ts";
 import { maskedPaths, readonlyPaths } from "./masks.ts";
 import { addMount, isMounted, openSources, sealMounts } from "./mounts.ts";
-import { joinNamespaces } from "./namespaces.ts";
-import { loopbackUp } from "./network.ts";
+import { setNames } from "./names.ts";
+import { configureNetwork, loopbackUp } from "./network.ts";
 import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
 import { assembleRoot, changeRoot, enterDirectory, sealRoot, separateMounts } from "./rootfs.ts";
 import { loadSeccomp } from "./seccomp.ts";
@@ -28,6 +29,7 @@ export type Inherited = {
   readonly leaf: Slot | undefined;
   readonly ready: Slot;
   readonly mapped: Slot | undefined;
+  readonly linked?: Slot | undefined;
   readonly terminal: Slot | undefined;
   readonly stdio: readonly (number | undefined)[];
   readonly warm: boolean;
@@ -55,14 +57,16 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
   s.call("leave the caller's session", "setsid", [], { ignore: ["EPERM"] });
   enterGroups(s, i.groups);
   if (i.mapped) awaitIdMaps(s, i.mapped);
-  if (!i.stages) joinNamespaces(c, s, false);
   if (isNew(c.spec, "cgroup")) s.call("make the cgroup namespace", "unshare", [CLONE.NEWCGROUP]);
   if (i.leaf !== undefined) enterGroups(s, [i.leaf]);
   setNames(c, s);
+  if (i.linked) awaitByte(s, i.linked, "the network");
   loopbackUp(c, s);
+  configureNetwork(c, s);
   s.call("clear the umask", "umask", [0]);
   i.stages?.named(s);
-  if (namespaceOf(c.spec, "mount")) mountAll(c, s, i);
+  if (c.job.root.kind === "joined") s.call("go to the top", "chdir", ["/"]);
+  else if (namespaceOf(c.spec, "mount")) mountAll(c, s, i);
   else if (c.spec.root) enterDirectory(c, s);
   i.stdio.forEach((fd, n) => {
     if (fd !== undefined && !i.terminal) s.call(`make it file descriptor ${n}`, "dup3", [fd, n, 0]);
@@ -92,6 +96,7 @@ function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
     if (mount.destination === "/dev") addDevices(c, s, root, nodes);
   }
   if (!isMounted(c.spec, "/dev")) addDevices(c, s, root, nodes);
+  showFiles(c, s, root);
   sealMounts(c, s, root);
   i.stages?.mounted(s);
   changeRoot(c, s, root);
@@ -111,22 +116,17 @@ function keepDescriptors(s: SectionBuilder, i: Inherited): void {
   closeFrom(s, i.warm ? FD.WARM + 2 : FD.READY + 1);
 }
 
-/** The supervisor maps ids from outside, and says so with a byte. */
-function awaitIdMaps(s: SectionBuilder, mapped: Slot): void {
-  const byte = buffer("one byte", 1);
-  s.call("close the other end", "close", [high(mapped)]);
-  s.call("wait for the id maps", "read", [low(mapped), byte, 1]);
-  s.call("close the pipe", "close", [low(mapped)]);
-  s.call("become group 0 of the user namespace", "setresgid", [0, 0, 0]);
-  s.call("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
+function awaitByte(s: SectionBuilder, pipe: Slot, what: string): void {
+  s.call("close the other end", "close", [high(pipe)]);
+  s.call(`wait for ${what}`, "read", [low(pipe), buffer("one byte", 1), 1]);
+  s.call("close the pipe", "close", [low(pipe)]);
 }
 
-function setNames(c: Context, s: SectionBuilder): void {
-  const { hostname, domainname } = c.spec;
-  const length = (text: string) => new TextEncoder().encode(text).length;
-  if (hostname !== undefined) s.call(`set the host name ${hostname}`, "sethostname", [hostname, length(hostname)]);
-  if (domainname !== undefined)
-    s.call(`set the domain name ${domainname}`, "setdomainname", [domainname, length(domainname)]);
+/** The supervisor maps ids from outside, and says so with a byte. */
+function awaitIdMaps(s: SectionBuilder, mapped: Slot): void {
+  awaitByte(s, mapped, "the id maps");
+  s.call("become group 0 of the user namespace", "setresgid", [0, 0, 0]);
+  s.call("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
 }
 
 function adjustOom(c: Context, s: SectionBuilder): void {

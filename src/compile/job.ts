@@ -1,5 +1,6 @@
 import type { DevicesLimits } from "../cgroups/controllers/devices.ts";
-import type { Address } from "../kernel/netlink.ts";
+import type { Address } from "../kernel/rtnetlink.ts";
+import type { NetworkPlan } from "./network.ts";
 
 /** What a start needs that an OCI spec does not say: where things are kept and who is told of what. */
 export type Job = {
@@ -8,6 +9,8 @@ export type Job = {
   readonly root:
     | { readonly kind: "directory" }
     | { readonly kind: "overlay"; readonly keep?: string }
+    /** As it is in the mount namespace that is entered. */
+    | { readonly kind: "joined" }
     /** A view made of an overlay for each top-level directory: what a user namespace may do of the host's root. */
     | { readonly kind: "parts"; readonly entries: readonly RootEntry[] };
   /** An existing directory of the host over which the root is assembled, in the container's mount namespace only. */
@@ -29,6 +32,10 @@ export type Job = {
   readonly noPivot?: boolean;
   /** What a tmpfs with `tmpcopyup` begins with, by its destination. */
   readonly copyUp?: Readonly<Record<string, readonly CopiedEntry[]>>;
+  /** How it is connected to a network. */
+  readonly network?: NetworkPlan;
+  /** Files that are shown at a path of the container, whatever its root has there. */
+  readonly files?: readonly { readonly path: string; readonly text: string }[];
   /** Interfaces of the host's that become the container's. */
   readonly netDevices?: readonly MovedDevice[];
   /** The container has the caller's session keyring. */

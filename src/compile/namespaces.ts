@@ -67,13 +67,3 @@ export function enterNamespaces(c: Context, s: SectionBuilder): void {
     s.call("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
   }
 }
-
-/** Namespaces given by path. PID and time namespaces take the children of whoever enters them: the supervisor's. */
-export function joinNamespaces(c: Context, s: SectionBuilder, forChildren: boolean): void {
-  for (const { type, path } of c.spec.linux?.namespaces ?? []) {
-    if (path === undefined || forChildren !== (type === "pid" || type === "time")) continue;
-    const fd = s.get(`open the ${type} namespace ${path}`, "openat", [AT_FDCWD, path, O.RDONLY | O.CLOEXEC, 0]);
-    s.call(`enter the ${type} namespace ${path}`, "setns", [fd, cloneFlag[type]]);
-    s.call(`close ${path}`, "close", [fd]);
-  }
-}

@@ -1,7 +1,74 @@
-import { IFF_UP, O, SIOCSIFFLAGS } from "../kernel/flags.ts";
+import { errno } from "../kernel/errno.ts";
+import { AT, AT_FDCWD, IFF_UP, LOCK, O, SIOCGIFINDEX, SIOCSIFFLAGS } from "../kernel/flags.ts";
+import { batch, deleteTable, type Request, type TableFamily } from "../kernel/nftables.ts";
+import {
+  type Address,
+  addAddress,
+  addRoute,
+  limitRate,
+  linkUp,
+  namedLinkUp,
+  newBridge,
+  newSubLink,
+  newVeth,
+  removeLink,
+  type SubLink,
+  setMaster,
+} from "../kernel/rtnetlink.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Block } from "../program/types.ts";
-import { type Context, isNew } from "./context.ts";
+import type { Block, Slot } from "../program/types.ts";
+import { addressOf, type Loose, low, stringArray, textBlock } from "../program/values.ts";
+import { type Context, isNew, writeText } from "./context.ts";
+import { ask, openNetlink } from "./netlink.ts";
+
+/** Bytes a second, and how many may go at once. */
+export type Rate = { readonly rate: number; readonly burst: number };
+export type Table = { readonly family: TableFamily; readonly name: string };
+export type Rules = { readonly label: string; readonly requests: readonly Request[] };
+
+/** How a container is connected, as src/network decided it. */
+export type NetworkPlan = {
+  /** The interface in the container; its number is known before it is made. */
+  readonly inside: {
+    readonly name: string;
+    readonly index: number;
+    readonly mac?: Uint8Array;
+    readonly mtu?: number;
+    readonly addresses: readonly Address[];
+    readonly gateways: readonly Address[];
+    readonly upload?: Rate;
+  };
+  readonly link:
+    | {
+        readonly kind: "veth";
+        readonly host: string;
+        readonly mac: Uint8Array;
+        readonly download?: Rate;
+        readonly bridge: Bridge;
+      }
+    | { readonly kind: "sub"; readonly parent: number; readonly parentName: string; readonly sub: SubLink }
+    /** A program that is connected to the host's network as any other is, and makes the interface itself. */
+    | { readonly kind: "helper"; readonly words: readonly string[] };
+  /** Files that hold the container's addresses: they are there already, and are removed at the end. */
+  readonly leases: readonly string[];
+  /** What is made in nf_tables once the link is there, and the tables that are removed at the end. */
+  readonly rules: readonly Rules[];
+  readonly tables: readonly Table[];
+};
+
+export type Bridge = {
+  readonly name: string;
+  readonly mac: Uint8Array;
+  readonly addresses: readonly Address[];
+  /** Files of the kernel and what to write to them. One that is not there is passed over. */
+  readonly settings: readonly { readonly path: string; readonly text: string }[];
+  readonly rules: Rules;
+  readonly table: Table;
+  /** Held while the bridge is made or removed. */
+  readonly lock: string;
+  /** The directory of the leases: once it can be removed, nobody uses the bridge any more. */
+  readonly leases: string;
+};
 
 const AF_INET = 2;
 const SOCK_DGRAM = 2;
@@ -18,4 +85,188 @@ export function loopbackUp(c: Context, s: SectionBuilder): void {
   const socket = s.get("open a socket", "socket", [AF_INET, SOCK_DGRAM | O.CLOEXEC, 0]);
   s.call("bring the loopback device up", "ioctl", [socket, SIOCSIFFLAGS, ifreq]);
   s.call("close the socket", "close", [socket]);
+}
+
+/** The number of an interface: struct ifreq, put into slots, since what the kernel writes there can be read. */
+function indexOf(s: SectionBuilder, name: string): Loose {
+  const field = new BigUint64Array(2);
+  new TextEncoder().encodeInto(name, new Uint8Array(field.buffer));
+  const request = Array.from({ length: IFREQ_SIZE / 8 }, (_, i) => s.program.slot(`ifreq of ${name} ${i}`));
+  request.forEach((slot, i) => {
+    s.let(slot, field[i] ?? 0);
+  });
+  const socket = s.get("open a socket", "socket", [AF_INET, SOCK_DGRAM | O.CLOEXEC, 0]);
+  s.call(`find the interface ${name}`, "ioctl", [socket, SIOCGIFINDEX, addressOf(request[0] as Slot)]);
+  s.call("close the socket", "close", [socket]);
+  return low(request[2] as Slot);
+}
+
+export function performRules(s: SectionBuilder, { label, requests }: Rules): void {
+  if (requests.length === 0) return;
+  const socket = openNetlink(s, "NETFILTER");
+  ask(s, socket, label, batch(requests));
+  s.call("close the socket", "close", [socket]);
+}
+
+function lockBridge(s: SectionBuilder, b: Pick<Bridge, "name" | "lock">, ignore: { ignore?: "all" } = {}): Slot {
+  const fd = s.get(
+    `open the lock of ${b.name}`,
+    "openat",
+    [AT_FDCWD, b.lock, O.RDWR | O.CREAT | O.CLOEXEC, 0o600],
+    ignore,
+  );
+  s.call(`hold the lock of ${b.name}`, "flock", [fd, LOCK.EX], ignore);
+  return fd;
+}
+
+/** The bridge may be there: then all of this changes nothing. */
+function makeBridge(s: SectionBuilder, socket: Slot, b: Bridge): Loose {
+  ask(s, socket, `make the bridge ${b.name}`, newBridge(b.name, b.mac), { ignore: ["EEXIST"] });
+  const index = indexOf(s, b.name);
+  for (const a of b.addresses)
+    ask(s, socket, `give ${b.name} its address`, addAddress(undefined, a), { holes: { index }, ignore: ["EEXIST"] });
+  ask(s, socket, `bring ${b.name} up`, namedLinkUp(b.name));
+  for (const { path, text } of b.settings) {
+    const fd = s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0], { ignore: ["ENOENT"] });
+    s.skipIf(fd, "<", 0, () => {
+      writeText(s, `write ${text} to ${path}`, fd, text);
+      s.call(`close ${path}`, "close", [fd]);
+    });
+  }
+  performRules(s, b.rules);
+  return index;
+}
+
+/** The program makes the interface in the namespaces of the process, and goes to the background when it has. */
+function performHelper(s: SectionBuilder, words: readonly string[], pid: Slot): void {
+  const section = s.program.section("helper of the network");
+  const process = s.spawn(`start ${words[0]}`, section);
+  const number = textBlock("\0".repeat(24), "pid of the container");
+  section.format(pid, number, 0);
+  const argv = stringArray("argv", words);
+  const at = words.indexOf("PID");
+  section.call(`execute ${words[0]}`, "execve", [
+    words[0] ?? "",
+    {
+      ...argv,
+      pointers: argv.pointers.map((p, i) =>
+        i === at ? { at: p.at, to: { kind: "block", block: number, offset: 0 } } : p,
+      ),
+    },
+    stringArray("envp", ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]),
+  ]);
+  const status = s.program.slot("status of the network's helper");
+  s.let(status, 0);
+  s.call(`wait for ${words[0]}`, "wait4", [process, addressOf(status), 0, 0]);
+  s.check(`was ${words[0]} executed?`);
+  s.skipIf(low(status), "==", 0, () => s.fail(`connect by ${words[0]}`, ENETUNREACH));
+}
+const ENETUNREACH = errno("ENETUNREACH");
+
+/** Outside: what connects the first process's network namespace. Gives the slot that says that there is something to undo. */
+export function connectNetwork(c: Context, s: SectionBuilder, pid: Slot, begun: Slot): void {
+  const { network } = c.job;
+  if (!network) return;
+  const { link, inside } = network;
+  s.let(begun, 1);
+  if (link.kind === "helper") {
+    performHelper(s, link.words, pid);
+    return;
+  }
+  const lock = link.kind === "veth" ? lockBridge(s, link.bridge) : undefined;
+  const socket = openNetlink(s, "ROUTE");
+  if (link.kind === "veth") {
+    const master = makeBridge(s, socket, link.bridge);
+    ask(s, socket, `make ${link.host} and the container's ${inside.name}`, newVeth(link.host, link.mac, inside), {
+      holes: { pid },
+    });
+    ask(s, socket, `attach ${link.host} to ${link.bridge.name}`, setMaster(link.host), { holes: { master } });
+    if (link.download)
+      ask(
+        s,
+        socket,
+        `limit what ${inside.name} receives`,
+        limitRate(undefined, link.download.rate, link.download.burst),
+        {
+          holes: { index: indexOf(s, link.host) },
+        },
+      );
+    ask(s, socket, `bring ${link.host} up`, namedLinkUp(link.host));
+  } else
+    ask(s, socket, `make a ${link.sub.kind} on ${link.parentName}`, newSubLink(link.parent, inside, link.sub), {
+      holes: { pid },
+    });
+  s.call("close the socket", "close", [socket]);
+  for (const rules of network.rules) performRules(s, rules);
+  if (lock) s.call("let the lock go", "close", [lock]);
+}
+
+/** Inside: addresses and routes. */
+export function configureNetwork(c: Context, s: SectionBuilder): void {
+  const { network } = c.job;
+  if (!network || network.link.kind === "helper") return;
+  const { name, index, addresses, gateways, upload } = network.inside;
+  const socket = openNetlink(s, "ROUTE");
+  for (const a of addresses) ask(s, socket, `give ${name} its address`, addAddress(index, a));
+  ask(s, socket, `bring ${name} up`, linkUp(index));
+  for (const g of gateways) ask(s, socket, `route by ${g.family} gateway`, addRoute(index, g));
+  if (upload) ask(s, socket, `limit what ${name} sends`, limitRate(index, upload.rate, upload.burst));
+  s.call("close the socket", "close", [socket]);
+}
+
+/** All that is needed to undo a connection: small enough to be noted with a container. */
+export type Connection = {
+  /** The host's end of a pair of interfaces. */
+  readonly link?: string;
+  readonly leases: readonly string[];
+  readonly tables: readonly Table[];
+  readonly bridge?: Pick<Bridge, "name" | "table" | "lock" | "leases">;
+};
+
+export function connectionOf({ link, leases, tables }: NetworkPlan): Connection {
+  if (link.kind !== "veth") return { leases, tables };
+  const { name, table, lock, leases: directory } = link.bridge;
+  return { link: link.host, leases, tables, bridge: { name, table, lock, leases: directory } };
+}
+
+/**
+ * The same at the end, after a failure, and for a container whose supervisor was killed: nothing that was made for it
+ * stays, nor a bridge that nobody uses any more. Before `begun` is 1 what has these names is another's.
+ */
+export function disconnect(s: SectionBuilder, n: Connection, begun: Loose = 1): void {
+  const all = { ignore: "all" } as const;
+  const { link, bridge } = n;
+  s.skipIf(begun, "!=", 1, () => {
+    removeTables(s, n.tables);
+    if (link !== undefined) removeInterface(s, link);
+  });
+  const lock = bridge && lockBridge(s, bridge, all);
+  for (const lease of n.leases) s.call("give the address back", "unlinkat", [AT_FDCWD, lease, 0], all);
+  if (!bridge || !lock) return;
+  const last = s.get("is it the last one?", "unlinkat", [AT_FDCWD, bridge.leases, AT.REMOVEDIR], all);
+  s.skipIf(last, "!=", 0, () => {
+    removeTables(s, [bridge.table]);
+    removeInterface(s, bridge.name);
+  });
+  s.call("let the lock go", "close", [lock], all);
+}
+
+export function disconnectNetwork(c: Context, s: SectionBuilder, begun: Slot): void {
+  if (c.job.network) disconnect(s, connectionOf(c.job.network), begun);
+}
+
+function removeInterface(s: SectionBuilder, name: string): void {
+  const all = { ignore: "all" } as const;
+  const socket = openNetlink(s, "ROUTE", all);
+  ask(s, socket, `remove ${name}`, removeLink(name), all);
+  s.call("close the socket", "close", [socket], all);
+}
+
+export function removeTables(s: SectionBuilder, tables: readonly Table[]): void {
+  const all = { ignore: "all" } as const;
+  for (const { family, name } of tables) {
+    const socket = openNetlink(s, "NETFILTER", all);
+    ask(s, socket, `remove the rules of ${name}`, batch([deleteTable(family, name)]), all);
+    s.call("close the socket", "close", [socket], all);
+  }
 }

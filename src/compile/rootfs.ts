@@ -41,12 +41,16 @@ function makeUpper(s: SectionBuilder, at: string): void {
 }
 
 /** The host's other file systems, as the parts of a copy-on-write view of its root, with where their changes go. */
-function overlayParts(c: Context): { point: string; upper: string }[] {
+function overlayParts(c: Context): { point: string; upper: string; isFile: boolean }[] {
   const others = c.spec.root?.path === "/" ? fileMounts(c.facts.mounts) : [];
   const shown = others.filter(
     (m) => !covered(c.job.scratch, m.point) && (c.job.root.kind !== "overlay" || m.point !== c.job.root.keep),
   );
-  return shown.map((m) => ({ point: m.point, upper: m.point.replaceAll("%", "%25").replaceAll("/", "%2F") }));
+  return shown.map((m) => ({
+    point: m.point,
+    isFile: m.isFile === true,
+    upper: m.point.replaceAll("%", "%25").replaceAll("/", "%2F"),
+  }));
 }
 const covered = (scratch: string, point: string) => point === scratch || point.startsWith(`${scratch}/`);
 
@@ -76,6 +80,13 @@ function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined
   attach(s, `mount the copy-on-write view of ${lower}`, root, openDirectory(s, `${scratch}/root`));
   s.call("enter the new root", "chdir", [`${scratch}/root`]);
   for (const part of overlayParts(c)) {
+    if (part.isFile) {
+      const file = cloneTree(s, `open ${part.point}`, AT_FDCWD, part.point, false);
+      setAttributes(s, `make ${part.point} read-only`, file, { set: MOUNT_ATTR.RDONLY });
+      const path = `.${part.point}`;
+      attach(s, `show ${part.point}`, file, s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0]));
+      continue;
+    }
     const upper = `${scratch}/changes/${part.upper}`;
     makeUpper(s, upper);
     const mounted = overlay(c, s, part.point, upper);

@@ -1,13 +1,15 @@
-import { CLONE, O, P_PIDFD, PR, WEXITED } from "../kernel/flags.ts";
+import { O, P_PIDFD, PR, WEXITED } from "../kernel/flags.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
-import { CLONE_ARGS_CGROUP, cloneArgs, type SectionBuilder } from "../program/builder.ts";
+import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
+import { bear, leftToEnter } from "./birth.ts";
 import { endRest, makeGroups, removeGroups } from "./cgroup.ts";
 import { type Context, isNew, writeText } from "./context.ts";
 import { FD } from "./descriptors.ts";
 import { writeInit, writePayload } from "./init.ts";
-import { cloneFlags, joinNamespaces, prepareTime } from "./namespaces.ts";
+import { needsEntering } from "./namespaces.ts";
+import { connectNetwork, disconnectNetwork } from "./network.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
 import { keepState, noteEnd, noteStart, removeState } from "./state.ts";
@@ -30,12 +32,11 @@ export function endWithLauncher(s: SectionBuilder): void {
  */
 export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, front?: Slot): void {
   const { program, job } = c;
+  const enter = needsEntering(c.spec) ? program.section("enter") : s;
   const init = program.section("container");
   const payload = job.init ? program.section("command") : undefined;
   const undo = program.section("undo");
   s.onFail = undo;
-  const pidfdSlot = program.slot("pidfd of the container");
-  const pidfd = low(pidfdSlot);
   const record = endRecord(c);
   // Processes of a PID namespace end with its first; others are held together by their group alone.
   const outlives = !isNew(c.spec, "pid") || job.cgroup.delegated === true;
@@ -45,23 +46,21 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   const signals = takeSignalsToPassOn(s);
   const kept = keepState(c, s);
   const groups = makeGroups(c, s);
-  prepareTime(c, s);
   const ready = program.slot("pipe that closes at exec");
   s.call("make the pipe that closes at exec", "pipe2", [addressOf(ready), O.CLOEXEC]);
   const mapped = isNew(c.spec, "user") ? program.slot("pipe of the id maps") : undefined;
   if (mapped) s.call("make the pipe of the id maps", "pipe2", [addressOf(mapped), O.CLOEXEC]);
+  const linked = job.network ? program.slot("pipe of the network") : undefined;
+  if (linked) s.call("make the pipe of the network", "pipe2", [addressOf(linked), O.CLOEXEC]);
+  const begun = program.slot("the network's begin");
   const terminal = job.terminal ? terminalSockets(s) : undefined;
-  joinNamespaces(c, s, true);
-
-  const flags = BigInt(cloneFlags(c.spec) | CLONE.PIDFD) | (groups.born ? CLONE.INTO_CGROUP : 0n);
-  const args = cloneArgs({ flags, pidfd: pidfdSlot });
-  if (groups.born) s.store(groups.born, args, CLONE_ARGS_CGROUP, 8);
-  const pid = s.spawn("start the container", init, args);
+  const { pid, pidfd } = bear(c, s, { enter: () => enter, init }, groups);
   writeInit(c, init, payload, {
-    groups: groups.join,
+    groups: leftToEnter(c, groups),
     leaf: groups.leaf,
     ready,
     mapped,
+    linked,
     terminal,
     stdio,
     warm: given.warm !== undefined,
@@ -74,6 +73,12 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     writeIdMaps(c, s, pid);
     writeText(s, "say that ids are mapped", high(mapped), "!");
     s.call("close the pipe of the id maps", "close", [high(mapped)]);
+  }
+  if (linked) {
+    s.call("close the container's end", "close", [low(linked)]);
+    connectNetwork(c, s, pid, begun);
+    writeText(s, "say that the network is there", high(linked), "!");
+    s.call("close the pipe of the network", "close", [high(linked)]);
   }
   for (const fd of [...groups.join, ...(groups.leaf ? [groups.leaf] : [])]) s.call("close cgroup.procs", "close", [fd]);
   if (groups.born) s.call("close the control group", "close", [groups.born]);
@@ -102,6 +107,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   fillRecord(c, s, record, results);
   noteEnd(c, s, record.block);
   if (outlives) endRest(s, job.cgroup);
+  disconnectNetwork(c, s, begun);
   removeGroups(s, groups.made, job.cgroup.delegated);
   if (job.state?.remove && !job.cgroup.delegated) removeState(c, s, kept);
   afterEnd(c, s, record, results);
@@ -111,6 +117,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   undo.call("reap the container", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], { ignore: "all" });
   if (saved) restoreMode(undo, saved);
   if (outlives) endRest(undo, job.cgroup);
+  disconnectNetwork(c, undo, begun);
   removeGroups(undo, groups.made);
   removeState(c, undo, kept);
   afterFailure(c, undo, record);

@@ -11,7 +11,7 @@ import { parseDuration } from "../values/units.ts";
 import { groupsToEnter } from "./groups.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
-import { PIPES, type Prepared, prepare } from "./prepare.ts";
+import { claim, PIPES, type Prepared, prepare } from "./prepare.ts";
 import { ContainerProcess, checkedSignal } from "./process.ts";
 import { abortWith, collect, feed, outputs, type RunOptions, type RunResult, resultOf } from "./run.ts";
 import { start, startProgram } from "./start.ts";
@@ -123,7 +123,7 @@ const NOTHING = [{ kind: "null" }, { kind: "null" }, { kind: "null" }] as const;
  */
 export async function container(options: ContainerOptions & { readonly detached?: boolean } = {}): Promise<Container> {
   const { detached = false, ...rest } = options;
-  const prepared = prepare(rest, ["(idle)"]);
+  const prepared = claim(prepare(rest, ["(idle)"]));
   const state = notedState(prepared, [], { remove: true });
   const withState: Prepared = { ...prepared, job: { ...prepared.job, idle: true, state } };
   const started = await start(withState, NOTHING, { survive: detached });
@@ -138,6 +138,8 @@ export function openContainer(name: string): Container {
   const prepared: Prepared = {
     facts: hostFacts(),
     spec: noted.spec,
+    options: {},
+    network: { files: [] },
     notApplied: [],
     job: {
       name: noted.name,

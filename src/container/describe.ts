@@ -2,7 +2,7 @@ import { resourcesOfLimits } from "../cgroups/oci.ts";
 import type { CheckedLimits } from "../cgroups/table.ts";
 import { DEFAULT_PATH } from "../compile/command.ts";
 import { defaultMaskedPaths, defaultReadonlyPaths, standardMounts } from "../compile/defaults.ts";
-import type { Mount, Namespace, NamespaceKind, Spec } from "../compile/spec.ts";
+import type { Mount, Namespace, Spec } from "../compile/spec.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
 import { defaultProfile } from "../seccomp/profile.ts";
@@ -15,14 +15,6 @@ import type { ContainerOptions } from "./options.ts";
 import type { ResolvedUser } from "./users.ts";
 
 export const isRootless = (o: ContainerOptions, facts: HostFacts): boolean => o.rootless ?? facts.uid !== 0;
-
-function describeNamespaces(o: ContainerOptions, rootless: boolean): Namespace[] {
-  const kinds: NamespaceKind[] = ["pid", "mount", "ipc", "uts", "cgroup"];
-  if (o.network !== "host") kinds.push("network");
-  if (o.clock) kinds.push("time");
-  if (rootless || o.idMap) kinds.push("user");
-  return kinds.filter((k) => !o.share?.some((s) => s === k)).map((type) => ({ type }));
-}
 
 function describeMounts(o: ContainerOptions, userns: boolean, r: Resolved): Mount[] {
   const mounts = standardMounts({
@@ -65,12 +57,17 @@ export type Resolved = {
   readonly limits: CheckedLimits;
   /** Where control groups are mounted for a container that manages its own. */
   readonly groupMounts: readonly Mount[];
+  readonly namespaces: readonly Namespace[];
 };
 
 /** The friendly options as an OCI runtime spec. */
 export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Spec {
   const rootless = isRootless(o, facts);
-  const maps = describeIdMaps(o, facts, rootless);
+  const isOwn = (kind: Namespace["type"]) => r.namespaces.some((n) => n.type === kind && n.path === undefined);
+  const userns = r.namespaces.some((n) => n.type === "user");
+  // Mounts that somebody else made are left as they are.
+  const assembled = isOwn("mount");
+  const maps = isOwn("user") ? describeIdMaps(o, facts, rootless) : undefined;
   const hostname = o.hostname ?? r.name.slice(0, 63);
   if (o.hostname !== undefined && !hostnamePattern.test(o.hostname))
     throw new InvalidOptionError(
@@ -78,7 +75,7 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
       o.hostname,
       "a host name of letters, digits, dots and hyphens, 64 at most",
     );
-  const capabilities = capabilitiesFor(o, r.user.uid, maps ? capabilityNames : facts.bounding);
+  const capabilities = capabilitiesFor(o, r.user.uid, userns ? capabilityNames : facts.bounding);
   const env = { PATH: DEFAULT_PATH, HOME: r.user.home, ...(o.tty && { TERM: "xterm-256color" }), ...o.env };
   const seccomp =
     o.seccomp === "unconfined"
@@ -88,9 +85,9 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
         : o.seccomp;
   return {
     ociVersion: "1.3.0",
-    ...(o.share?.includes("uts") ? {} : { hostname }),
+    ...(isOwn("uts") && { hostname }),
     root: { path: r.root, readonly: o.readOnly === true },
-    mounts: describeMounts(o, maps !== undefined, r),
+    mounts: assembled ? describeMounts(o, userns, r) : [],
     process: {
       terminal: o.tty !== undefined && o.tty !== false,
       user: { ...r.user.ids, ...(o.umask !== undefined && { umask: o.umask }) },
@@ -103,11 +100,10 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
       ...(o.oomScoreAdj !== undefined && { oomScoreAdj: o.oomScoreAdj }),
     },
     linux: {
-      namespaces: describeNamespaces(o, rootless),
+      namespaces: r.namespaces,
       resources: resourcesOfLimits(r.limits),
       devices: describeDevices(o.devices ?? []).devices,
-      maskedPaths: defaultMaskedPaths,
-      readonlyPaths: defaultReadonlyPaths,
+      ...(assembled && { maskedPaths: defaultMaskedPaths, readonlyPaths: defaultReadonlyPaths }),
       ...(maps && { uidMappings: maps.uid, gidMappings: maps.gid }),
       ...(o.sysctls && { sysctl: o.sysctls }),
       ...(seccomp && { seccomp }),

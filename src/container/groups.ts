@@ -5,7 +5,7 @@ import { groupPath } from "../cgroups/names.ts";
 import { planGroups } from "../cgroups/plan.ts";
 import { type CheckedLimits, controllerOf } from "../cgroups/table.ts";
 import type { CgroupPlan } from "../compile/job.ts";
-import type { Mount } from "../compile/spec.ts";
+import type { Mount, Namespace } from "../compile/spec.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { isRootless } from "./describe.ts";
@@ -67,11 +67,21 @@ function groupMounts(layout: Layout): Mount[] {
 }
 
 /** The control groups of a container: which, with what limits, and what it sees of them. */
-export function containerGroups(o: ContainerOptions, facts: HostFacts, name: string): ContainerGroups {
+export function containerGroups(
+  o: ContainerOptions,
+  facts: HostFacts,
+  name: string,
+  namespaces: readonly Namespace[],
+): ContainerGroups {
   const mode = o.cgroups ?? "auto";
   if (!modes.includes(mode)) throw new InvalidOptionError("cgroups", mode, '"auto", "account" or "delegate"');
-  if (mode === "delegate" && o.share?.includes("cgroup"))
-    throw new InvalidOptionError("share", "cgroup", 'of use with cgroups: "delegate", which needs a cgroup namespace');
+  const sharesPid = namespaces.every((n) => n.type !== "pid" || n.path !== undefined);
+  if (mode === "delegate" && !namespaces.some((n) => n.type === "cgroup" && n.path === undefined))
+    throw new InvalidOptionError(
+      "namespaces.cgroup",
+      JSON.stringify(o.namespaces?.cgroup),
+      'of use with cgroups: "delegate", which needs a cgroup namespace of its own',
+    );
   const layout = findLayout();
   const rootless = !isRootless(o, facts) ? "no" : facts.uid === 0 ? "pretended" : "yes";
   const { limits, notApplied } = applicable(layout, containerLimits(o), rootless);
@@ -87,7 +97,7 @@ export function containerGroups(o: ContainerOptions, facts: HostFacts, name: str
   const account = mode === "auto" ? [] : available(layout, delegated ? [...counted, "cpuset"] : counted);
   const path = groupPath(name);
   // Without a PID namespace of its own, nothing else holds its processes together.
-  const home = own && (mode !== "auto" || o.share?.includes("pid") === true);
+  const home = own && (mode !== "auto" || sharesPid);
   const plan = planGroups(layout, path, limits, { read: readOptional, home, account });
   if (!delegated) return { limits, notApplied, plan, mounts: [] };
   const everywhere = hierarchies(layout).filter((h) => !plan.groups.some((g) => g.path === h.top + path));

@@ -1,6 +1,8 @@
 import type { Limits } from "../cgroups/table.ts";
 import type { Seccomp } from "../compile/spec.ts";
+import type { NetworkOptions } from "../network/options.ts";
 import type { Ulimits } from "../values/ulimits.ts";
+import type { NamespaceOptions } from "./namespaces.ts";
 
 /** A directory or file of the host in the container. `"/data:ro"`-style text is for the command line. */
 export type Volume = string | { readonly source: string; readonly readOnly?: boolean };
@@ -41,10 +43,12 @@ export type ContainerOptions = {
   readonly user?: string;
   readonly groups?: readonly (string | number)[];
   readonly hostname?: string;
-  /** "none": a loopback device only. "host": the host's network. Default "none". */
-  readonly network?: "none" | "host";
-  /** Other namespaces that are the host's instead of new. */
-  readonly share?: readonly ("pid" | "ipc" | "uts" | "cgroup" | "time")[];
+  /** Default "none": a loopback device alone. */
+  readonly network?: NetworkOptions;
+  /** Other namespaces: each the container's own, the host's, one kept as a file, or another container's. */
+  readonly namespaces?: NamespaceOptions;
+  /** A pod whose namespaces it has, where none is said by `namespaces` and `network`. */
+  readonly pod?: string;
   readonly capAdd?: readonly string[];
   readonly capDrop?: readonly string[];
   /** Default true: set-uid programs give nothing. */
@@ -93,7 +97,8 @@ export const optionNames: readonly (keyof ContainerOptions)[] = [
   "groups",
   "hostname",
   "network",
-  "share",
+  "namespaces",
+  "pod",
   "capAdd",
   "capDrop",
   "noNewPrivileges",

@@ -7,8 +7,9 @@ import { encode } from "../program/encode.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseCount } from "../values/units.ts";
 import { failureOf } from "./failure.ts";
+import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
-import { PIPES, type Prepared, prepare } from "./prepare.ts";
+import { claim, PIPES, type Prepared, prepare } from "./prepare.ts";
 import { collect, type RunResult, resultOf } from "./run.ts";
 import { type Started, start } from "./start.ts";
 
@@ -36,8 +37,8 @@ export class ContainerPool {
   }
 
   async #start(): Promise<Waiting> {
-    const prepared = prepare(this.#options, ["(waiting)"]);
-    const started = await start({ ...prepared, job: { ...prepared.job, warm: true } }, PIPES);
+    const prepared = claim(prepare(this.#options, ["(waiting)"]));
+    const started = await start({ ...prepared, job: { ...prepared.job, warm: true, ...stateOf(prepared) } }, PIPES);
     const { warm } = started;
     if (!warm) throw new TypeError("a container of a pool has no pipe");
     await started.pid;
@@ -95,6 +96,9 @@ export class ContainerPool {
     return this.dispose();
   }
 }
+
+/** What has an address is noted, so that the address is given back whatever happens to us. */
+const stateOf = (p: Prepared) => (p.network.request ? { state: notedState(p, ["(waiting)"], { remove: true }) } : {});
 
 function lastSteps(p: Prepared, command: readonly string[]) {
   const program = new ProgramBuilder(p.facts.arch);

@@ -4,12 +4,15 @@ import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
 import { ensureDirectory, places } from "../host/places.ts";
+import { placeOf } from "../network/resolv-conf.ts";
 import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { describe, isRootless } from "./describe.ts";
 import { describeDevices } from "./devices.ts";
 import { containerGroups } from "./groups.ts";
 import { containerName } from "./names.ts";
+import { resolveNamespaces } from "./namespaces.ts";
+import { claimNetwork, dnsOf, type PreparedNetwork, prepareNetwork, unclaimNetwork } from "./network.ts";
 import { type ContainerOptions, optionNames } from "./options.ts";
 import { resolveUser } from "./users.ts";
 
@@ -18,6 +21,9 @@ export type Prepared = {
   readonly facts: HostFacts;
   readonly spec: Spec;
   readonly job: Omit<Job, "report" | "stdio">;
+  /** The options that all of this was made of, and its network before its addresses are taken. */
+  readonly options: ContainerOptions;
+  readonly network: PreparedNetwork;
   /** What was asked for and is not done: why. */
   readonly notApplied: readonly string[];
 };
@@ -87,7 +93,9 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
   const overlayOf = typeof o.rootfs === "object" ? o.rootfs.overlay : undefined;
   const onHost = o.rootfs === undefined;
   const root = onHost ? "/" : directory("rootfs", overlayOf ?? (o.rootfs as string));
-  const userns = rootless || o.idMap !== undefined;
+  const namespaces = resolveNamespaces(o, rootless || o.idMap !== undefined);
+  const userns = namespaces.some((n) => n.type === "user");
+  const mountNamespace = namespaces.find((n) => n.type === "mount");
   if (o.keep && onHost && userns)
     throw new UnsupportedError("keep", "a view of the host's root in a user namespace is in memory only");
   const overlay = onHost || overlayOf !== undefined;
@@ -99,9 +107,11 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
   const user = resolveUser(root, o.user, o.groups);
   const workdir = o.workdir ?? (onHost ? cwd : "/");
   if (!workdir.startsWith("/")) throw new InvalidOptionError("workdir", workdir, "an absolute path in the container");
-  const groups = containerGroups(o, facts, name);
+  const groups = containerGroups(o, facts, name, namespaces);
+  const hostname = o.hostname ?? name.slice(0, 63);
+  const network = prepareNetwork(o, facts, { name, hostname });
   const { limits, mounts: groupMounts } = groups;
-  const spec = describe(o, facts, { name, root, user, workdir, volumes, command, limits, groupMounts });
+  const spec = describe(o, facts, { name, root, user, workdir, volumes, command, limits, groupMounts, namespaces });
   const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
   const { state, data } = places();
   const keep = o.keep === true ? join(data, name, "changes") : o.keep ? resolve(o.keep) : undefined;
@@ -109,6 +119,8 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
   return {
     facts,
     spec,
+    network,
+    options: o,
     notApplied: [
       ...groups.notApplied,
       ...(rootless && o.devices?.length ? ["devices: access to them is as the calling user's, no more"] : []),
@@ -116,11 +128,13 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
     job: {
       name,
       root:
-        onHost && userns
-          ? { kind: "parts", entries: rootEntries(facts) }
-          : overlay
-            ? { kind: "overlay", ...(keep && { keep }) }
-            : { kind: "directory" },
+        mountNamespace?.path !== undefined
+          ? { kind: "joined" }
+          : onHost && userns
+            ? { kind: "parts", entries: rootEntries(facts) }
+            : overlay
+              ? { kind: "overlay", ...(keep && { keep }) }
+              : { kind: "directory" },
       scratch: ensureDirectory(state),
       existing: existing(root, spec),
       directories: { ...directories, "/sys": true },
@@ -130,6 +144,22 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
       idle: false,
       timeoutMs,
       cgroup: groups.plan,
+      ...withNetwork(network, root),
     },
   };
 }
+
+const withNetwork = ({ plan, files }: PreparedNetwork, root: string) => ({
+  ...(plan && { network: plan }),
+  ...(files.length && { files: files.map((f) => ({ ...f, path: placeOf(root, f.path) })) }),
+});
+
+/** Takes what only one container can have, just before it is started: addresses, ports. */
+export function claim(p: Prepared): Prepared {
+  const { name } = p.job;
+  const network = claimNetwork(p.network, { name, hostname: p.spec.hostname ?? name }, dnsOf(p.options));
+  return { ...p, network, job: { ...p.job, ...withNetwork(network, p.spec.root?.path ?? "/") } };
+}
+
+/** Gives it back where the start never came to its program. */
+export const unclaim = (p: Prepared): void => unclaimNetwork(p.network);

@@ -3,7 +3,7 @@ import { KILL_EVERYTHING, type SignalName, signalName } from "../kernel/signals.
 import { InvalidOptionError } from "../values/errors.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
-import { type Prepared, prepare } from "./prepare.ts";
+import { claim, type Prepared, prepare } from "./prepare.ts";
 import type { Ending } from "./record.ts";
 import { type Started, start } from "./start.ts";
 
@@ -84,9 +84,11 @@ export function resultOf(
   };
 }
 
-/** A container which may make groups of its own is noted, so that what it leaves is found whatever happens to us. */
+/** A container which may make groups of its own, or has an address, is noted, so that what it leaves is found whatever happens to us. */
 const withState = (p: Prepared, command: readonly string[]): Prepared =>
-  p.job.cgroup.delegated ? { ...p, job: { ...p.job, state: notedState(p, command, { remove: true }) } } : p;
+  p.job.cgroup.delegated || p.network.request
+    ? { ...p, job: { ...p.job, state: notedState(p, command, { remove: true }) } }
+    : p;
 
 /**
  * Runs a command in a new container and waits for its end. Nothing of it is left afterwards, unless `keep` is set.
@@ -101,7 +103,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     if (!(value in outputs)) throw new InvalidOptionError(field, value, '"pipe", "inherit" or "ignore"');
   signal?.throwIfAborted();
   const began = performance.now();
-  const prepared = withState(prepare(container, command), command);
+  const prepared = withState(claim(prepare(container, command)), command);
   const stdin = input === undefined ? { kind: "null" as const } : { kind: "pipe" as const };
   const started = await start(prepared, [stdin, outputs[stdout], outputs[stderr]]);
   const stop = abortWith(signal, started);

@@ -12,7 +12,7 @@ import { type Launcher, launcher } from "../program/launcher.ts";
 import type { Program } from "../program/types.ts";
 import { failureOf } from "./failure.ts";
 import { readPipe, writePipe } from "./pipes.ts";
-import type { Prepared } from "./prepare.ts";
+import { type Prepared, unclaim } from "./prepare.ts";
 import { type Ending, readEnding, readFailure } from "./record.ts";
 import { finishDelegated } from "./state.ts";
 
@@ -53,6 +53,19 @@ export async function start(
   p: Prepared,
   stdio: Job["stdio"],
   how: { readonly survive?: boolean; readonly alter?: (p: Program) => Program } = {},
+): Promise<Started> {
+  try {
+    return await startPrepared(p, stdio, how);
+  } catch (e) {
+    unclaim(p);
+    throw e;
+  }
+}
+
+async function startPrepared(
+  p: Prepared,
+  stdio: Job["stdio"],
+  how: { readonly survive?: boolean; readonly alter?: (p: Program) => Program },
 ): Promise<Started> {
   const l = launcher();
   if (p.job.cgroup.groups.length) await ensureDelegation(layout());

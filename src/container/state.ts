@@ -4,10 +4,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../cgroups/freezer.ts";
 import { removeTree } from "../cgroups/remove.ts";
 import type { CgroupPlan } from "../compile/job.ts";
+import { type Connection, disconnect } from "../compile/network.ts";
 import type { Spec } from "../compile/spec.ts";
 import { STATE_FILES } from "../compile/state.ts";
 import { places } from "../host/places.ts";
 import { hostArch } from "../kernel/arch.ts";
+import { performSteps } from "../program/steps.ts";
 import { defaultProfile } from "../seccomp/profile.ts";
 import { NameError } from "../values/errors.ts";
 import { type Ending, readEnding, readStarted } from "./record.ts";
@@ -22,11 +24,24 @@ export type Noted = {
   /** Whether the default seccomp profile is to be added to the spec. */
   readonly defaultSeccomp: boolean;
   readonly cgroup: CgroupPlan;
+  readonly network?: NotedNetwork;
   /** Its state goes when it ends. */
   readonly remove: boolean;
   readonly log?: string;
   /** Where its changes of the root filesystem are kept. */
   readonly keep?: string;
+};
+
+/** The network of a container: its name, and what is removed with it. */
+export type NotedNetwork = Connection & {
+  readonly name?: string;
+  readonly addresses: readonly string[];
+  /** It may reach only some of what there is. */
+  readonly limited?: boolean;
+  /** What its containers see of it, whatever their roots have: /etc/resolv.conf and /etc/hosts. */
+  readonly files: readonly { readonly path: string; readonly text: string }[];
+  /** Ports that were published at the start. */
+  readonly ports?: readonly string[];
 };
 
 /** "lost": its supervisor was killed. What it left is removed by `sweep`. */
@@ -134,7 +149,7 @@ export function runningContainer(name: string): Known & { started: NonNullable<K
 }
 
 /** Removes all that is left of a container which is not running: control groups, kept changes, log and state. */
-export function removeContainer(c: Known): void {
+export async function removeContainer(c: Known): Promise<void> {
   if (c.status === "running" || c.status === "creating")
     throw new NameError(c.noted.name, `the container ${c.noted.name} is ${c.status}; --force kills it first`);
   const busy = c.noted.cgroup.groups.filter(({ path }) => !removeTree(path));
@@ -143,6 +158,8 @@ export function removeContainer(c: Known): void {
       c.noted.name,
       `control groups of ${c.noted.name} are still busy: ${busy.map((g) => g.path).join(", ")}`,
     );
+  const { network } = c.noted;
+  if (network && c.status === "lost") await performSteps((s) => disconnect(s, network));
   removeData(c.noted.name);
   rmSync(c.directory, { recursive: true, force: true });
 }
@@ -161,6 +178,6 @@ const DELEGATED_MS = 2000;
 export const removeData = (name: string): void => rmSync(join(places().data, name), { recursive: true, force: true });
 
 /** Removes what killed supervisors left of containers that nobody asked to keep. */
-export function sweep(): void {
-  for (const c of listContainers()) if (c.status === "lost" && c.noted.remove) removeContainer(c);
+export async function sweep(): Promise<void> {
+  for (const c of listContainers()) if (c.status === "lost" && c.noted.remove) await removeContainer(c);
 }

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { defaultMaskedPaths, defaultReadonlyPaths } from "../compile/defaults.ts";
 import { type Arch, hostArch } from "../kernel/arch.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
-import { type HostMount, parseMountinfo } from "./mountinfo.ts";
+import { fileMounts, type HostMount, parseMountinfo } from "./mountinfo.ts";
 
 /** All that a compile decision may depend on, gathered once, as plain data: so that each can be replayed in a test. */
 export type HostFacts = {
@@ -49,6 +49,12 @@ const boundingSet = (status: string): string[] => {
   return capabilityNames.filter((_, n) => (mask >> BigInt(n)) & 1n);
 };
 
+/** Mounts that are parts of a view of the host's root, and no directories. */
+function withFiles(mounts: HostMount[]): HostMount[] {
+  const files = fileMounts(mounts).filter((m) => statSync(m.point, { throwIfNoEntry: false })?.isDirectory() === false);
+  return mounts.map((m) => (files.includes(m) ? { ...m, isFile: true } : m));
+}
+
 let known: HostFacts | undefined;
 
 export function hostFacts(): HostFacts {
@@ -59,7 +65,7 @@ export function hostFacts(): HostFacts {
     kernel: [major, minor],
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
-    mounts: parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")),
+    mounts: withFiles(parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8"))),
     bounding: boundingSet(readFileSync("/proc/self/status", "utf8")),
     kernelFiles: kernelFiles(),
     ...(!/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8")) && { userNamespace: true }),

@@ -6,6 +6,8 @@ export type HostMount = {
   readonly type: string;
   readonly options: readonly string[];
   readonly superOptions: readonly string[];
+  /** What is mounted is a file by itself, as engines mount /etc/resolv.conf: it cannot be a layer. */
+  readonly isFile?: boolean;
 };
 
 /** Spaces, tabs, newlines and backslashes are written in octal. */

@@ -2,17 +2,31 @@ import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** Where state (in memory, gone at boot) and data (logs, kept changes) are. `CAISSON_ROOT` puts both elsewhere. */
-export type Places = { readonly state: string; readonly data: string };
+/**
+ * Where state (in memory, gone at boot: of containers, pods, addresses in use) and data (logs and kept changes of
+ * containers, definitions of networks) are. `CAISSON_ROOT` puts all of it elsewhere.
+ */
+export type Places = Readonly<Record<"state" | "pods" | "leases" | "data" | "networks", string>>;
+
+function bases(): { run: string; lib: string } {
+  const { CAISSON_ROOT: root, XDG_RUNTIME_DIR: runtime, XDG_DATA_HOME: data } = process.env;
+  if (root) return { run: join(root, "state"), lib: join(root, "data") };
+  const uid = process.geteuid?.() ?? 0;
+  if (uid === 0) return { run: "/run/caisson", lib: "/var/lib/caisson" };
+  return {
+    run: runtime ? join(runtime, "caisson") : `/tmp/caisson-${uid}`,
+    lib: join(data ?? join(homedir(), ".local/share"), "caisson"),
+  };
+}
 
 export function places(): Places {
-  const { CAISSON_ROOT: root, XDG_RUNTIME_DIR: runtime, XDG_DATA_HOME: data } = process.env;
-  if (root) return { state: join(root, "state"), data: join(root, "data") };
-  const uid = process.geteuid?.() ?? 0;
-  if (uid === 0) return { state: "/run/caisson", data: "/var/lib/caisson" };
+  const { run, lib } = bases();
   return {
-    state: runtime ? join(runtime, "caisson") : `/tmp/caisson-${uid}`,
-    data: join(data ?? join(homedir(), ".local/share"), "caisson"),
+    state: join(run, "containers"),
+    pods: join(run, "pods"),
+    leases: join(run, "networks"),
+    data: join(lib, "containers"),
+    networks: join(lib, "networks"),
   };
 }
 

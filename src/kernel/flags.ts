@@ -91,6 +91,7 @@ export const S_IF = { CHR: 0o020000, BLK: 0o060000, FIFO: 0o010000, REG: 0o10000
 /** linux/if.h, linux/sockios.h */
 export const IFF_UP = 1;
 export const SIOCSIFFLAGS = 0x8914;
+export const SIOCGIFINDEX = 0x8933;
 
 /** asm-generic/ioctls.h */
 export const TTY = {

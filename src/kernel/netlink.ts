@@ -1,86 +1,91 @@
-/** Messages of rtnetlink(7): linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h. */
+/** Messages of netlink(7): linux/netlink.h. What speaks a protocol of it is in a file of its own. */
 
 export const AF_NETLINK = 16;
-export const NETLINK_ROUTE = 0;
 export const SOCK_RAW = 3;
-const NLM_F = { REQUEST: 1, ACK: 4, EXCL: 0x200, CREATE: 0x400 } as const;
-const RTM = { NEWLINK: 16, NEWADDR: 20 } as const;
-const IFLA = { IFNAME: 3, NET_NS_FD: 28, NEW_IFINDEX: 49 } as const;
-const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
-const IFF_UP = 1;
-const AF = { ipv4: 2, ipv6: 10 } as const;
+export const NETLINK = { ROUTE: 0, NETFILTER: 12 } as const;
+export const NLM_F = {
+  REQUEST: 1,
+  ACK: 4,
+  EXCL: 0x200,
+  CREATE: 0x400,
+  APPEND: 0x800,
+} as const;
+const NLA_F_NESTED = 0x8000;
 
 const HEADER = 16;
 const ALIGN = 4;
 const aligned = (n: number) => Math.ceil(n / ALIGN) * ALIGN;
 
-type Attribute = readonly [type: number, data: Uint8Array];
+/** What is known only while a program is performed: a place of 4 bytes, by its name. */
+export type Hole = { readonly hole: string };
+export type Attribute = readonly [type: number, data: Uint8Array | Hole | readonly Attribute[]];
+/** A message, and where its holes are. */
+export type Message = { readonly bytes: Uint8Array; readonly holes: Readonly<Record<string, number>> };
 
-const u32 = (n: number) => new Uint8Array(new Uint32Array([n]).buffer);
+export const u8 = (n: number) => new Uint8Array([n]);
+export const u16 = (n: number) => new Uint8Array(new Uint16Array([n]).buffer);
+export const u32 = (n: number) => new Uint8Array(new Uint32Array([n]).buffer);
+export const u64 = (n: number | bigint) => new Uint8Array(new BigUint64Array([BigInt(n)]).buffer);
+/** In network byte order, as nf_tables has its numbers. */
+export const be32 = (n: number) => new Uint8Array([n >>> 24, n >>> 16, n >>> 8, n].map((b) => b & 0xff));
+export const be16 = (n: number) => new Uint8Array([(n >> 8) & 0xff, n & 0xff]);
+export const be64 = (n: number | bigint) => new Uint8Array(u64(n)).reverse();
+export const text = (s: string) => new TextEncoder().encode(`${s}\0`);
 
-/** One message; `at` says where the data of an attribute is, to be filled in when it is known. */
-function message(
+export const concat = (...parts: readonly Uint8Array[]): Uint8Array => {
+  const bytes = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    bytes.set(p, at);
+    at += p.length;
+  }
+  return bytes;
+};
+
+function sizeOf([, data]: Attribute): number {
+  if (data instanceof Uint8Array) return ALIGN + data.length;
+  if ("hole" in data) return ALIGN + 4;
+  return ALIGN + data.reduce((n, a) => n + aligned(sizeOf(a)), 0);
+}
+
+function write(view: DataView, at: number, a: Attribute, holes: Record<string, number>): void {
+  const [type, data] = a;
+  const nested = !(data instanceof Uint8Array) && !("hole" in data);
+  view.setUint16(at, sizeOf(a), true);
+  view.setUint16(at + 2, nested ? type | NLA_F_NESTED : type, true);
+  let inside = at + ALIGN;
+  if (data instanceof Uint8Array) new Uint8Array(view.buffer).set(data, inside);
+  else if ("hole" in data) holes[data.hole] = inside;
+  else
+    for (const child of data) {
+      write(view, inside, child, holes);
+      inside += aligned(sizeOf(child));
+    }
+}
+
+/** One request; the kernel acknowledges it, unless the flags are given without ACK. */
+export function message(
   type: number,
   flags: number,
   body: Uint8Array,
   attributes: readonly Attribute[],
-): { bytes: Uint8Array; at: (type: number) => number } {
-  const places = new Map<number, number>();
-  let size = HEADER + aligned(body.length);
-  for (const [kind, data] of attributes) {
-    places.set(kind, size + ALIGN);
-    size += ALIGN + aligned(data.length);
-  }
-  const bytes = new Uint8Array(size);
+  sequence = 0,
+): Message {
+  const start = HEADER + aligned(body.length);
+  const bytes = new Uint8Array(start + attributes.reduce((n, a) => n + aligned(sizeOf(a)), 0));
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, size, true);
+  view.setUint32(0, bytes.length, true);
   view.setUint16(4, type, true);
-  view.setUint16(6, NLM_F.REQUEST | NLM_F.ACK | flags, true);
+  view.setUint16(6, NLM_F.REQUEST | flags, true);
+  view.setUint32(8, sequence, true);
   bytes.set(body, HEADER);
-  for (const [kind, data] of attributes) {
-    const place = places.get(kind) ?? 0;
-    view.setUint16(place - ALIGN, ALIGN + data.length, true);
-    view.setUint16(place - 2, kind, true);
-    bytes.set(data, place);
+  const holes: Record<string, number> = {};
+  let at = start;
+  for (const a of attributes) {
+    write(view, at, a, holes);
+    at += aligned(sizeOf(a));
   }
-  return { bytes, at: (kind) => places.get(kind) ?? 0 };
-}
-
-/** struct ifinfomsg */
-function link(index: number, flags = 0): Uint8Array {
-  const body = new Uint8Array(16);
-  const view = new DataView(body.buffer);
-  view.setInt32(4, index, true);
-  view.setUint32(8, flags, true);
-  view.setUint32(12, flags, true);
-  return body;
-}
-
-/** Moves an interface to another network namespace, whose descriptor goes to `fdAt`, under a name. */
-export function moveLink(index: number, name: string): { bytes: Uint8Array; fdAt: number } {
-  const m = message(RTM.NEWLINK, 0, link(index), [
-    [IFLA.NET_NS_FD, u32(0)],
-    [IFLA.IFNAME, new TextEncoder().encode(`${name}\0`)],
-    // The number that it has is taken there or not; then the kernel says so, instead of choosing another.
-    [IFLA.NEW_IFINDEX, u32(index)],
-  ]);
-  return { bytes: m.bytes, fdAt: m.at(IFLA.NET_NS_FD) };
-}
-
-export const linkUp = (index: number): Uint8Array => message(RTM.NEWLINK, 0, link(index, IFF_UP), []).bytes;
-
-export type Address = { readonly family: keyof typeof AF; readonly prefix: number; readonly bytes: readonly number[] };
-
-export function addAddress(index: number, a: Address): Uint8Array {
-  const body = new Uint8Array(8);
-  body[0] = AF[a.family];
-  body[1] = a.prefix;
-  new DataView(body.buffer).setUint32(4, index, true);
-  const data = Uint8Array.from(a.bytes);
-  return message(RTM.NEWADDR, NLM_F.CREATE | NLM_F.EXCL, body, [
-    [IFA.LOCAL, data],
-    [IFA.ADDRESS, data],
-  ]).bytes;
+  return { bytes, holes };
 }
 
 /** Where an answer has its error, a negative errno or 0: struct nlmsgerr. */

@@ -1,7 +1,7 @@
 import { networkInterfaces } from "node:os";
 import type { MovedDevice } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
-import type { Address } from "../kernel/netlink.ts";
+import type { Address } from "../kernel/rtnetlink.ts";
 import { ConfigError } from "./config.ts";
 import { readOr } from "./files.ts";
 

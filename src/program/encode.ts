@@ -126,7 +126,7 @@ function shape(step: Step, table: Map<string, number>): Shape {
     case "serve":
       return { nr: 0, result: undefined, args: [step.from, step.to], policy: step };
     case "let":
-      return { nr: 0, result: step.result, args: [step.value], policy };
+      return { nr: 0, result: step.result, args: [step.value], policy: step };
     case "exit":
       return { nr: 0, result: undefined, args: [step.code], policy };
   }

@@ -43,7 +43,8 @@ export type Step = Labelled &
     | { readonly op: "format"; readonly value: Value; readonly block: Block; readonly at: number }
     | { readonly op: "store"; readonly value: Value; readonly block: Block; readonly at: number; readonly size: 4 | 8 }
     | { readonly op: "check" }
-    | { readonly op: "let"; readonly value: Value; readonly result: Slot }
+    /** Keeps a value; one from -4095 to -1 is a failure, as the result of a system call is. */
+    | ({ readonly op: "let"; readonly value: Value; readonly result: Slot } & Policy)
     /** With the sum of both: an errno, or a status above all errnos. */
     | { readonly op: "fail"; readonly errno: Value; readonly plus?: Value }
     | {

@@ -7,12 +7,7 @@ repo=$PWD
 bash scripts/setup.sh
 cache=${CAISSON_VM_CACHE:-/var/cache/caisson-vm}
 
-need() { for p in "$@"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done; }
-missing=()
-need qemu-system-x86 busybox-static cpio
-if [ ${#missing[@]} -gt 0 ]; then
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
-fi
+bash scripts/packages.sh qemu-system-x86 busybox-static cpio
 mkdir -p "$cache"
 if [ ! -e "$cache/kernel/done" ]; then
   image=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-6/ { print $2; exit }')

@@ -3,6 +3,7 @@ import { O, P_PIDFD, PR, WEXITED } from "../../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import type { Program, Slot } from "../../program/types.ts";
 import { addressOf, buffer, high, low } from "../../program/values.ts";
+import { bear, leftToEnter } from "../birth.ts";
 import { endRest, makeGroups, removeGroups } from "../cgroup.ts";
 import { type Context, isNew, writeText } from "../context.ts";
 import { writeInit } from "../init.ts";
@@ -12,7 +13,6 @@ import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
 import { rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
 import { writeIdMaps } from "../users.ts";
-import { bear, leftToEnter } from "./birth.ts";
 import { numbers, reserve } from "./descriptors.ts";
 import { writeFailed, writeGate } from "./gate.ts";
 import { HOOK_LABEL, openSaid, runHooks } from "./hooks.ts";
@@ -63,7 +63,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   const mapped = isNew(c.spec, "user") ? program.slot("pipe of the id maps") : undefined;
   if (mapped) s.call("make the pipe of the id maps", "pipe2", [addressOf(mapped), O.CLOEXEC]);
   const mounts = idMounts(c, s, () => program.section("holder of a user namespace"));
-  const { pid, pidfd } = bear(c, s, { enter, init }, groups);
+  const { pid, pidfd } = bear(c, s, { enter: () => enter, init }, groups);
 
   let from = 0;
   const stages = stagesOf(c, l, n, p, o, (section) => {

@@ -1,10 +1,10 @@
-import { CLONE, P_PID, WEXITED } from "../../kernel/flags.ts";
-import { CLONE_ARGS_CGROUP, cloneArgs, type SectionBuilder } from "../../program/builder.ts";
-import type { Slot } from "../../program/types.ts";
-import { type Loose, low } from "../../program/values.ts";
-import { enterGroups, type Groups } from "../cgroup.ts";
-import type { Context } from "../context.ts";
-import { cloneFlags, enterNamespaces, needsEntering, prepareTime } from "../namespaces.ts";
+import { CLONE, P_PID, WEXITED } from "../kernel/flags.ts";
+import { CLONE_ARGS_CGROUP, cloneArgs, type SectionBuilder } from "../program/builder.ts";
+import type { Slot } from "../program/types.ts";
+import { type Loose, low } from "../program/values.ts";
+import { enterGroups, type Groups } from "./cgroup.ts";
+import type { Context } from "./context.ts";
+import { cloneFlags, enterNamespaces, needsEntering, prepareTime } from "./namespaces.ts";
 
 export type Born = { readonly pid: Slot; readonly pidfd: Loose };
 
@@ -15,10 +15,10 @@ export type Born = { readonly pid: Slot; readonly pidfd: Loose };
 export function bear(
   c: Context,
   s: SectionBuilder,
-  sections: { readonly enter: SectionBuilder; readonly init: SectionBuilder },
+  sections: { readonly enter: () => SectionBuilder; readonly init: SectionBuilder },
   groups: Groups,
 ): Born {
-  const { enter, init } = sections;
+  const { init } = sections;
   const flags = BigInt(cloneFlags(c.spec)) | (groups.born ? CLONE.INTO_CGROUP : 0n);
   if (!needsEntering(c.spec)) {
     const pidfd = c.program.slot("pidfd of the container");
@@ -26,13 +26,14 @@ export function bear(
     if (groups.born) s.store(groups.born, args, CLONE_ARGS_CGROUP, 8);
     return { pid: s.spawn("start the container", init, args), pidfd: low(pidfd) };
   }
+  const enter = sections.enter();
   const between = s.spawn("start the one that enters namespaces", enter);
   enterGroups(enter, groups.join);
   prepareTime(c, enter);
   enterNamespaces(c, enter);
   const args = cloneArgs({ flags: flags | BigInt(CLONE.PARENT) });
   if (groups.born) enter.store(groups.born, args, CLONE_ARGS_CGROUP, 8);
-  const pid = enter.spawn("start the container as the runtime's child", init, args);
+  const pid = enter.spawn("start the container as the caller's child", init, args);
   s.call("wait for the one that entered", "waitid", [P_PID, between, 0, WEXITED, 0], { ignore: ["ECHILD"] });
   s.check("were the namespaces entered?");
   return { pid, pidfd: s.get("find the container", "pidfd_open", [pid, 0]) };

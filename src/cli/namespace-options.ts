@@ -1,0 +1,46 @@
+import type { NamespaceChoice, NamespaceOptions } from "../container/namespaces.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+import type { OptionTable, Values } from "./option-table.ts";
+
+const values = "new, host, container:NAME or ns:PATH";
+const one = (what: string): OptionTable[string] => ({ type: "string", value: "NS", help: `${what}: ${values}` });
+
+/** Docker's names where Docker has one: pid, ipc, uts, userns, cgroupns. */
+export const namespaceOptions: OptionTable = {
+  pid: one("processes"),
+  ipc: one("System V IPC and POSIX queues"),
+  uts: one("host and domain name"),
+  userns: { ...one("users"), help: `users and groups: auto (a range of ids of its own), ${values}` },
+  cgroupns: one("view of the control groups"),
+  timens: one("clocks"),
+  mountns: one("mounts"),
+  pod: { type: "string", value: "NAME", help: "the namespaces that a pod keeps (caisson pod create)" },
+};
+
+const kinds = {
+  pid: "pid",
+  ipc: "ipc",
+  uts: "uts",
+  userns: "user",
+  cgroupns: "cgroup",
+  timens: "time",
+  mountns: "mount",
+} as const;
+
+function choice(option: string, text: string): NamespaceChoice {
+  const [kind, ...rest] = text.split(":");
+  if (kind === "container" && rest.length) return { container: rest.join(":") };
+  if (kind === "ns" && rest.length) return { path: rest.join(":") };
+  if (text === "host" || text === "new") return text;
+  if (text === "private") return "new";
+  throw new InvalidOptionError(`--${option}`, text, values);
+}
+
+export function toNamespaces(v: Values): NamespaceOptions | undefined {
+  const chosen = Object.entries(kinds).flatMap(([option, kind]) => {
+    const text = v[option];
+    if (typeof text !== "string") return [];
+    return [[kind, kind === "user" && text === "auto" ? "auto" : choice(option, text)] as const];
+  });
+  return chosen.length ? (Object.fromEntries(chosen) as NamespaceOptions) : undefined;
+}

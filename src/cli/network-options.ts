@@ -1,0 +1,95 @@
+import type { NetworkOptions } from "../network/options.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+import type { OptionTable, Values } from "./option-table.ts";
+
+/** Docker's names where Docker has one. */
+export const networkOptions: OptionTable = {
+  network: {
+    type: "string",
+    value: "NETWORK",
+    help: "none (default), host, bridge, a network's name, container:NAME, ns:PATH, macvlan:IF, ipvlan:IF, pasta, cni:NAME",
+  },
+  publish: {
+    type: "string",
+    short: "p",
+    multiple: true,
+    value: "[IP:]PORT:PORT",
+    help: "a port of this machine that leads to one of the container's",
+  },
+  ip: { type: "string", value: "ADDRESS", help: "its address (for macvlan and ipvlan with its prefix)" },
+  ip6: { type: "string", value: "ADDRESS", help: "its IPv6 address" },
+  gateway: { type: "string", value: "ADDRESS", help: "with macvlan and ipvlan: the way to other networks" },
+  "mac-address": { type: "string", value: "MAC", help: "the address of its interface" },
+  dns: { type: "string", multiple: true, value: "ADDRESS", help: "a name server" },
+  allow: {
+    type: "string",
+    multiple: true,
+    value: "TARGET",
+    help: "it may reach this and nothing else: example.com:443, *.example.org, 10.0.0.0/8",
+  },
+  "deny-all": { type: "boolean", help: "it may reach nothing but what --allow names" },
+  download: { type: "string", value: "RATE", help: "bytes a second that it receives at most: 10MB/s" },
+  upload: { type: "string", value: "RATE", help: "bytes a second that it sends at most" },
+};
+
+const text = (v: Values, name: string) => v[name] as string | undefined;
+const list = (v: Values, name: string) => v[name] as string[] | undefined;
+const given = <T extends object>(o: T) =>
+  Object.fromEntries(Object.entries(o).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+
+const bridgeOnly = ["publish", "ip", "ip6", "mac-address", "allow", "deny-all", "download", "upload"] as const;
+
+function bridge(v: Values, name: string): NetworkOptions {
+  const [allow, download, upload] = [list(v, "allow"), text(v, "download"), text(v, "upload")];
+  return given({
+    bridge: name,
+    address: text(v, "ip"),
+    address6: text(v, "ip6"),
+    mac: text(v, "mac-address"),
+    ports: list(v, "publish"),
+    egress: allow || v["deny-all"] ? { allow: allow ?? [] } : undefined,
+    bandwidth: download !== undefined || upload !== undefined ? given({ download, upload }) : undefined,
+    dns: list(v, "dns"),
+  }) as NetworkOptions;
+}
+
+function refuse(v: Values, network: string, names: readonly string[]): void {
+  for (const name of names)
+    if (v[name] !== undefined)
+      throw new InvalidOptionError(`--${name}`, String(v[name]), `of use with --network ${network}: a bridge has it`);
+}
+
+/** The words of the command line as the library's network. Published ports alone ask for a bridge. */
+export function toNetwork(v: Values): NetworkOptions | undefined {
+  const network = text(v, "network") ?? (bridgeOnly.some((n) => v[n] !== undefined) ? "bridge" : undefined);
+  if (network === undefined) return undefined;
+  const [kind = "", ...words] = network.split(":");
+  const rest = words.join(":");
+  if (network === "none" || network === "host") {
+    refuse(v, network, [...bridgeOnly, "dns", "gateway"]);
+    return network;
+  }
+  if (network === "pasta") {
+    refuse(v, network, bridgeOnly.slice(1));
+    return given({ pasta: true as const, ports: list(v, "publish"), dns: list(v, "dns") }) as NetworkOptions;
+  }
+  if (words.length === 0) return bridge(v, network === "bridge" ? "caisson" : network);
+  refuse(v, network, kind === "macvlan" || kind === "ipvlan" ? ["publish", "allow", "deny-all"] : bridgeOnly);
+  const direct = { address: text(v, "ip"), gateway: text(v, "gateway"), dns: list(v, "dns") };
+  switch (kind) {
+    case "container":
+      return { container: rest };
+    case "ns":
+      return { path: rest };
+    case "cni":
+      return { cni: rest };
+    case "macvlan":
+      return given({ macvlan: rest, ...direct }) as NetworkOptions;
+    case "ipvlan":
+      return given({ ipvlan: rest, ...direct }) as NetworkOptions;
+    default:
+      throw new InvalidOptionError("--network", network, networkOptions["network"]?.help ?? "");
+  }
+}

@@ -1,0 +1,31 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Job } from "../compile/job.ts";
+import { POD_FILE } from "../compile/pod.ts";
+import type { NamespaceKind } from "../compile/spec.ts";
+import { places } from "../host/places.ts";
+import { isKind } from "../namespaces/kinds.ts";
+import { NameError } from "../values/errors.ts";
+
+export const podDirectory = (name: string): string => join(places().pods, name);
+
+/** The namespaces that a pod keeps, each as a file that can be entered. */
+export function podNamespaces(name: string): Partial<Record<NamespaceKind, string>> {
+  const directory = podDirectory(name);
+  if (!existsSync(directory))
+    throw new NameError(name, `there is no pod ${JSON.stringify(name)}: "caisson pod create" makes one`);
+  return Object.fromEntries(
+    readdirSync(directory)
+      .filter(isKind)
+      .map((kind) => [kind, join(directory, kind)]),
+  );
+}
+
+/** What its containers see of its network. */
+export function filesOfPod(name: string): NonNullable<Job["files"]> {
+  podNamespaces(name);
+  const noted = JSON.parse(readFileSync(join(podDirectory(name), POD_FILE), "utf8")) as {
+    network?: { files: NonNullable<Job["files"]> };
+  };
+  return noted.network?.files ?? [];
+}

@@ -1,0 +1,78 @@
+import { performRules } from "../compile/network.ts";
+import { errno, errnoName } from "../kernel/errno.ts";
+import type { Request } from "../kernel/nftables.ts";
+import type { Address } from "../kernel/rtnetlink.ts";
+import { parseCidr } from "../network/address.ts";
+import { addPort, portTable, removePort, serveRule } from "../network/firewall.ts";
+import { givePortsBack, portsOf, takePorts } from "../network/port-leases.ts";
+import { formatPort, listening, type Port, parsePort } from "../network/ports.ts";
+import { performSteps } from "../program/steps.ts";
+import { InvalidOptionError, NameError } from "../values/errors.ts";
+import { findExact, runningContainer } from "./state.ts";
+
+/** The errno of the rules, 0 if all of them hold. */
+const apply = async (label: string, requests: readonly Request[]): Promise<number> =>
+  (await performSteps((s) => performRules(s, { label, requests }))).failure?.errno ?? 0;
+
+function connected(name: string): { name: string; addresses: Address[]; limited: boolean } {
+  const { noted } = runningContainer(name);
+  const { network } = noted;
+  if (network?.link === undefined)
+    throw new NameError(
+      noted.name,
+      `the container ${noted.name} is on no bridge, which a published port leads through`,
+    );
+  const addresses = network.addresses.map((a) => parseCidr("address", a));
+  return { name: noted.name, addresses, limited: network.limited === true };
+}
+
+function fail(label: string, n: number): never {
+  throw new NameError(label, `${label}: ${errnoName(n)}`);
+}
+
+/** Lets ports of this machine's lead to a running container. Gives them as they are now: "80" is any free one. */
+export async function publishPorts(container: string, ports: readonly string[]): Promise<string[]> {
+  const { name, addresses, limited } = connected(container);
+  const wanted = ports.flatMap((p) => parsePort("ports", p));
+  for (const p of wanted)
+    if (p.host !== 0 && listening(p.protocol).has(p.host))
+      throw new InvalidOptionError("ports", formatPort(p), "free: a program of this machine listens on it");
+  const taken = takePorts(name, wanted, (n) => findExact(n)?.status === "running");
+  const elements = taken.flatMap((p) => addPort(name, p, addresses));
+  const label = `publish ${taken.map(formatPort).join(", ")} of ${name}`;
+  const served = limited ? taken.map((p) => serveRule(name, p, "first")) : [];
+  const first = await apply(label, [...elements, ...served]);
+  // Its table is made with its first port.
+  const n = first === errno("ENOENT") ? await apply(label, [...portTable(name), ...elements, ...served]) : first;
+  if (n !== 0) {
+    givePortsBack(taken);
+    fail(label, n);
+  }
+  return taken.map(formatPort);
+}
+
+/** Connections that there are go on; no new ones come by these ports. */
+export async function unpublishPorts(container: string, ports: readonly string[]): Promise<void> {
+  const { name, addresses } = connected(container);
+  const known = new Map(portsOf(name).map((text) => [text, parsePort("ports", text)[0] as Port]));
+  const wanted = ports.flatMap((p) => parsePort("ports", p));
+  const found = wanted.map((p) => known.get(formatPort(p)));
+  found.forEach((p, i) => {
+    if (!p)
+      throw new InvalidOptionError(
+        "ports",
+        formatPort(wanted[i] as Port),
+        `published: ${[...known.keys()].join(", ") || "none is"}`,
+      );
+  });
+  const list = found.flatMap((p) => p ?? []);
+  const label = `take back ports of ${name}`;
+  const n = await apply(
+    label,
+    list.flatMap((p) => removePort(name, p, addresses)),
+  );
+  if (n !== 0) fail(label, n);
+  givePortsBack(list);
+}
+
+export const publishedPorts = (container: string): string[] => portsOf(connected(container).name);

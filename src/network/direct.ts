@@ -1,0 +1,96 @@
+import { existsSync, readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import type { NetworkPlan } from "../compile/network.ts";
+import {
+  type Address,
+  type IpvlanMode,
+  ipvlanModeNames,
+  type MacvlanMode,
+  macvlanModeNames,
+  type SubLink,
+} from "../kernel/rtnetlink.ts";
+import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
+import { contains, formatCidr, parseCidr } from "./address.ts";
+import { parsePort } from "./ports.ts";
+
+type Direct = { readonly address?: string; readonly gateway?: string; readonly mac?: string; readonly mode?: string };
+
+export function interfaceIndex(field: string, name: string): number {
+  const found = /^[^\s/]{1,15}$/.test(name) && existsSync(`/sys/class/net/${name}/ifindex`);
+  if (!found)
+    throw new InvalidOptionError(
+      field,
+      name,
+      `an interface of this machine: ${Object.keys(networkInterfaces()).join(", ")} have addresses`,
+    );
+  return Number(readFileSync(`/sys/class/net/${name}/ifindex`, "utf8"));
+}
+
+function modeOf(kind: "macvlan" | "ipvlan", mode: string | undefined): SubLink {
+  const names: readonly string[] = kind === "macvlan" ? macvlanModeNames : ipvlanModeNames;
+  const chosen = mode ?? (kind === "macvlan" ? "bridge" : "l2");
+  if (!names.includes(chosen)) throw new InvalidOptionError("network.mode", chosen, `one of ${names.join(", ")}`);
+  return kind === "macvlan" ? { kind, mode: chosen as MacvlanMode } : { kind, mode: chosen as IpvlanMode };
+}
+
+/** An interface on top of one of the host's: the container is a neighbour on the host's own network. */
+export function planDirect(kind: "macvlan" | "ipvlan", parent: string, o: Direct): NetworkPlan {
+  const index = interfaceIndex(`network.${kind}`, parent);
+  const addresses = o.address === undefined ? [] : [parseCidr("network.address", o.address)];
+  if (o.address !== undefined && !o.address.includes("/"))
+    throw new InvalidOptionError("network.address", o.address, 'an address with its prefix, such as "192.0.2.7/24"');
+  const gateways: Address[] = o.gateway === undefined ? [] : [parseCidr("network.gateway", o.gateway)];
+  for (const g of gateways)
+    if (!addresses.some((a) => contains(a, g)))
+      throw new InvalidOptionError(
+        "network.gateway",
+        o.gateway,
+        `an address of ${addresses.map(formatCidr).join(" or ") || "the container's subnet, which network.address gives"}`,
+      );
+  return {
+    inside: { name: "eth0", index: 2, addresses, gateways },
+    link: { kind: "sub", parent: index, parentName: parent, sub: modeOf(kind, o.mode) },
+    leases: [],
+    rules: [],
+    tables: [],
+  };
+}
+
+const PASTA = ["/usr/bin/pasta", "/usr/local/bin/pasta"];
+const SLIRP = ["/usr/bin/slirp4netns", "/usr/local/bin/slirp4netns"];
+
+/** A process of the caller's own that speaks for the container: the one way to the network without privileges. */
+export function planPasta(ports: readonly string[]): NetworkPlan {
+  const path = PASTA.find((p) => existsSync(p));
+  if (!path)
+    throw new UnsupportedError(
+      "network.pasta",
+      `no ${PASTA[0]} on this machine: Debian's package passt has it${SLIRP.some((p) => existsSync(p)) ? " (slirp4netns is there, but publishes no ports without its API)" : ""}`,
+    );
+  const published = ports.flatMap((p) => parsePort("network.ports", p));
+  const words = (protocol: "tcp" | "udp", flag: string) => {
+    const list = published.filter((p) => p.protocol === protocol).map((p) => `${p.host}:${p.container}`);
+    return [flag, list.length ? list.join(",") : "none"];
+  };
+  return {
+    inside: { name: "eth0", index: 2, addresses: [], gateways: [] },
+    link: {
+      kind: "helper",
+      words: [
+        path,
+        "--quiet",
+        "--config-net",
+        ...words("tcp", "-t"),
+        ...words("udp", "-u"),
+        "-T",
+        "none",
+        "-U",
+        "none",
+        "PID",
+      ],
+    },
+    leases: [],
+    rules: [],
+    tables: [],
+  };
+}

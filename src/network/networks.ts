@@ -1,0 +1,169 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { places } from "../host/places.ts";
+import type { Address } from "../kernel/rtnetlink.ts";
+import { InvalidOptionError, NameError } from "../values/errors.ts";
+import { contains, formatCidr, fromNumber, overlaps, parseCidr, rangeOf } from "./address.ts";
+
+/** A network that containers share: a bridge, and one subnet of each family. */
+export type Network = {
+  readonly name: string;
+  readonly bridge: string;
+  readonly subnets: readonly { readonly subnet: Address; readonly gateway: Address }[];
+  /** Its containers reach each other, and nothing else. */
+  readonly internal: boolean;
+  /** A resolver answers for the names of its containers. */
+  readonly resolver: boolean;
+  readonly mtu?: number;
+};
+
+/** What `createNetwork` is told. Subnets that are not given are chosen so that they overlap no other. */
+export type NetworkDefinition = {
+  readonly subnet?: string;
+  readonly subnet6?: string;
+  readonly gateway?: string;
+  /** Default true. */
+  readonly ipv6?: boolean;
+  readonly internal?: boolean;
+  /** Default true. */
+  readonly resolver?: boolean;
+  readonly mtu?: number;
+};
+
+/** The network that is always there. As the default networks of other engines it has no resolver. */
+export const DEFAULT_NETWORK = "caisson";
+const pattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
+const MAX_INTERFACE_NAME = 15;
+const MINIMUM_MTU = 1280;
+
+export const shortHash = (text: string, length: number) =>
+  createHash("sha256").update(text).digest("hex").slice(0, length);
+
+const bridgeName = (name: string) => {
+  if (name === DEFAULT_NETWORK) return "caisson0";
+  const plain = `cb-${name}`;
+  return plain.length <= MAX_INTERFACE_NAME ? plain : `cb-${shortHash(name, 12)}`;
+};
+
+const file = (name: string) => join(places().networks, `${name}.json`);
+
+const read = (name: string): Network | undefined => {
+  try {
+    return JSON.parse(readFileSync(file(name), "utf8")) as Network;
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw e;
+  }
+};
+
+export function storedNetworks(): Network[] {
+  try {
+    return readdirSync(places().networks)
+      .filter((f) => f.endsWith(".json"))
+      .flatMap((f) => read(f.slice(0, -".json".length)) ?? []);
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw e;
+  }
+}
+
+/** Subnets that this machine's interfaces and other networks have. */
+function taken(except?: string): Address[] {
+  const own = Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).flatMap((a) => (a.cidr ? [parseCidr("interface", a.cidr)] : [])),
+  );
+  const networks = storedNetworks().filter((n) => n.name !== except);
+  return [...own, ...networks.flatMap((n) => n.subnets.map((s) => s.subnet))];
+}
+
+const CHOICES = 256;
+/** Of the private ranges, parts that other engines do not begin with. */
+function choose(family: "ipv4" | "ipv6", used: readonly Address[]): Address {
+  for (let i = 0; i < CHOICES; i++) {
+    const subnet =
+      family === "ipv4"
+        ? parseCidr("subnet", `10.157.${i}.0/24`)
+        : parseCidr("subnet", `fd00:ca15:50:${i.toString(16)}::/64`);
+    if (!used.some((u) => overlaps(u, subnet))) return subnet;
+  }
+  throw new NameError("network", `all ${CHOICES} subnets that are chosen from are taken: give one`);
+}
+
+function subnetOf(field: string, family: "ipv4" | "ipv6", text: string | undefined, used: readonly Address[]): Address {
+  if (text === undefined) return choose(family, used);
+  const subnet = parseCidr(field, text);
+  if (subnet.family !== family)
+    throw new InvalidOptionError(field, text, `an ${family === "ipv4" ? "IPv4" : "IPv6"} subnet`);
+  const [first] = rangeOf(subnet);
+  const limit = family === "ipv4" ? 30 : 126;
+  if (subnet.prefix > limit)
+    throw new InvalidOptionError(field, text, `a subnet with room for containers: /${limit} at most`);
+  const clash = used.find((u) => overlaps(u, subnet));
+  if (clash) throw new InvalidOptionError(field, text, `free: ${formatCidr(clash)} is in use on this machine`);
+  return { ...subnet, bytes: fromNumber(family, first) };
+}
+
+const firstOf = (subnet: Address): Address => ({
+  ...subnet,
+  bytes: fromNumber(subnet.family, rangeOf(subnet)[0] + 1n),
+});
+
+function define(name: string, d: NetworkDefinition): Network {
+  const used = taken(name);
+  const subnet = subnetOf("subnet", "ipv4", d.subnet, used);
+  const six = d.ipv6 === false ? [] : [subnetOf("subnet6", "ipv6", d.subnet6, used)];
+  const gateway =
+    d.gateway === undefined ? firstOf(subnet) : { ...parseCidr("gateway", d.gateway), prefix: subnet.prefix };
+  if (!contains(subnet, gateway))
+    throw new InvalidOptionError("gateway", d.gateway, `an address of ${formatCidr(subnet)}`);
+  if (d.mtu !== undefined && (!Number.isInteger(d.mtu) || d.mtu < MINIMUM_MTU || d.mtu > 65535))
+    throw new InvalidOptionError("mtu", d.mtu, `a whole number from ${MINIMUM_MTU} to 65535`);
+  return {
+    name,
+    bridge: bridgeName(name),
+    subnets: [{ subnet, gateway }, ...six.map((s) => ({ subnet: s, gateway: firstOf(s) }))],
+    internal: d.internal === true,
+    resolver: d.resolver ?? true,
+    ...(d.mtu !== undefined && { mtu: d.mtu }),
+  };
+}
+
+const definitionKeys = ["subnet", "subnet6", "gateway", "ipv6", "internal", "resolver", "mtu"];
+
+/** Writes a network down; its bridge is made with its first container, and goes with its last. */
+export function createNetwork(name: string, d: NetworkDefinition = {}): Network {
+  if (!pattern.test(name))
+    throw new InvalidOptionError("network", name, 'a name of small letters, digits, "_", "." and "-", 63 at most');
+  for (const key of Object.keys(d))
+    if (!definitionKeys.includes(key))
+      throw new InvalidOptionError("network", key, `one of ${definitionKeys.join(", ")}`);
+  const network = define(name, d);
+  mkdirSync(places().networks, { recursive: true, mode: 0o700 });
+  try {
+    writeFileSync(file(name), JSON.stringify(network), { flag: "wx" });
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "EEXIST") throw new NameError(name, `there is a network ${name} already`);
+    throw e;
+  }
+  return network;
+}
+
+/** A network by its name. The default one is written down when it is first used. */
+export function findNetwork(field: string, name: string): Network {
+  const found = read(name) ?? (name === DEFAULT_NETWORK ? define(name, { resolver: false }) : undefined);
+  if (!found) throw new InvalidOptionError(field, name, 'a network: "caisson network list" says which there are');
+  return found;
+}
+
+/** Notes the default network's subnets, so that they stay what they are. */
+export function keepNetwork(n: Network): void {
+  if (read(n.name)) return;
+  mkdirSync(places().networks, { recursive: true, mode: 0o700 });
+  writeFileSync(file(n.name), JSON.stringify(n), { flag: "wx" });
+}
+
+export function removeNetworkFile(name: string): void {
+  rmSync(file(name), { force: true });
+}

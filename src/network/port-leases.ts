@@ -1,0 +1,105 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { places } from "../host/places.ts";
+import { InvalidOptionError, NameError } from "../values/errors.ts";
+import { formatIp } from "./address.ts";
+import { formatPort, listening, type Port } from "./ports.ts";
+
+const directory = () => join(places().leases, ".ports");
+
+/** Which container has a port of this machine's: a file for each, so that no two have the same. */
+export const portFile = (p: Port): string =>
+  join(directory(), `${p.protocol}-${p.host}-${p.address ? formatIp(p.address) : "any"}`);
+
+type Holder = { readonly container: string; readonly pid: number; readonly port: string };
+
+function holderOf(path: string): Holder | undefined {
+  try {
+    const text = readFileSync(path, "utf8");
+    return text === "" ? undefined : (JSON.parse(text) as Holder);
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw e;
+  }
+}
+
+/** The container that a port leads to, if it still runs, or is just being made. */
+function takenBy(path: string, isRunning: (container: string) => boolean): string | undefined {
+  const holder = holderOf(path);
+  if (!holder) return undefined;
+  const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  const beingMade = age < BEING_MADE_MS && existsSync(`/proc/${holder.pid}`);
+  return isRunning(holder.container) || beingMade ? holder.container : undefined;
+}
+const BEING_MADE_MS = 30_000;
+
+function write(p: Port, container: string): boolean {
+  const holder: Holder = { container, pid: process.pid, port: formatPort(p) };
+  try {
+    writeFileSync(portFile(p), JSON.stringify(holder), { flag: "wx" });
+    return true;
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw e;
+  }
+}
+
+/** The range that the kernel takes the ports of outgoing connections from, so that servers keep clear of it. */
+const FREE = { from: 49152, size: 11000 } as const;
+
+function takeOne(container: string, p: Port, isRunning: (container: string) => boolean): Port {
+  const path = portFile(p);
+  if (write(p, container)) return p;
+  const by = takenBy(path, isRunning);
+  if (by !== undefined)
+    throw new InvalidOptionError("network.ports", `${p.host}/${p.protocol}`, `free: the container ${by} has it`);
+  rmSync(path, { force: true });
+  if (write(p, container)) return p;
+  throw new InvalidOptionError("network.ports", `${p.host}/${p.protocol}`, "free: another container has just taken it");
+}
+
+function takeAny(container: string, p: Port): Port {
+  const used = listening(p.protocol);
+  const start = Math.floor(Math.random() * FREE.size);
+  for (let i = 0; i < FREE.size; i++) {
+    const port = { ...p, host: FREE.from + ((start + i) % FREE.size) };
+    if (!used.has(port.host) && write(port, container)) return port;
+  }
+  throw new NameError(container, "no port of this machine is free");
+}
+
+/** Takes all of them, or none. A port of 0 becomes one that is free. */
+export function takePorts(
+  container: string,
+  ports: readonly Port[],
+  isRunning: (container: string) => boolean,
+): Port[] {
+  if (ports.length) mkdirSync(directory(), { recursive: true, mode: 0o700 });
+  const taken: Port[] = [];
+  try {
+    for (const p of ports) taken.push(p.host === 0 ? takeAny(container, p) : takeOne(container, p, isRunning));
+  } catch (e) {
+    givePortsBack(taken);
+    throw e;
+  }
+  return taken;
+}
+
+export function givePortsBack(ports: readonly Port[]): void {
+  for (const p of ports) rmSync(portFile(p), { force: true });
+}
+
+/** The ports that lead to a container now. */
+export function portsOf(container: string): string[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory());
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw e;
+  }
+  return names.flatMap((name) => {
+    const holder = holderOf(join(directory(), name));
+    return holder?.container === container ? [holder.port] : [];
+  });
+}

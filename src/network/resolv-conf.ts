@@ -1,0 +1,49 @@
+import { lstatSync, readFileSync, readlinkSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+
+/** resolv.conf(5), as far as it matters here. */
+export type ResolvConf = { readonly servers: readonly string[]; readonly rest: readonly string[] };
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw e;
+  }
+};
+
+export function parseResolvConf(text: string): ResolvConf {
+  const lines = text.split("\n").map((l) => l.trim());
+  return {
+    servers: lines.flatMap((l) => /^nameserver\s+(\S+)/.exec(l)?.[1] ?? []),
+    rest: lines.filter((l) => /^(search|domain|options)\s/.test(l)),
+  };
+}
+
+export const hostResolvConf = (): ResolvConf => parseResolvConf(read("/etc/resolv.conf"));
+
+const isLoopback = (ip: string) => ip.startsWith("127.") || ip === "::1";
+
+/** Servers of this machine's that a container of another network namespace reaches as well. */
+export const reachable = (c: ResolvConf): readonly string[] => c.servers.filter((ip) => !isLoopback(ip));
+
+export const formatResolvConf = (servers: readonly string[], rest: readonly string[]): string =>
+  [...servers.map((s) => `nameserver ${s}`), ...rest, ""].join("\n");
+
+const MAX_LINKS = 8;
+
+/**
+ * The path in the container at which /etc/resolv.conf really is: on many machines it is a link into /run, which is the
+ * container's own. Links are followed as text, within the root; what is mounted there is looked up again by the program.
+ */
+export function placeOf(root: string, path: string): string {
+  let at = path;
+  for (let i = 0; i < MAX_LINKS; i++) {
+    const stat = lstatSync(join(root, at), { throwIfNoEntry: false });
+    if (!stat?.isSymbolicLink()) return at;
+    const target = readlinkSync(join(root, at));
+    at = normalize(target.startsWith("/") ? target : join(dirname(at), target));
+  }
+  return path;
+}

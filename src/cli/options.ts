@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { ContainerOptions, Volume } from "../container/options.ts";
+import { syscallOptions, toSyscalls } from "./syscall-options.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { UlimitValue } from "../values/ulimits.ts";
 import { limitOptions, limits } from "./limits.ts";
@@ -51,6 +52,7 @@ export const containerOptions: OptionTable = {
     value: "OPT",
     help: "seccomp=unconfined|FILE, no-new-privileges=false",
   },
+  ...syscallOptions,
   ulimit: {
     type: "string",
     multiple: true,
@@ -204,6 +206,7 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["pod", text(v, "pod")],
     ["capAdd", v["cap-add"]],
     ["capDrop", v["cap-drop"]],
+    ...toSyscalls(v),
     ["ulimits", ulimits(v)],
     ["devices", v["device"]],
     ["sysctls", Object.fromEntries(list(v, "sysctl").map((s) => pair("--sysctl", s)))],

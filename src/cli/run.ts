@@ -18,6 +18,8 @@ import { InvalidOptionError } from "../values/errors.ts";
 import type { Values } from "./option-table.ts";
 import { toContainerOptions } from "./options.ts";
 import { complain, print } from "./output.ts";
+import { needsUs } from "./syscall-options.ts";
+import { runHere } from "./run-here.ts";
 import { commandReport, delegation } from "./perform.ts";
 
 const INHERIT: Stdio = { kind: "inherit" };
@@ -52,6 +54,8 @@ function program(p: Prepared, command: readonly string[], v: Values, o: Containe
 export async function run(v: Values, command: readonly string[]): Promise<number> {
   needCommand(command);
   const o = toContainerOptions(v);
+  if (needsUs(v) && v["detach"])
+    throw new InvalidOptionError("--detach", "true", "of use with --answer, --report-blocked and --learn, which need this command to stay");
   if (v["json"]) {
     const library = await import("../container/run.ts");
     const result = await library.run(command, o);
@@ -65,6 +69,7 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   if (root.kind === "overlay" && root.keep) mkdirSync(root.keep, { recursive: true, mode: 0o700 });
   if (v["detach"]) mkdirSync(join(places().data, name), { recursive: true, mode: 0o700 });
   await delegation(p.job.cgroup);
+  if (needsUs(v)) return runHere(p, v, terminalOf(o, true));
   const file = performedFile();
   return perform(program(p, command, v, o, file), file);
 }

@@ -6,6 +6,7 @@ import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
 import type { Context } from "./context.ts";
 import { FD } from "./descriptors.ts";
 import { launcherPipes, openOwnFile } from "./exec.ts";
+import { listenerSockets, takeListener } from "./notify.ts";
 import type { Job } from "./job.ts";
 import { takeAllSignals } from "./signals.ts";
 import type { Spec } from "./spec.ts";
@@ -36,8 +37,10 @@ function compileForLauncher(c: Context): void {
   };
   const streams = launcherPipes(c, main);
   const warm = c.job.warm ? { from: pipe("pipe of what comes"), to: pipe("pipe of the answer") } : undefined;
+  const notify = c.job.notify ? listenerSockets(c, main) : undefined;
   main.spawn("start the supervisor", supervisor);
-  writeSupervisor(c, supervisor, { streams, ...(warm && { warm }) });
+  writeSupervisor(c, supervisor, { streams, ...(warm && { warm }), ...(notify && { notify }) });
+  if (notify) takeListener(c, main, notify);
 }
 /** So that the pipe to the front gets none of the numbers that the supervisor gives away. */
 function reserveLow(s: SectionBuilder): void {

@@ -13,6 +13,10 @@ export const FD = {
   WAITING: 8,
   /** The same in the container. */
   WARM: 4,
+  /** In the supervisor: the socket over which the container hands out its seccomp listener. */
+  NOTIFY: 10,
+  /** The same in the container. */
+  LISTENER: 6,
 } as const;
 
 const LAST = 0xffffffff;

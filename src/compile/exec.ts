@@ -7,6 +7,7 @@ import { enterGroups, openGroups, spawnSibling } from "./cgroup.ts";
 import type { Context } from "./context.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { finishProcess } from "./init.ts";
+import { keepListenerSocket, listenerSockets, takeListener } from "./notify.ts";
 import type { Job } from "./job.ts";
 import { cloneFlag } from "./namespaces.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
@@ -59,10 +60,12 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
     if (fd !== undefined && !terminal) command.call(`make it file descriptor ${n}`, "dup3", [fd, n, 0]);
   });
   command.call("keep the supervisor's pipe", "dup3", [high(ready), FD.READY, O.CLOEXEC]);
-  closeFrom(command, FD.READY + 1);
+  if (given.notify) keepListenerSocket(command, false);
+  else closeFrom(command, FD.READY + 1);
   finishProcess(c, command);
 
   s.call("close the command's end", "close", [high(ready)]);
+  if (given.notify) s.call("leave the socket to the command", "close", [FD.NOTIFY]);
   for (const fd of [...groups.join, ...(groups.born ? [groups.born] : [])]) s.call("close a group", "close", [fd]);
   s.call("wait until the command is executed", "read", [low(ready), buffer("one byte", 1), 1]);
   // The command may be executed before the one that made it has noted its number.
@@ -99,8 +102,10 @@ export function compileExec(spec: Spec, facts: HostFacts, job: Job, pid: number)
   const main = program.section("launcher");
   const supervisor = program.section("supervisor");
   const streams = launcherPipes(c, main);
+  const notify = job.notify ? listenerSockets(c, main) : undefined;
   main.spawn("start the supervisor", supervisor);
-  writeExec(c, supervisor, { streams }, pid);
+  writeExec(c, supervisor, { streams, ...(notify && { notify }) }, pid);
+  if (notify) takeListener(c, main, notify);
   return program.build();
 }
 

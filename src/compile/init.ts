@@ -11,6 +11,7 @@ import { addDevices, openDevices } from "./devices.ts";
 import { showFiles } from "./files.ts";
 import { maskedPaths, readonlyPaths } from "./masks.ts";
 import { addMount, isMounted, openSources, sealMounts } from "./mounts.ts";
+import { keepListenerSocket } from "./notify.ts";
 import { setNames } from "./names.ts";
 import { configureNetwork, loopbackUp } from "./network.ts";
 import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
@@ -33,6 +34,7 @@ export type Inherited = {
   readonly terminal: Slot | undefined;
   readonly stdio: readonly (number | undefined)[];
   readonly warm: boolean;
+  readonly notify?: boolean;
   /** Bind mounts whose ids are mapped: made outside, where there is the right to. */
   readonly idMounts?: ReadonlyMap<Mount, Slot>;
   readonly stages?: Stages;
@@ -113,7 +115,8 @@ function keepDescriptors(s: SectionBuilder, i: Inherited): void {
   if (i.warm)
     for (const n of [0, 1]) s.call("keep the pipes of what comes", "dup3", [FD.WAITING + n, FD.WARM + n, O.CLOEXEC]);
   // Before the first path of the command is looked up: no descriptor of the host's may be there to go through.
-  closeFrom(s, i.warm ? FD.WARM + 2 : FD.READY + 1);
+  if (i.notify) keepListenerSocket(s, i.warm);
+  else closeFrom(s, i.warm ? FD.WARM + 2 : FD.READY + 1);
 }
 
 function awaitByte(s: SectionBuilder, pipe: Slot, what: string): void {

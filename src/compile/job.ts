@@ -42,6 +42,8 @@ export type Job = {
   readonly sharedKeyring?: boolean;
   readonly state?: StatePlan;
   readonly cgroup: CgroupPlan;
+  /** Whoever loads the filter hands its listener out by a call with this number, which only the filter knows. */
+  readonly notify?: { readonly cookie: bigint };
   readonly report: Report;
   /** Instead of the command: wait for the rest of the program on this pipe (the warm pool). */
   readonly warm?: boolean;

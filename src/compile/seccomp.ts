@@ -7,6 +7,7 @@ import { assemble } from "../seccomp/assemble.ts";
 import { filterBytes } from "../seccomp/bpf.ts";
 import { prebuiltFilter } from "../seccomp/profile.ts";
 import type { Context } from "./context.ts";
+import { handOut } from "./notify.ts";
 import type { Seccomp } from "./spec.ts";
 
 const flagBits: Record<string, number> = {
@@ -50,4 +51,5 @@ export function loadSeccomp(c: Context, s: SectionBuilder): void {
     [SECCOMP_SET_MODE_FILTER, wanted, program],
     listener ? { result: listenerSlot(c) } : {},
   );
+  if (listener && c.job.notify) handOut(c, s, listenerSlot(c));
 }

@@ -9,6 +9,8 @@ import { closeFrom, closeOnExecFrom, FD } from "./descriptors.ts";
 export type Given = {
   readonly streams: readonly (Slot | undefined)[];
   readonly warm?: { readonly from: Slot; readonly to: Slot };
+  /** The sockets of the seccomp listener. */
+  readonly notify?: Slot;
 };
 
 /**
@@ -36,7 +38,11 @@ export function arrangeStdio(c: Context, s: SectionBuilder, given: Given): (numb
     s.call("keep the pipe of what comes", "dup3", [low(given.warm.from), FD.WAITING, O.CLOEXEC]);
     s.call("keep the pipe of the answer", "dup3", [high(given.warm.to), FD.WAITING + 1, O.CLOEXEC]);
   }
-  if (report.to === "library") closeFrom(s, given.warm ? FD.WAITING + 2 : FD.WAITING);
+  if (given.notify) {
+    s.call("keep the socket of the listener", "dup3", [high(given.notify), FD.NOTIFY, O.CLOEXEC]);
+    if (!given.warm) for (const fd of [FD.WAITING, FD.WAITING + 1]) s.call("close what came with the fork", "close", [fd]);
+    closeFrom(s, FD.NOTIFY + 1);
+  } else if (report.to === "library") closeFrom(s, given.warm ? FD.WAITING + 2 : FD.WAITING);
   else closeOnExecFrom(s, FD.WAITING);
   return fds;
 }

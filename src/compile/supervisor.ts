@@ -64,6 +64,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     terminal,
     stdio,
     warm: given.warm !== undefined,
+    notify: given.notify !== undefined,
   });
   if (payload) writePayload(c, payload);
 
@@ -82,6 +83,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   }
   for (const fd of [...groups.join, ...(groups.leaf ? [groups.leaf] : [])]) s.call("close cgroup.procs", "close", [fd]);
   if (groups.born) s.call("close the control group", "close", [groups.born]);
+  if (given.notify) s.call("leave the socket to the container", "close", [FD.NOTIFY]);
   if (given.warm)
     for (const fd of [FD.WAITING, FD.WAITING + 1]) s.call("leave the pipes to the container", "close", [fd]);
   s.call("wait until the command is executed", "read", [low(ready), buffer("one byte", 1), 1]);

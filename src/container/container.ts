@@ -14,7 +14,7 @@ import type { ContainerOptions } from "./options.ts";
 import { claim, PIPES, type Prepared, prepare } from "./prepare.ts";
 import { ContainerProcess, checkedSignal } from "./process.ts";
 import { abortWith, collect, feed, outputs, type RunOptions, type RunResult, resultOf } from "./run.ts";
-import { start, startProgram } from "./start.ts";
+import { answering, start, startProgram } from "./start.ts";
 import { runningContainer, untilEnded } from "./state.ts";
 import { resolveUser } from "./users.ts";
 import { words } from "./words.ts";
@@ -59,8 +59,9 @@ export class Container {
       outputs[stdout],
       outputs[stderr],
     ] as const;
+    const { answers, spec } = this.#prepared;
     const program = this.#exec(command, options, { stdio, report: { to: "library", token, survive: false } });
-    const started = await startProgram(l, program, token, stdio, []);
+    const started = await startProgram(l, program, token, stdio, [], answers && answering(answers, spec));
     feed(started.stdin, input);
     const stop = abortWith(signal, started);
     started.ended.then(stop, stop);
@@ -79,7 +80,14 @@ export class Container {
     const timeoutMs =
       o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
     const cgroup = groupsToEnter(job.name, job.cgroup);
-    return compileExec({ ...spec, process: altered }, facts, { ...job, cgroup, timeoutMs, ...where }, this.pid);
+    const told = this.#prepared.answers?.apply({ ...spec, process: altered });
+    const notify = told && { notify: told.notify };
+    return compileExec(
+      told?.spec ?? { ...spec, process: altered },
+      facts,
+      { ...job, cgroup, timeoutMs, ...where, ...notify },
+      this.pid,
+    );
   }
 
   /** Runs a command in the container and waits for its end. */
@@ -91,7 +99,7 @@ export class Container {
     const ending = await process.ended;
     options.signal?.throwIfAborted();
     const wallTime = (performance.now() - began) / 1000;
-    return resultOf(command, ending, wallTime, await texts, this.#prepared.notApplied);
+    return resultOf(command, ending, wallTime, await texts, this.#prepared);
   }
 
   /** `` box.$`ls -l ${file}` ``: words are split at blanks of the text, never inside a value. No shell is involved. */

@@ -72,5 +72,5 @@ export async function runIn(
   texts.catch(() => {});
   const ending = await child.ended;
   o.signal?.throwIfAborted();
-  return resultOf(command, ending, (performance.now() - began) / 1000, await texts, []);
+  return resultOf(command, ending, (performance.now() - began) / 1000, await texts, { notApplied: [] });
 }

@@ -2,7 +2,9 @@ import type { Limits } from "../cgroups/table.ts";
 import type { Seccomp } from "../compile/spec.ts";
 import type { NetworkOptions } from "../network/options.ts";
 import type { Ulimits } from "../values/ulimits.ts";
+import type { SyscallHandlers } from "../seccomp/notify/call.ts";
 import type { NamespaceOptions } from "./namespaces.ts";
+import type { ReadyHandler } from "./syscall-handlers.ts";
 
 /** A directory or file of the host in the container. `"/data:ro"`-style text is for the command line. */
 export type Volume = string | { readonly source: string; readonly readOnly?: boolean };
@@ -55,6 +57,19 @@ export type ContainerOptions = {
   readonly noNewPrivileges?: boolean;
   /** The default profile, none at all, or rules of your own as in an OCI spec. */
   readonly seccomp?: "default" | "unconfined" | Seccomp;
+  /**
+   * System calls that functions of this program answer, by name. Each call waits for its answer, at least some 0.1 ms;
+   * a call with no handler costs nothing. What may not be decided so: see SyscallReply. seccomp_unotify(2).
+   */
+  readonly onSyscall?: SyscallHandlers;
+  /** Ready-made handlers: mknod of its own devices, mounts that show nothing new, sysinfo(2) with its own memory. */
+  readonly answer?: readonly ReadyHandler[];
+  /** How long a handler may take; then its call fails with ETIMEDOUT. Default "10s". */
+  readonly syscallDeadline?: string | number;
+  /** Tell which system call was refused, or killed for: `blockedSyscalls` of the result. */
+  readonly reportBlocked?: boolean;
+  /** Refuse nothing, and tell which system calls there were: `learnedSyscalls` of the result. */
+  readonly learn?: boolean;
   /** Names without RLIMIT_, as in ulimit: `{ nofile: 1024, core: [0, 0] }`; "unlimited" is one. */
   readonly ulimits?: Ulimits;
   /** Host devices: "/dev/fuse", or "/dev/loop3:/dev/data". */
@@ -103,6 +118,11 @@ export const optionNames: readonly (keyof ContainerOptions)[] = [
   "capDrop",
   "noNewPrivileges",
   "seccomp",
+  "onSyscall",
+  "answer",
+  "syscallDeadline",
+  "reportBlocked",
+  "learn",
   "ulimits",
   "devices",
   "sysctls",

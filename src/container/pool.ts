@@ -75,7 +75,7 @@ export class ContainerPool {
       ];
       throw failureOf(program, { section, step, errno });
     }
-    return resultOf(command, ending, wallTime, await texts, prepared.notApplied);
+    return resultOf(command, ending, wallTime, await texts, prepared);
   }
 
   /** Throws away those that wait. */

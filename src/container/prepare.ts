@@ -13,6 +13,7 @@ import { containerGroups } from "./groups.ts";
 import { containerName } from "./names.ts";
 import { resolveNamespaces } from "./namespaces.ts";
 import { claimNetwork, dnsOf, type PreparedNetwork, prepareNetwork, unclaimNetwork } from "./network.ts";
+import { type Answers, answersOf } from "./syscalls.ts";
 import { type ContainerOptions, optionNames } from "./options.ts";
 import { resolveUser } from "./users.ts";
 
@@ -24,6 +25,8 @@ export type Prepared = {
   /** The options that all of this was made of, and its network before its addresses are taken. */
   readonly options: ContainerOptions;
   readonly network: PreparedNetwork;
+  /** System calls that this runtime is to answer. */
+  readonly answers?: Answers;
   /** What was asked for and is not done: why. */
   readonly notApplied: readonly string[];
 };
@@ -70,6 +73,12 @@ function existing(root: string, spec: Spec): string[] {
   );
 }
 
+/** Where a root is put together: what is there is covered meanwhile. */
+function placeOfRoots(scratch: string, state: string): string {
+  ensureDirectory(state);
+  return scratch;
+}
+
 /** What is replaced by file systems of the container's own. */
 const OWN = ["proc", "sys", "dev", "run"];
 
@@ -113,12 +122,14 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
   const { limits, mounts: groupMounts } = groups;
   const spec = describe(o, facts, { name, root, user, workdir, volumes, command, limits, groupMounts, namespaces });
   const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
-  const { state, data } = places();
+  const { scratch, state, data } = places();
   const keep = o.keep === true ? join(data, name, "changes") : o.keep ? resolve(o.keep) : undefined;
   const size = typeof o.tty === "object" ? o.tty : { rows: 24, columns: 80 };
+  const answers = answersOf(o, () => spec);
   return {
     facts,
     spec,
+    ...(answers && { answers }),
     network,
     options: o,
     notApplied: [
@@ -135,7 +146,7 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
             : overlay
               ? { kind: "overlay", ...(keep && { keep }) }
               : { kind: "directory" },
-      scratch: ensureDirectory(state),
+      scratch: placeOfRoots(scratch, state),
       existing: existing(root, spec),
       directories: { ...directories, "/sys": true },
       deviceSources: describeDevices(o.devices ?? []).sources,

@@ -5,6 +5,7 @@ import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { claim, type Prepared, prepare } from "./prepare.ts";
 import type { Ending } from "./record.ts";
+import type { BlockedSyscall } from "./syscalls.ts";
 import { type Started, start } from "./start.ts";
 
 /** How a run went. Sizes are bytes, times seconds. */
@@ -20,6 +21,13 @@ export type RunResult = {
   readonly peakMemory: number;
   readonly cpuTime: number;
   readonly wallTime: number;
+  /** With `reportBlocked`: what the seccomp rules refused, in order; the last of them by itself. */
+  readonly blockedSyscalls: readonly BlockedSyscall[];
+  readonly blockedSyscall: BlockedSyscall | undefined;
+  /** With `learn`: the names of all system calls that were made. */
+  readonly learnedSyscalls: readonly string[];
+  /** What functions of `onSyscall` threw. */
+  readonly handlerErrors: readonly Error[];
   /** What was asked for and could not be applied (rootless), and why. */
   readonly notApplied: readonly string[];
 };
@@ -61,18 +69,24 @@ export function abortWith(signal: AbortSignal | undefined, started: Started): ()
   return () => signal.removeEventListener("abort", onAbort);
 }
 
+const SIGKILL = 9;
+const SIGSYS = 31;
+
 export function resultOf(
   command: readonly string[],
   e: Ending,
   wallTime: number,
   out: [string, string],
-  notApplied: readonly string[],
+  { notApplied, answers }: Pick<Prepared, "notApplied" | "answers">,
 ): RunResult {
-  const { exitCode, timedOut, oomKilled, peakMemory, cpuTime } = e;
+  const { timedOut, oomKilled, peakMemory, cpuTime } = e;
+  // The kernel ends a first process that way, too; we can do so by SIGKILL only.
+  const forbidden = answers?.blocked.at(-1)?.action === "killed" && e.signal === SIGKILL;
+  const signal = forbidden ? SIGSYS : e.signal;
   return {
     command,
-    exitCode,
-    signal: e.signal ? signalName(e.signal) : undefined,
+    exitCode: forbidden ? 128 + SIGSYS : e.exitCode,
+    signal: signal ? signalName(signal) : undefined,
     stdout: out[0],
     stderr: out[1],
     timedOut,
@@ -81,6 +95,10 @@ export function resultOf(
     cpuTime,
     wallTime,
     notApplied,
+    blockedSyscalls: answers?.blocked ?? [],
+    blockedSyscall: answers?.blocked.at(-1),
+    learnedSyscalls: [...(answers?.learned ?? [])].sort(),
+    handlerErrors: answers?.failures ?? [],
   };
 }
 
@@ -114,7 +132,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     const ending = await started.ended;
     const wallTime = (performance.now() - began) / 1000;
     signal?.throwIfAborted();
-    return resultOf(command, ending, wallTime, await texts, prepared.notApplied);
+    return resultOf(command, ending, wallTime, await texts, prepared);
   } finally {
     stop();
   }

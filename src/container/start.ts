@@ -3,6 +3,11 @@ import type { Readable, Writable } from "node:stream";
 import { layout } from "../cgroups/look.ts";
 import { ensureDelegation } from "../cgroups/systemd.ts";
 import { compile } from "../compile/compile.ts";
+import { TAKER } from "../compile/notify.ts";
+import { UnsupportedError } from "../values/errors.ts";
+import type { Answers } from "./syscalls.ts";
+import { listen } from "../seccomp/notify/listener.ts";
+import type { Spec } from "../compile/spec.ts";
 import { pipeName } from "../compile/exec.ts";
 import type { Job, Stdio } from "../compile/job.ts";
 import { ProgramBuilder } from "../program/builder.ts";
@@ -48,6 +53,10 @@ function small(
   return l.perform(encode(b.build(), false));
 }
 
+/** Answers the calls of a filter that was told of. */
+export const answering = (answers: Answers, spec: Spec) => (taker: { pid: number; fd: number }) =>
+  listen(taker, answers.answererFor(spec), (e) => answers.failures.push(e));
+
 /** Performs a program by way of the launcher. `alter` lets tests make a step of it fail. */
 export async function start(
   p: Prepared,
@@ -71,7 +80,13 @@ async function startPrepared(
   if (p.job.cgroup.groups.length) await ensureDelegation(layout());
   const token = l.token();
   const report = { to: "library", token, survive: how.survive === true } as const;
-  const compiled = compile(p.spec, p.facts, { ...p.job, stdio, report });
+  // A container that only waits has no filter: each process that is started in it has one.
+  const answers = p.job.idle ? undefined : p.answers;
+  if (answers && (p.job.init || p.job.warm || how.survive))
+    throw new UnsupportedError("onSyscall", "system calls are answered for as long as this program runs, by its own process 1");
+  const told = answers?.apply(p.spec);
+  const job = { ...p.job, stdio, report, ...(told && { notify: told.notify }) };
+  const compiled = compile(told?.spec ?? p.spec, p.facts, job);
   const program = how.alter ? how.alter(compiled) : compiled;
   const started = await startProgram(
     l,
@@ -79,6 +94,7 @@ async function startPrepared(
     token,
     stdio,
     p.job.cgroup.groups.flatMap((g) => g.reads.map((r) => r.key)),
+    answers && answering(answers, p.spec),
   );
   const { state } = p.job;
   if (!p.job.cgroup.delegated || !state) return started;
@@ -96,6 +112,8 @@ export async function startProgram(
   token: number,
   stdio: readonly Stdio[],
   fileKeys: readonly string[],
+  /** Is told where the seccomp listener is; what it gives is called at the end. */
+  onListener?: (taker: { pid: number; fd: number }) => Promise<() => Promise<void>>,
 ): Promise<Started> {
   let [began, ended] = [(_: number) => {}, (_: Ending) => {}];
   let failed = (_: Error) => {};
@@ -110,6 +128,11 @@ export async function startProgram(
     endFailed = reject;
   });
   ending.catch(() => {});
+  let offered = (_: number) => {};
+  const listenerFd = new Promise<number>((resolve) => {
+    offered = resolve;
+  });
+  let stopAnswering: Promise<() => Promise<void>> | undefined;
   let over = false;
   let held = true;
   const leave = () => {
@@ -123,6 +146,7 @@ export async function startProgram(
   };
   l.hold();
   l.listen(token, (frame) => {
+    if (frame.kind === KIND.event) return offered(frame.payload.getInt32(0, true));
     if (frame.kind === KIND.started) return began(frame.payload.getInt32(0, true));
     if (over) return;
     const failure = frame.kind === KIND.ended ? readFailure(frame.payload) : undefined;
@@ -153,6 +177,16 @@ export async function startProgram(
       s.call("reap", "waitid", [P_PID, supervisor, 0, WEXITED, 0], { ignore: "all" }),
     ).catch(() => {});
   ending.then(reap, reap);
+  if (onListener) {
+    const pid = slot(TAKER);
+    stopAnswering = listenerFd.then((fd) => onListener({ pid, fd }));
+    stopAnswering.catch(() => {});
+    // What never handed a listener out has ended its taker by that; it is still to be reaped.
+    ending.then(
+      () => stopAnswering?.then((stop) => stop()),
+      () => small(l, program.arch, (s) => s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" })),
+    ).catch(() => {});
+  }
   const names = stdio.map((plan, n) => (plan.kind === "pipe" ? pipeName(n) : undefined));
   const fd = (n: number, half: 0 | 1) => slot(names[n] as string, half);
   const [stdin, stdout, stderr] = [

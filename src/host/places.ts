@@ -6,7 +6,7 @@ import { join } from "node:path";
  * Where state (in memory, gone at boot: of containers, pods, addresses in use) and data (logs and kept changes of
  * containers, definitions of networks) are. `CAISSON_ROOT` puts all of it elsewhere.
  */
-export type Places = Readonly<Record<"state" | "pods" | "leases" | "data" | "networks", string>>;
+export type Places = Readonly<Record<"scratch" | "state" | "pods" | "leases" | "data" | "networks", string>>;
 
 function bases(): { run: string; lib: string } {
   const { CAISSON_ROOT: root, XDG_RUNTIME_DIR: runtime, XDG_DATA_HOME: data } = process.env;
@@ -22,6 +22,8 @@ function bases(): { run: string; lib: string } {
 export function places(): Places {
   const { run, lib } = bases();
   return {
+    // Searched by a container's own root, who may not look into what is below.
+    scratch: run,
     state: join(run, "containers"),
     pods: join(run, "pods"),
     leases: join(run, "networks"),

@@ -85,6 +85,11 @@ export const SECCOMP_FILTER_FLAG = {
   WAIT_KILLABLE_RECV: 32,
 } as const;
 
+/** Requests of a seccomp listener, and what it is answered with: linux/seccomp.h, seccomp_unotify(2). */
+export const SECCOMP_IOCTL = { RECV: 0xc0502100, SEND: 0xc0182101, ID_VALID: 0x40082102, ADDFD: 0x40182103 } as const;
+export const SECCOMP_CONTINUE = 1;
+export const SECCOMP_ADDFD = { SETFD: 1, SEND: 2 } as const;
+
 /** linux/stat.h, as mknod(2) takes them */
 export const S_IF = { CHR: 0o020000, BLK: 0o060000, FIFO: 0o010000, REG: 0o100000 } as const;
 

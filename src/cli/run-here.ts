@@ -1,0 +1,39 @@
+import { writeFileSync } from "node:fs";
+import type { Job } from "../compile/job.ts";
+import type { Seccomp } from "../compile/spec.ts";
+import type { Prepared } from "../container/prepare.ts";
+import { start } from "../container/start.ts";
+import { KILL_EVERYTHING } from "../kernel/signals.ts";
+import type { Values } from "./option-table.ts";
+import { complain } from "./output.ts";
+
+const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
+
+/** All calls that were made are allowed, and no other. */
+const profileOf = (names: readonly string[], architectures: readonly string[] | undefined): Seccomp => ({
+  defaultAction: "SCMP_ACT_ERRNO",
+  ...(architectures && { architectures }),
+  syscalls: [{ names, action: "SCMP_ACT_ALLOW" }],
+});
+
+const INHERIT = { kind: "inherit" } as const;
+
+/** The command stays, to answer system calls: the container is its child, with its own streams. */
+export async function runHere(p: Prepared, v: Values, terminal: Pick<Job, "terminal">): Promise<number> {
+  const started = await start({ ...p, job: { ...p.job, ...terminal } }, [INHERIT, INHERIT, INHERIT]);
+  // What the terminal's keys send, the supervisor gets as well, and passes on.
+  for (const signal of PASSED_ON) process.on(signal, () => {});
+  process.on("SIGTERM", () => started.kill(KILL_EVERYTHING));
+  const ending = await started.ended;
+  const { blocked = [], failures = [], learned = new Set<string>() } = p.answers ?? {};
+  for (const e of failures) complain(e.message);
+  for (const b of blocked) {
+    const args = b.args.map((a) => `0x${a.toString(16)}`).join(", ");
+    complain(`${b.action} by its seccomp profile: ${b.name}(${args}) of process ${b.pid}`);
+  }
+  if (typeof v["learn"] === "string") {
+    const profile = profileOf([...learned].sort(), p.spec.linux?.seccomp?.architectures);
+    writeFileSync(v["learn"], `${JSON.stringify(profile, null, 2)}\n`);
+  }
+  return ending.exitCode;
+}

@@ -1,0 +1,23 @@
+import type { ContainerOptions } from "../container/options.ts";
+import { readyNames } from "../container/syscall-handlers.ts";
+import type { OptionTable, Values } from "./option-table.ts";
+
+export const syscallOptions: OptionTable = {
+  answer: {
+    type: "string",
+    multiple: true,
+    value: "NAME",
+    help: `answer system calls that it may not make: ${readyNames.join(", ")}`,
+  },
+  "report-blocked": { type: "boolean", help: "say which system calls its seccomp profile refused" },
+  learn: { type: "string", value: "FILE", help: "refuse nothing, and write the tightest seccomp profile for what it did" },
+};
+
+/** These are answered by the command itself, which stays for as long as the container runs. */
+export const needsUs = (v: Values): boolean => Object.keys(syscallOptions).some((name) => v[name] !== undefined);
+
+export const toSyscalls = (v: Values): [keyof ContainerOptions, unknown][] => [
+  ["answer", (v["answer"] as string[] | undefined)?.flatMap((s) => s.split(","))],
+  ["reportBlocked", v["report-blocked"]],
+  ["learn", v["learn"] === undefined ? undefined : true],
+];

@@ -1,0 +1,91 @@
+import { readFileSync, readlinkSync } from "node:fs";
+import { normalize } from "node:path";
+import { openHow } from "../../compile/context.ts";
+import { errnoName } from "../../kernel/errno.ts";
+import { AT_FDCWD, CLONE, O, P_PID, RESOLVE, WEXITED } from "../../kernel/flags.ts";
+import type { SectionBuilder } from "../../program/builder.ts";
+import { performSteps } from "../../program/steps.ts";
+import type { Slot } from "../../program/types.ts";
+import { CallGoneError, type SyscallCall, type SyscallReply } from "../../seccomp/notify/call.ts";
+
+const proc = <T>(read: () => T): T => {
+  try {
+    return read();
+  } catch {
+    throw new CallGoneError("the caller is gone");
+  }
+};
+
+/** Who calls, as the host has its ids: those that files which it makes are owned by. proc_pid_status(5). */
+export function identityOf(pid: number): { uid: number; gid: number; umask: number } {
+  const status = proc(() => readFileSync(`/proc/${pid}/status`, "utf8"));
+  const fourth = (key: string) => Number(new RegExp(`^${key}:\\s+\\d+\\s+\\d+\\s+\\d+\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
+  return {
+    uid: fourth("Uid"),
+    gid: fourth("Gid"),
+    umask: Number.parseInt(/^Umask:\s+(\d+)/m.exec(status)?.[1] ?? "022", 8),
+  };
+}
+
+const AT_CWD = BigInt.asUintN(32, BigInt(AT_FDCWD));
+
+/** A path of the caller's as one from its root: what a directory's name is, links resolved, the kernel says. */
+export function absolutePath(pid: number, path: string, dirfd = AT_CWD): string {
+  if (path.startsWith("/")) return normalize(path);
+  const at = BigInt.asUintN(32, dirfd) === AT_CWD ? "cwd" : `fd/${BigInt.asIntN(32, dirfd)}`;
+  const directory = proc(() => readlinkSync(`/proc/${pid}/${at}`));
+  return normalize(`${directory.replace(/ \(deleted\)$/, "")}/${path}`);
+}
+
+export const split = (path: string): [parent: string, name: string] => {
+  const trimmed = path.replace(/\/+$/, "");
+  return [trimmed.slice(0, trimmed.lastIndexOf("/")) || "/", trimmed.slice(trimmed.lastIndexOf("/") + 1)];
+};
+
+/** Opens a path as the caller sees it: nothing that it names leads out of its root. */
+export function openAsCaller(s: SectionBuilder, root: number, path: string, flags: number): Slot {
+  const how = openHow(flags, RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS);
+  return s.get(`open ${path} of the caller`, "openat2", [root, path, how, how.bytes.length]);
+}
+
+/**
+ * Performs steps on the caller's root in a process of their own, and answers with the first failure's errno, or 0.
+ * What is opened by the caller's pid is only used once the kernel has said that the call waits yet.
+ */
+export async function onCallersRoot(
+  call: SyscallCall,
+  write: (s: SectionBuilder, root: number, enter: () => void) => void,
+): Promise<SyscallReply> {
+  const opened = await performSteps((s) => {
+    const at = `/proc/${call.pid}`;
+    return [
+      s.get("open the caller's root", "openat", [AT_FDCWD, `${at}/root`, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]),
+      s.get("open its mounts", "openat", [AT_FDCWD, `${at}/ns/mnt`, O.RDONLY | O.CLOEXEC, 0]),
+    ] as const;
+  });
+  const [root, namespace] = opened.made.map((slot) => opened.value(slot)) as [number, number];
+  try {
+    if (opened.failure || !(await call.isWaiting())) throw new CallGoneError(`${call.name}: its caller is gone`);
+    const { failure } = await performSteps((s, program) => {
+      const worker = program.section("worker for a caller");
+      // It is to change its root: its parent's stays.
+      worker.call("have a root of its own", "unshare", [CLONE_FS]);
+      worker.call("clear the umask", "umask", [0]);
+      write(worker, root, () => {
+        worker.call("enter its mounts", "setns", [namespace, CLONE.NEWNS]);
+        worker.call("go to its root", "fchdir", [root]);
+        worker.call("have its root", "chroot", ["."]);
+      });
+      worker.exit(0);
+      const pid = s.spawn("start a worker", worker);
+      s.call("wait for it", "waitid", [P_PID, pid, 0, WEXITED, 0]);
+      s.check("did it work?");
+    });
+    return failure ? { errno: errnoName(failure.errno) as `E${string}` } : { value: 0 };
+  } finally {
+    await performSteps((s) => {
+      for (const fd of [root, namespace]) s.call("close what was opened for that", "close", [fd], { ignore: ["EBADF"] });
+    });
+  }
+}
+const CLONE_FS = 0x200;

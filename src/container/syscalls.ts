@@ -1,0 +1,93 @@
+import { randomBytes } from "node:crypto";
+import type { Job } from "../compile/job.ts";
+import type { Spec } from "../compile/spec.ts";
+import type { SyscallHandlers, SyscallReply } from "../seccomp/notify/call.ts";
+import { isSyscallName } from "../seccomp/notify/call.ts";
+import type { Answerer } from "../seccomp/notify/listener.ts";
+import { asRuled, learning, notifying } from "../seccomp/notify/profile.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+import { parseDuration } from "../values/units.ts";
+import type { ContainerOptions } from "./options.ts";
+import { readyHandlers, readyNames } from "./syscall-handlers.ts";
+
+/** A system call that the container's seccomp rules refused, or killed for. */
+export type BlockedSyscall = {
+  readonly name: string;
+  readonly args: readonly bigint[];
+  readonly pid: number;
+  readonly action: "refused" | "killed";
+};
+
+/** Calls that are answered by this runtime, and what was seen of them. */
+export type Answers = {
+  /** The spec and the part of the job with which its filter tells of them. */
+  apply(spec: Spec): { spec: Spec; notify: NonNullable<Job["notify"]> };
+  answererFor(spec: Spec): Answerer;
+  readonly blocked: BlockedSyscall[];
+  /** Names of the calls that were made, while it is learned. */
+  readonly learned: Set<string>;
+  /** What handlers threw. */
+  readonly failures: Error[];
+};
+
+const DEADLINE = "10s";
+
+function check(handlers: SyscallHandlers): void {
+  for (const [name, handler] of Object.entries(handlers)) {
+    if (!isSyscallName(name)) throw new InvalidOptionError("onSyscall", name, 'the name of a system call, such as "mknodat"');
+    if (typeof handler !== "function") throw new InvalidOptionError(`onSyscall.${name}`, typeof handler, "a function");
+  }
+}
+
+async function inTime(ms: number, reply: SyscallReply | Promise<SyscallReply>): Promise<SyscallReply> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<SyscallReply>((resolve) => {
+    timer = setTimeout(resolve, ms, { errno: "ETIMEDOUT" });
+  });
+  try {
+    return await Promise.race([reply, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What the options ask of system calls; undefined where the kernel decides alone, which costs nothing. */
+export function answersOf(o: ContainerOptions, spec: () => Spec): Answers | undefined {
+  if (!o.onSyscall && !o.answer?.length && !o.reportBlocked && !o.learn) return undefined;
+  for (const name of o.answer ?? [])
+    if (!readyNames.includes(name)) throw new InvalidOptionError("answer", name, `one of ${readyNames.join(", ")}`);
+  check(o.onSyscall ?? {});
+  const ms = parseDuration("syscallDeadline", o.syscallDeadline ?? DEADLINE) * 1000;
+  const cookie = randomBytes(8).readBigUInt64LE() | 1n;
+  const blocked: BlockedSyscall[] = [];
+  const learned = new Set<string>();
+  const failures: Error[] = [];
+  const handlers: SyscallHandlers = { ...readyHandlers(o.answer ?? [], spec), ...o.onSyscall };
+  const ruled = (seccomp: NonNullable<NonNullable<Spec["linux"]>["seccomp"]>): Answerer => ({
+    kind: "ask",
+    ask: (n, call) => {
+      const handler = Object.hasOwn(handlers, n.name) ? handlers[n.name] : undefined;
+      if (handler) return inTime(ms, handler(call));
+      const reply = asRuled(seccomp, n);
+      const killed = typeof reply === "object" && "kill" in reply;
+      blocked.push({ name: n.name, args: n.args, pid: n.pid, action: killed ? "killed" : "refused" });
+      return Promise.resolve(reply);
+    },
+  });
+  return {
+    blocked,
+    learned,
+    failures,
+    apply(given) {
+      const { seccomp } = given.linux ?? {};
+      const rules = o.learn
+        ? learning(seccomp, cookie)
+        : notifying(seccomp, { cookie, handled: Object.keys(handlers), blocked: o.reportBlocked === true });
+      return { spec: { ...given, linux: { ...given.linux, seccomp: rules } }, notify: { cookie } };
+    },
+    answererFor: (given) =>
+      o.learn
+        ? { kind: "learn", seen: (n) => void learned.add(n.name) }
+        : ruled(given.linux?.seccomp ?? { defaultAction: "SCMP_ACT_ALLOW" }),
+  };
+}

@@ -42,6 +42,11 @@ export const commands: Readonly<Record<string, Command>> = {
       user: { type: "string", short: "u", value: "USER[:GROUP]", help: "run as this user" },
       tty: { type: "boolean", short: "t", help: "a terminal of its own" },
       interactive: { type: "boolean", short: "i", help: "keep standard input open (it always is)" },
+      namespaces: {
+        type: "string",
+        value: "KIND,…",
+        help: "enter these of its namespaces only (network,pid): all else is the host's",
+      },
     },
     own: 1,
     perform: async (v, [name, ...command]) =>

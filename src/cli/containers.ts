@@ -4,6 +4,7 @@ import { freezerOf, isAsked } from "../cgroups/freezer.ts";
 import { layout } from "../cgroups/look.ts";
 import { groupPath } from "../cgroups/names.ts";
 import { compileExec } from "../compile/exec.ts";
+import type { NamespaceKind } from "../compile/spec.ts";
 import { groupsToEnter } from "../container/groups.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import {
@@ -19,6 +20,9 @@ import {
 import { resolveUser } from "../container/users.ts";
 import { hostFacts } from "../host/facts.ts";
 import { KILL_EVERYTHING, signalNumber } from "../kernel/signals.ts";
+import { identify } from "../namespaces/identify.ts";
+import { isKind, kindOfProcName, namespaceKinds, procNames } from "../namespaces/kinds.ts";
+import { portsOf } from "../network/port-leases.ts";
 import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import type { Values } from "./option-table.ts";
@@ -73,10 +77,13 @@ const publicFacts = (c: Known) => ({
 
 export function inspect(names: readonly string[]): number {
   const found = names.map(findContainer);
+  const all = listContainers();
   print(
     JSON.stringify(
       found.map((c) => ({
         ...publicFacts(c),
+        ...namespacesOf(c, all),
+        ...(c.noted.network && { network: c.noted.network, ports: portsOf(c.noted.name) }),
         controlGroups: c.noted.cgroup.groups.map((g) => g.path),
         log: c.noted.log,
         keep: c.noted.keep,
@@ -89,6 +96,42 @@ export function inspect(names: readonly string[]): number {
   return 0;
 }
 
+/** "network,pid": the kernel's own short names are understood as well. */
+function enterOf(v: Values): { enter?: readonly NamespaceKind[] } {
+  if (typeof v["namespaces"] !== "string") return {};
+  const enter = v["namespaces"].split(",").map((word) => {
+    const kind = isKind(word) ? word : kindOfProcName(word);
+    if (!kind) throw new InvalidOptionError("--namespaces", word, `some of ${namespaceKinds.join(", ")}`);
+    return kind;
+  });
+  return { enter };
+}
+
+/** Each namespace of its first process, and which other containers are in the same. */
+function namespacesOf(c: Known, all: readonly Known[]) {
+  if (c.status !== "running" || !c.started) return {};
+  const inode = (pid: number, kind: NamespaceKind) => {
+    try {
+      return identify(`/proc/${pid}/ns/${procNames[kind]}`)?.inode;
+    } catch (e) {
+      if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw e;
+    }
+  };
+  const { pid } = c.started;
+  const others = all.filter((o) => o.status === "running" && o.noted.name !== c.noted.name);
+  const namespaces = Object.fromEntries(
+    namespaceKinds.flatMap((kind) => {
+      const own = inode(pid, kind);
+      if (own === undefined) return [];
+      const sharedWith = others.flatMap((o) => (o.started && inode(o.started.pid, kind) === own ? [o.noted.name] : []));
+      const host = inode(process.pid, kind) === own;
+      return [[kind, { inode: own, ...(host && { host }), ...(sharedWith.length && { sharedWith }) }]];
+    }),
+  );
+  return { namespaces };
+}
+
 export function exec(v: Values, name: string, command: readonly string[]): Promise<number> {
   if (command.length === 0) throw new InvalidOptionError("COMMAND", "", "given; for example: caisson exec web sh");
   const c = runningContainer(name);
@@ -96,7 +139,9 @@ export function exec(v: Values, name: string, command: readonly string[]): Promi
   const facts = hostFacts();
   const user = typeof v["user"] === "string" ? resolveUser(spec.root?.path ?? "/", v["user"]).ids : spec.process?.user;
   const env = [...(spec.process?.env ?? []), ...((v["env"] ?? []) as string[])];
-  const cwd = typeof v["workdir"] === "string" ? v["workdir"] : (spec.process?.cwd ?? "/");
+  const { enter } = enterOf(v);
+  const own = enter === undefined || enter.includes("mount") ? (spec.process?.cwd ?? "/") : process.cwd();
+  const cwd = typeof v["workdir"] === "string" ? v["workdir"] : own;
   if (!spec.process || !user) throw new NameError(name, `the container ${name} has no process to take after`);
   const file = performedFile();
   const { rows = 24, columns = 80 } = process.stdout;
@@ -111,6 +156,7 @@ export function exec(v: Values, name: string, command: readonly string[]): Promi
     ...(v["tty"] && { terminal: { raw: process.stdin.isTTY === true, rows, columns } }),
     init: false,
     idle: false,
+    ...enterOf(v),
     timeoutMs: -1,
     cgroup: groupsToEnter(c.noted.name, c.noted.cgroup),
     report: commandReport(file, [], { detach: false, explain: false }),

@@ -1,3 +1,4 @@
+import { addDevices, removeDevices } from "../container/hotplug.ts";
 import { containersOf, createPod, findPod, listPods, removePod } from "../container/pods.ts";
 import { listContainers } from "../container/state.ts";
 import { type FoundNamespace, listNamespaces } from "../namespaces/list.ts";
@@ -47,6 +48,14 @@ export async function namespaces(v: Values): Promise<number> {
   const shown = new Set(users.map((u) => u.inode));
   const rest = all.filter((n) => n.kind !== "user" && (n.owner === undefined || !shown.has(n.owner)));
   for (const n of rest) print(line(n));
+  return 0;
+}
+
+export async function device(action: "add" | "remove", [name, ...paths]: readonly string[]): Promise<number> {
+  if (name === undefined || paths.length === 0)
+    throw new InvalidOptionError("NAME DEVICE", "", "given, such as: web /dev/fuse");
+  if (action === "add") await addDevices(name, paths);
+  else await removeDevices(name, paths);
   return 0;
 }
 

@@ -99,6 +99,20 @@ export const networkCommands: Readonly<Record<string, Command>> = {
     own: "all",
     perform: async (_, names) => (await namespaces()).podRemove(some("pod", names)),
   },
+  "device add": {
+    words: "NAME DEV[:DST][:rwm]…",
+    summary: "give a running container a device of the host",
+    options: {},
+    own: "all",
+    perform: async (_, words) => (await namespaces()).device("add", words),
+  },
+  "device remove": {
+    words: "NAME PATH…",
+    summary: "take a device from a running container",
+    options: {},
+    own: "all",
+    perform: async (_, words) => (await namespaces()).device("remove", words),
+  },
   ns: {
     words: "[options]",
     summary: "the namespaces of this machine as a tree, with the containers that are in them",

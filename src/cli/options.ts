@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import type { ContainerOptions, Volume } from "../container/options.ts";
-import { syscallOptions, toSyscalls } from "./syscall-options.ts";
+import { profileNames } from "../container/profiles.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { UlimitValue } from "../values/ulimits.ts";
 import { limitOptions, limits } from "./limits.ts";
 import { namespaceOptions, toNamespaces } from "./namespace-options.ts";
 import { networkOptions, toNetwork } from "./network-options.ts";
 import type { OptionTable, Values } from "./option-table.ts";
+import { syscallOptions, toSyscalls } from "./syscall-options.ts";
 
 /** Docker's names where Docker has one. */
 export const containerOptions: OptionTable = {
@@ -50,7 +51,7 @@ export const containerOptions: OptionTable = {
     type: "string",
     multiple: true,
     value: "OPT",
-    help: "seccomp=unconfined|FILE, no-new-privileges=false",
+    help: "seccomp=unconfined|FILE, no-new-privileges=false, apparmor=PROFILE, label=LABEL, systempaths=unconfined",
   },
   ...syscallOptions,
   ulimit: {
@@ -59,7 +60,20 @@ export const containerOptions: OptionTable = {
     value: "NAME=SOFT[:HARD]",
     help: "a resource limit of each process: nofile=1024",
   },
-  device: { type: "string", multiple: true, value: "DEV[:DST]", help: "give a device of the host" },
+  device: {
+    type: "string",
+    multiple: true,
+    value: "DEV[:DST][:rwm]",
+    help: "give a device of the host: no others but the usual ones can be used then",
+  },
+  profile: { type: "string", value: "NAME", help: `options for a purpose: ${profileNames.join(", ")}` },
+  "path-ro": {
+    type: "string",
+    multiple: true,
+    value: "PATH",
+    help: "it can open this and what else is named so, to read",
+  },
+  "path-rw": { type: "string", multiple: true, value: "PATH", help: "the same, for anything" },
   sysctl: { type: "string", multiple: true, value: "K=V", help: "set a kernel parameter of its namespaces" },
   "oom-score-adj": { type: "string", value: "N", help: "-1000 to 1000: who is killed first when memory is short" },
   rootfs: { type: "string", value: "DIR[:O]", help: "a directory as the root filesystem; :O leaves it unchanged" },
@@ -154,18 +168,23 @@ function mounts(v: Values): Mounts {
   return m;
 }
 
-function security(v: Values): Pick<ContainerOptions, "seccomp" | "noNewPrivileges"> {
-  const out: { -readonly [K in "seccomp" | "noNewPrivileges"]?: ContainerOptions[K] } = {};
+type Security = "seccomp" | "noNewPrivileges" | "apparmorProfile" | "selinuxLabel" | "unmask";
+
+function security(v: Values): Pick<ContainerOptions, Security> {
+  const out: { -readonly [K in Security]?: ContainerOptions[K] } = {};
   for (const s of list(v, "security-opt")) {
     const [key, value = "true"] = s.split(/[=:](.*)/s);
     if (key === "no-new-privileges" && (value === "true" || value === "false")) out.noNewPrivileges = value === "true";
     else if (key === "seccomp" && (value === "unconfined" || value === "default")) out.seccomp = value;
     else if (key === "seccomp") out.seccomp = JSON.parse(readLines("--security-opt seccomp", value).join("\n"));
+    else if (key === "apparmor") out.apparmorProfile = value;
+    else if (key === "label") out.selinuxLabel = value;
+    else if (key === "systempaths" && value === "unconfined") out.unmask = true;
     else
       throw new InvalidOptionError(
         "--security-opt",
         s,
-        "seccomp=unconfined, seccomp=FILE or no-new-privileges=true|false",
+        "seccomp=unconfined, seccomp=FILE, no-new-privileges=true|false, apparmor=PROFILE, label=LABEL or systempaths=unconfined",
       );
   }
   return out;
@@ -195,7 +214,7 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["cgroups", choice("--cgroups", text(v, "cgroups"), ["auto", "account", "delegate"])],
     ["env", environment(v)],
     ["volumes", m.volumes],
-    ["tmpfs", m.tmpfs],
+    ["tmpfs", Object.keys(m.tmpfs).length ? m.tmpfs : undefined],
     ["readOnly", v["read-only"]],
     ["workdir", text(v, "workdir")],
     ["user", text(v, "user")],
@@ -207,8 +226,10 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["capAdd", v["cap-add"]],
     ["capDrop", v["cap-drop"]],
     ...toSyscalls(v),
-    ["ulimits", ulimits(v)],
+    ["ulimits", v["ulimit"] === undefined ? undefined : ulimits(v)],
     ["devices", v["device"]],
+    ["profile", text(v, "profile")],
+    ["paths", paths(v)],
     ["sysctls", Object.fromEntries(list(v, "sysctl").map((s) => pair("--sysctl", s)))],
     ["oomScoreAdj", number("--oom-score-adj", text(v, "oom-score-adj"), -1000, 1000)],
     ["rootfs", rootfs?.endsWith(":O") ? { overlay: rootfs.slice(0, -2) } : rootfs],
@@ -220,6 +241,11 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ...(Object.entries(security(v)) as [keyof ContainerOptions, unknown][]),
   ];
   return Object.fromEntries(set.filter(([, value]) => value !== undefined)) as ContainerOptions;
+}
+
+function paths(v: Values): ContainerOptions["paths"] {
+  const [readOnly, readWrite] = [v["path-ro"] as string[] | undefined, v["path-rw"] as string[] | undefined];
+  return readOnly || readWrite ? { readOnly: readOnly ?? [], readWrite: readWrite ?? [] } : undefined;
 }
 
 function choice(field: string, value: string | undefined, allowed: readonly string[]): string | undefined {

@@ -18,9 +18,9 @@ import { InvalidOptionError } from "../values/errors.ts";
 import type { Values } from "./option-table.ts";
 import { toContainerOptions } from "./options.ts";
 import { complain, print } from "./output.ts";
-import { needsUs } from "./syscall-options.ts";
-import { runHere } from "./run-here.ts";
 import { commandReport, delegation } from "./perform.ts";
+import { runHere } from "./run-here.ts";
+import { needsUs } from "./syscall-options.ts";
 
 const INHERIT: Stdio = { kind: "inherit" };
 
@@ -55,7 +55,11 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   needCommand(command);
   const o = toContainerOptions(v);
   if (needsUs(v) && v["detach"])
-    throw new InvalidOptionError("--detach", "true", "of use with --answer, --report-blocked and --learn, which need this command to stay");
+    throw new InvalidOptionError(
+      "--detach",
+      "true",
+      "of use with --answer, --report-blocked and --learn, which need this command to stay",
+    );
   if (v["json"]) {
     const library = await import("../container/run.ts");
     const result = await library.run(command, o);

@@ -10,7 +10,12 @@ export const syscallOptions: OptionTable = {
     help: `answer system calls that it may not make: ${readyNames.join(", ")}`,
   },
   "report-blocked": { type: "boolean", help: "say which system calls its seccomp profile refused" },
-  learn: { type: "string", value: "FILE", help: "refuse nothing, and write the tightest seccomp profile for what it did" },
+  view: { type: "boolean", help: "show its own limits in /proc/meminfo, cpuinfo, stat and the like" },
+  learn: {
+    type: "string",
+    value: "FILE",
+    help: "refuse nothing, and write the tightest seccomp profile for what it did",
+  },
 };
 
 /** These are answered by the command itself, which stays for as long as the container runs. */
@@ -18,6 +23,7 @@ export const needsUs = (v: Values): boolean => Object.keys(syscallOptions).some(
 
 export const toSyscalls = (v: Values): [keyof ContainerOptions, unknown][] => [
   ["answer", (v["answer"] as string[] | undefined)?.flatMap((s) => s.split(","))],
+  ["view", v["view"]],
   ["reportBlocked", v["report-blocked"]],
   ["learn", v["learn"] === undefined ? undefined : true],
 ];

@@ -7,9 +7,9 @@ import { enterGroups, openGroups, spawnSibling } from "./cgroup.ts";
 import type { Context } from "./context.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { finishProcess } from "./init.ts";
-import { keepListenerSocket, listenerSockets, takeListener } from "./notify.ts";
 import type { Job } from "./job.ts";
 import { cloneFlag } from "./namespaces.ts";
+import { keepListenerSocket, listenerSockets, takeListener } from "./notify.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
 import type { Spec } from "./spec.ts";
@@ -27,7 +27,9 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   const undo = program.section("undo");
   s.onFail = undo;
   const record = endRecord(c);
-  const kinds = (c.spec.linux?.namespaces ?? []).map((n) => n.type);
+  const own = (c.spec.linux?.namespaces ?? []).map((n) => n.type);
+  // Some only: whoever enters needs the rights of the user namespace that owns them in any case.
+  const kinds = own.filter((k) => job.enter === undefined || k === "user" || job.enter.includes(k));
   const namespaces = kinds.reduce((flags, k) => flags | cloneFlag[k], 0);
 
   if (job.report.to === "library" && !job.report.survive) endWithLauncher(s);
@@ -62,7 +64,8 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   command.call("keep the supervisor's pipe", "dup3", [high(ready), FD.READY, O.CLOEXEC]);
   if (given.notify) keepListenerSocket(command, false);
   else closeFrom(command, FD.READY + 1);
-  finishProcess(c, command);
+  if (kinds.includes("mount")) finishProcess(c, command);
+  else finishProcess({ ...c, spec: withoutPaths(c.spec) }, command);
 
   s.call("close the command's end", "close", [high(ready)]);
   if (given.notify) s.call("leave the socket to the command", "close", [FD.NOTIFY]);
@@ -89,6 +92,12 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   afterEnd(c, s, record, results);
   afterFailure(c, undo, record);
 }
+
+/** In the host's mounts the container's own paths mean nothing. */
+const withoutPaths = (spec: Spec): Spec => {
+  const { landlock: _, ...linux } = spec.linux ?? {};
+  return { ...spec, linux };
+};
 
 export function compileExec(spec: Spec, facts: HostFacts, job: Job, pid: number): Program {
   const program = new ProgramBuilder(facts.arch);

@@ -9,13 +9,14 @@ import { setRlimits, takeIdentity } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { addDevices, openDevices } from "./devices.ts";
 import { showFiles } from "./files.ts";
+import { limitPaths } from "./landlock.ts";
 import { maskedPaths, readonlyPaths } from "./masks.ts";
 import { addMount, isMounted, openSources, sealMounts } from "./mounts.ts";
-import { keepListenerSocket } from "./notify.ts";
 import { setNames } from "./names.ts";
 import { configureNetwork, loopbackUp } from "./network.ts";
+import { keepListenerSocket } from "./notify.ts";
 import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
-import { assembleRoot, changeRoot, enterDirectory, sealRoot, separateMounts } from "./rootfs.ts";
+import { assembleRoot, attachRoot, changeRoot, enterDirectory, sealRoot, separateMounts } from "./rootfs.ts";
 import { loadSeccomp } from "./seccomp.ts";
 import { resetSignals, takeAllSignals } from "./signals.ts";
 import type { Mount, Process } from "./spec.ts";
@@ -33,6 +34,8 @@ export type Inherited = {
   readonly linked?: Slot | undefined;
   readonly terminal: Slot | undefined;
   readonly stdio: readonly (number | undefined)[];
+  /** The root filesystem, put together outside. */
+  readonly assembled?: Slot | undefined;
   readonly warm: boolean;
   readonly notify?: boolean;
   /** Bind mounts whose ids are mapped: made outside, where there is the right to. */
@@ -92,7 +95,7 @@ function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
   if (isNew(c.spec, "mount")) separateMounts(c, s);
   const sources = openSources(c, s, i.idMounts);
   const nodes = openDevices(c, s);
-  const root = assembleRoot(c, s);
+  const root = i.assembled ? attachRoot(c, s, i.assembled) : assembleRoot(c, s);
   for (const mount of c.spec.mounts ?? []) {
     addMount(c, s, root, mount, sources.get(mount));
     if (mount.destination === "/dev") addDevices(c, s, root, nodes);
@@ -203,6 +206,7 @@ export function execute(c: Context, process: Process, s: SectionBuilder, listeni
   takeLabels(process, s);
   if (process.noNewPrivileges) {
     s.call("never gain privileges again", "prctl", [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+    limitPaths(c, s);
     if (!listening) loadSeccomp(c, s);
   }
   lastRights(s);

@@ -1,6 +1,7 @@
 import type { DevicesLimits } from "../cgroups/controllers/devices.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
 import type { NetworkPlan } from "./network.ts";
+import type { NamespaceKind } from "./spec.ts";
 
 /** What a start needs that an OCI spec does not say: where things are kept and who is told of what. */
 export type Job = {
@@ -13,6 +14,10 @@ export type Job = {
     | { readonly kind: "joined" }
     /** A view made of an overlay for each top-level directory: what a user namespace may do of the host's root. */
     | { readonly kind: "parts"; readonly entries: readonly RootEntry[] };
+  /** Its ids are mapped: to be done with the host's rights, before there is a user namespace. */
+  readonly mapRoot?: boolean;
+  /** Files that say what is the container's alone: they are there already, and are removed at the end. */
+  readonly claims?: readonly string[];
   /** An existing directory of the host over which the root is assembled, in the container's mount namespace only. */
   readonly scratch: string;
   /** Whether each source of a bind mount is a directory: what to make as its mount point if that is missing. */
@@ -27,6 +32,8 @@ export type Job = {
   readonly init: boolean;
   /** No command: the first process waits and reaps until it is told to end. */
   readonly idle: boolean;
+  /** Another process: which of the container's namespaces it enters. Default all. */
+  readonly enter?: readonly NamespaceKind[];
   readonly timeoutMs: number;
   /** The root is changed without pivot_root(2). */
   readonly noPivot?: boolean;

@@ -55,7 +55,8 @@ export function takeListener(c: Context, main: SectionBuilder, pair: Slot): void
 /** In the container: the socket's number is out of the way of the pipes. */
 export function keepListenerSocket(s: SectionBuilder, warm: boolean): void {
   s.call("keep the socket of the listener", "dup3", [FD.NOTIFY, FD.LISTENER, O.CLOEXEC]);
-  if (!warm) for (const fd of [FD.WARM, FD.WARM + 1]) s.call("close what is not needed", "close", [fd], { ignore: ["EBADF"] });
+  if (!warm)
+    for (const fd of [FD.WARM, FD.WARM + 1]) s.call("close what is not needed", "close", [fd], { ignore: ["EBADF"] });
   closeFrom(s, FD.LISTENER + 1);
 }
 

@@ -1,10 +1,12 @@
-import { fileMounts } from "../host/mountinfo.ts";
+import { fileMounts, mapsIds } from "../host/mountinfo.ts";
 import { AT_FDCWD, MNT_DETACH, MOUNT_ATTR, MOVE_MOUNT, MS, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { type Context, isNew } from "./context.ts";
 import type { RootEntry } from "./job.ts";
 import { attach, cloneTree, newFilesystem, setAttributes } from "./mounts.ts";
+import type { IdMap } from "./spec.ts";
+import { mapsOf } from "./users.ts";
 
 const propagations = { shared: MS.SHARED, slave: MS.SLAVE, private: MS.PRIVATE, unbindable: MS.UNBINDABLE };
 
@@ -21,27 +23,37 @@ const openDirectory = (s: SectionBuilder, path: string) =>
 /** An overlay of `lower`, its changes in `upper` and its work directory beside them. */
 function overlay(c: Context, s: SectionBuilder, lower: string, upper: string): Slot {
   const layer = (path: string) => path.replace(/[\\:]/g, "\\$&");
-  return newFilesystem(s, "overlay", [
-    ["source", "caisson"],
-    ["lowerdir", layer(lower)],
-    ["upperdir", `${upper}/diff`],
-    ["workdir", `${upper}/work`],
-    // Without privileges over the file system, overlay marks its files in the user.* attributes.
-    ...(isNew(c.spec, "user") ? [["userxattr"] as const] : []),
-  ]);
+  return newFilesystem(
+    s,
+    "overlay",
+    [
+      ["source", "caisson"],
+      ["lowerdir", layer(lower)],
+      ["upperdir", `${upper}/diff`],
+      ["workdir", `${upper}/work`],
+      // Without privileges over the file system, overlay marks its files in the user.* attributes.
+      ...(isNew(c.spec, "user") && !c.job.mapRoot ? [["userxattr"] as const] : []),
+    ],
+    c.job.mapRoot ? MOUNT_ATTR.NODEV : 0,
+  );
 }
 
-function makeUpper(s: SectionBuilder, at: string): void {
+/** What is written belongs to the container's root, whoever puts the root together. */
+function makeUpper(c: Context, s: SectionBuilder, at: string): void {
   for (const [name, mode] of [
     ["", 0o755],
     ["/diff", 0o755],
     ["/work", 0o755],
   ] as const)
     s.call(`make ${at}${name}`, "mkdirat", [AT_FDCWD, `${at}${name}`, mode], { ignore: ["EEXIST"] });
+  const first = (maps: readonly IdMap[]) => maps.find((m) => m.containerID === 0)?.hostID ?? 0;
+  const { uid, gid } = mapsOf(c);
+  if (c.job.mapRoot)
+    s.call(`give ${at}/diff to the container's root`, "fchownat", [AT_FDCWD, `${at}/diff`, first(uid), first(gid), 0]);
 }
 
 /** The host's other file systems, as the parts of a copy-on-write view of its root, with where their changes go. */
-function overlayParts(c: Context): { point: string; upper: string; isFile: boolean }[] {
+function overlayParts(c: Context): { point: string; upper: string; isFile: boolean; mapped: boolean }[] {
   const others = c.spec.root?.path === "/" ? fileMounts(c.facts.mounts) : [];
   const shown = others.filter(
     (m) => !covered(c.job.scratch, m.point) && (c.job.root.kind !== "overlay" || m.point !== c.job.root.keep),
@@ -49,13 +61,14 @@ function overlayParts(c: Context): { point: string; upper: string; isFile: boole
   return shown.map((m) => ({
     point: m.point,
     isFile: m.isFile === true,
+    mapped: mapsIds(c.facts, m.type),
     upper: m.point.replaceAll("%", "%25").replaceAll("/", "%2F"),
   }));
 }
 const covered = (scratch: string, point: string) => point === scratch || point.startsWith(`${scratch}/`);
 
 /** Makes the new root and enters it: the working directory is its top. */
-function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined): void {
+function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined, users: Slot | undefined): void {
   const { scratch } = c.job;
   // Where nothing is kept, changes are in a tmpfs that only this mount namespace knows: it goes when the container does.
   const memory = newFilesystem(s, "tmpfs", [
@@ -75,8 +88,9 @@ function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined
   }
   s.call("make the new root's mount point", "mkdirat", [AT_FDCWD, `${scratch}/root`, 0o755]);
   const lower = c.spec.root?.path ?? "/";
-  makeUpper(s, `${scratch}/changes/root`);
-  const root = overlay(c, s, lower, `${scratch}/changes/root`);
+  makeUpper(c, s, `${scratch}/changes/root`);
+  const shown = users ? mapped(s, users, lower, `${scratch}/layers`) : lower;
+  const root = overlay(c, s, shown, `${scratch}/changes/root`);
   attach(s, `mount the copy-on-write view of ${lower}`, root, openDirectory(s, `${scratch}/root`));
   s.call("enter the new root", "chdir", [`${scratch}/root`]);
   for (const part of overlayParts(c)) {
@@ -88,8 +102,9 @@ function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined
       continue;
     }
     const upper = `${scratch}/changes/${part.upper}`;
-    makeUpper(s, upper);
-    const mounted = overlay(c, s, part.point, upper);
+    makeUpper(c, s, upper);
+    const layer = users && part.mapped ? mapped(s, users, part.point, `${scratch}/layers`) : part.point;
+    const mounted = overlay(c, s, layer, upper);
     attach(s, `mount the copy-on-write view of ${part.point}`, mounted, openDirectory(s, `.${part.point}`));
   }
 }
@@ -122,26 +137,44 @@ function assembleParts(c: Context, s: SectionBuilder, entries: readonly RootEntr
     if (e.kind === "empty") continue;
     const tree = made.get(e);
     if (tree) setAttributes(s, `make /${e.name} read-only`, tree, { set: MOUNT_ATTR.RDONLY, recursive: true });
-    else makeUpper(s, `${scratch}/changes/${e.name}`);
+    else makeUpper(c, s, `${scratch}/changes/${e.name}`);
     const mounted = tree ?? overlay(c, s, `/${e.name}`, `${scratch}/changes/${e.name}`);
     attach(s, `mount the view of /${e.name}`, mounted, openDirectory(s, e.name));
   }
 }
 
-function assembleDirectory(c: Context, s: SectionBuilder): void {
+/** A layer must be mounted somewhere: each on the place of those before, which overlays hold already. */
+function mapped(s: SectionBuilder, users: Slot, path: string, at: string): string {
+  s.call(`make ${at}`, "mkdirat", [AT_FDCWD, at, 0o755], { ignore: ["EEXIST"] });
+  const tree = cloneTree(s, `open ${path}, to map its ids`, AT_FDCWD, path, false);
+  setAttributes(s, `map the ids of ${path}`, tree, { set: MOUNT_ATTR.IDMAP, users });
+  attach(s, `mount ${path} with mapped ids`, tree, openDirectory(s, at));
+  return at;
+}
+
+function assembleDirectory(c: Context, s: SectionBuilder, users: Slot | undefined): void {
   const path = c.spec.root?.path ?? "";
   // What is mounted on "/" is above this process's root: it is entered elsewhere.
   const at = path === "/" ? c.job.scratch : path;
   const tree = cloneTree(s, `open the root filesystem ${path}`, AT_FDCWD, path, true);
+  if (users) setAttributes(s, `map the ids of ${path}`, tree, { set: MOUNT_ATTR.IDMAP, users });
   attach(s, `bind ${path} on ${at === path ? "itself" : at}`, tree, openDirectory(s, at));
   s.call(`enter ${at}`, "chdir", [at]);
 }
 
 /** Puts the new root together and gives its top. What is mounted in it is looked up from there alone. */
-export function assembleRoot(c: Context, s: SectionBuilder): Slot {
-  if (c.job.root.kind === "overlay") assembleOverlay(c, s, c.job.root.keep);
+export function assembleRoot(c: Context, s: SectionBuilder, users?: Slot): Slot {
+  if (c.job.root.kind === "overlay") assembleOverlay(c, s, c.job.root.keep, users);
   else if (c.job.root.kind === "parts") assembleParts(c, s, c.job.root.entries);
-  else assembleDirectory(c, s);
+  else assembleDirectory(c, s, users);
+  return openDirectory(s, ".");
+}
+
+/** A root that was put together outside is attached as it is. */
+export function attachRoot(c: Context, s: SectionBuilder, assembled: Slot): Slot {
+  const { scratch } = c.job;
+  attach(s, `put the root at ${scratch}`, assembled, openDirectory(s, scratch));
+  s.call(`enter ${scratch}`, "chdir", [scratch]);
   return openDirectory(s, ".");
 }
 

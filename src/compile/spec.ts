@@ -181,6 +181,9 @@ export type Seccomp = {
   readonly syscalls?: readonly SeccompRule[];
 };
 
+/** A path of the container and what may be done below it; a file has fewer rights than a directory. landlock(7). */
+export type PathRule = { readonly path: string; readonly access: "read" | "all"; readonly isFile: boolean };
+
 export type Linux = {
   readonly namespaces?: readonly Namespace[];
   readonly uidMappings?: readonly IdMap[];
@@ -194,6 +197,8 @@ export type Linux = {
   readonly sysctl?: Readonly<Record<string, string>>;
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
+  /** Not of the OCI spec: paths that can be opened at all. */
+  readonly landlock?: readonly PathRule[];
   readonly mountLabel?: string;
   readonly intelRdt?: { readonly closID?: string; readonly l3CacheSchema?: string; readonly memBwSchema?: string };
   readonly memoryPolicy?: { readonly mode: string; readonly nodes?: string; readonly flags?: readonly string[] };

@@ -40,7 +40,8 @@ export function arrangeStdio(c: Context, s: SectionBuilder, given: Given): (numb
   }
   if (given.notify) {
     s.call("keep the socket of the listener", "dup3", [high(given.notify), FD.NOTIFY, O.CLOEXEC]);
-    if (!given.warm) for (const fd of [FD.WAITING, FD.WAITING + 1]) s.call("close what came with the fork", "close", [fd]);
+    if (!given.warm)
+      for (const fd of [FD.WAITING, FD.WAITING + 1]) s.call("close what came with the fork", "close", [fd]);
     closeFrom(s, FD.NOTIFY + 1);
   } else if (report.to === "library") closeFrom(s, given.warm ? FD.WAITING + 2 : FD.WAITING);
   else closeOnExecFrom(s, FD.WAITING);

@@ -1,4 +1,4 @@
-import { O, P_PIDFD, PR, WEXITED } from "../kernel/flags.ts";
+import { AT_FDCWD, O, P_PIDFD, PR, WEXITED } from "../kernel/flags.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
@@ -7,9 +7,11 @@ import { bear, leftToEnter } from "./birth.ts";
 import { endRest, makeGroups, removeGroups } from "./cgroup.ts";
 import { type Context, isNew, writeText } from "./context.ts";
 import { FD } from "./descriptors.ts";
+import { idMounts } from "./id-mounts.ts";
 import { writeInit, writePayload } from "./init.ts";
 import { needsEntering } from "./namespaces.ts";
 import { connectNetwork, disconnectNetwork } from "./network.ts";
+import { assembleOutside } from "./outside.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
 import { keepState, noteEnd, noteStart, removeState } from "./state.ts";
@@ -24,6 +26,11 @@ export function endWithLauncher(s: SectionBuilder): void {
   s.call("end when the launcher does", "prctl", [PR.SET_PDEATHSIG, KILL_EVERYTHING, 0, 0, 0]);
   const parent = s.get("ask for the parent", "getppid", []);
   s.skipIf(parent, "!=", 1, () => s.fail("see whether the launcher is still there", ESRCH));
+}
+
+function giveUpClaims(c: Context, s: SectionBuilder): void {
+  for (const path of c.job.claims ?? [])
+    s.call("give up what was its alone", "unlinkat", [AT_FDCWD, path, 0], { ignore: "all" });
 }
 
 /**
@@ -54,6 +61,8 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   if (linked) s.call("make the pipe of the network", "pipe2", [addressOf(linked), O.CLOEXEC]);
   const begun = program.slot("the network's begin");
   const terminal = job.terminal ? terminalSockets(s) : undefined;
+  const assembled = job.mapRoot ? assembleOutside(c, s) : undefined;
+  const ids = isNew(c.spec, "user") ? idMounts(c, s, () => program.section("holder of a user namespace")) : undefined;
   const { pid, pidfd } = bear(c, s, { enter: () => enter, init }, groups);
   writeInit(c, init, payload, {
     groups: leftToEnter(c, groups),
@@ -61,6 +70,8 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     ready,
     mapped,
     linked,
+    assembled,
+    ...(ids && { idMounts: ids }),
     terminal,
     stdio,
     warm: given.warm !== undefined,
@@ -75,6 +86,8 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     writeText(s, "say that ids are mapped", high(mapped), "!");
     s.call("close the pipe of the id maps", "close", [high(mapped)]);
   }
+  for (const fd of [...(assembled ? [assembled] : []), ...(ids?.values() ?? [])])
+    s.call("leave a mount to the container", "close", [fd]);
   if (linked) {
     s.call("close the container's end", "close", [low(linked)]);
     connectNetwork(c, s, pid, begun);
@@ -110,6 +123,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   noteEnd(c, s, record.block);
   if (outlives) endRest(s, job.cgroup);
   disconnectNetwork(c, s, begun);
+  giveUpClaims(c, s);
   removeGroups(s, groups.made, job.cgroup.delegated);
   if (job.state?.remove && !job.cgroup.delegated) removeState(c, s, kept);
   afterEnd(c, s, record, results);
@@ -120,6 +134,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   if (saved) restoreMode(undo, saved);
   if (outlives) endRest(undo, job.cgroup);
   disconnectNetwork(c, undo, begun);
+  giveUpClaims(c, undo);
   removeGroups(undo, groups.made);
   removeState(c, undo, kept);
   afterFailure(c, undo, record);

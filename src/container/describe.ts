@@ -9,9 +9,10 @@ import { defaultProfile } from "../seccomp/profile.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseUlimits } from "../values/ulimits.ts";
 import { capabilitiesFor } from "./capabilities.ts";
-import { describeDevices } from "./devices.ts";
+import { describeDevices, plainDevice } from "./devices.ts";
 import { describeIdMaps } from "./id-maps.ts";
 import type { ContainerOptions } from "./options.ts";
+import { describePaths } from "./paths.ts";
 import type { ResolvedUser } from "./users.ts";
 
 export const isRootless = (o: ContainerOptions, facts: HostFacts): boolean => o.rootless ?? facts.uid !== 0;
@@ -22,7 +23,7 @@ function describeMounts(o: ContainerOptions, userns: boolean, r: Resolved): Moun
     bindSys: userns && o.network === "host",
     ttyGroup: !userns,
   });
-  mounts.push(...r.groupMounts);
+  mounts.push(...r.groupMounts, ...r.viewMounts);
   if (typeof o.rootfs === "undefined")
     mounts.push({ destination: "/run", type: "tmpfs", options: ["nosuid", "nodev", "mode=755"] });
   for (const [destination, options] of Object.entries(o.tmpfs ?? {})) {
@@ -34,7 +35,17 @@ function describeMounts(o: ContainerOptions, userns: boolean, r: Resolved): Moun
     absolute("volumes", destination);
     const readOnly = typeof volume === "object" && volume.readOnly === true;
     const source = r.volumes.get(destination) ?? "";
-    mounts.push({ destination, type: "bind", source, options: ["rbind", "rprivate", ...(readOnly ? ["rro"] : [])] });
+    mounts.push({
+      destination,
+      type: "bind",
+      source,
+      options: [
+        "rbind",
+        "rprivate",
+        ...(readOnly ? ["rro"] : []),
+        ...(r.mappedVolumes.has(destination) ? ["ridmap"] : []),
+      ],
+    });
   }
   return mounts;
 }
@@ -53,10 +64,13 @@ export type Resolved = {
   readonly user: ResolvedUser;
   readonly workdir: string;
   readonly volumes: ReadonlyMap<string, string>;
+  /** Those whose ids are shown as the container's. */
+  readonly mappedVolumes: ReadonlySet<string>;
   readonly command: readonly string[];
   readonly limits: CheckedLimits;
   /** Where control groups are mounted for a container that manages its own. */
   readonly groupMounts: readonly Mount[];
+  readonly viewMounts: readonly Mount[];
   readonly namespaces: readonly Namespace[];
 };
 
@@ -83,6 +97,7 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
       : o.seccomp === undefined || o.seccomp === "default"
         ? profile(facts, capabilities.bounding ?? [])
         : o.seccomp;
+  const pathRules = describePaths(o, r.root);
   return {
     ociVersion: "1.3.0",
     ...(isOwn("uts") && { hostname }),
@@ -97,13 +112,16 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
       capabilities,
       rlimits: parseUlimits("ulimits", o.ulimits ?? {}),
       noNewPrivileges: o.noNewPrivileges ?? true,
+      ...(o.apparmorProfile !== undefined && { apparmorProfile: o.apparmorProfile }),
+      ...(o.selinuxLabel !== undefined && { selinuxLabel: o.selinuxLabel }),
       ...(o.oomScoreAdj !== undefined && { oomScoreAdj: o.oomScoreAdj }),
     },
     linux: {
       namespaces: r.namespaces,
       resources: resourcesOfLimits(r.limits),
-      devices: describeDevices(o.devices ?? []).devices,
-      ...(assembled && { maskedPaths: defaultMaskedPaths, readonlyPaths: defaultReadonlyPaths }),
+      devices: describeDevices(o.devices ?? []).map(plainDevice),
+      ...(pathRules && { landlock: pathRules }),
+      ...(assembled && !o.unmask && { maskedPaths: defaultMaskedPaths, readonlyPaths: defaultReadonlyPaths }),
       ...(maps && { uidMappings: maps.uid, gidMappings: maps.gid }),
       ...(o.sysctls && { sysctl: o.sysctls }),
       ...(seccomp && { seccomp }),

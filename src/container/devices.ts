@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { defaultDevices } from "../compile/devices.ts";
 import type { Device } from "../compile/spec.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 
@@ -10,28 +11,63 @@ const S_IFBLK = 0o060000;
 const majorOf = (dev: number) => (dev >> 8) & 0xfff;
 const minorOf = (dev: number) => (dev & 0xff) | ((dev >> 12) & 0xfff00);
 
-/** "/dev/fuse" or "HOST:CONTAINER" as devices of a spec, and the host path of each. */
-export function describeDevices(devices: readonly string[]): { devices: Device[]; sources: Record<string, string> } {
-  const found: Device[] = [];
-  const sources: Record<string, string> = {};
-  for (const text of devices) {
-    const [source = "", path = source] = text.split(":");
-    if (!path.startsWith("/dev/") || path.includes(".."))
-      throw new InvalidOptionError("devices", text, "a path below /dev in the container");
-    const stat = statSync(source, { throwIfNoEntry: false });
-    const type =
-      stat && (stat.mode & S_IFMT) === S_IFCHR ? "c" : stat && (stat.mode & S_IFMT) === S_IFBLK ? "b" : undefined;
-    if (!stat || !type) throw new InvalidOptionError("devices", source, "a device of this machine");
-    found.push({
-      path,
-      type,
-      major: majorOf(stat.rdev),
-      minor: minorOf(stat.rdev),
-      fileMode: stat.mode & 0o777,
-      uid: 0,
-      gid: 0,
-    });
-    sources[path] = source;
-  }
-  return { devices: found, sources };
+/** A device of the host's, and what the container may do with it: "r", "w", "m" (make nodes of it); all three if not said. */
+export type DeviceChoice = string | { readonly source: string; readonly access?: string };
+
+/** "/dev/fuse", "HOST:CONTAINER", "HOST:CONTAINER:rw"; or the container's name of each to the host's. */
+export type DeviceOptions = readonly string[] | Readonly<Record<string, DeviceChoice>>;
+
+type Wanted = { readonly path: string; readonly source: string; readonly access: string };
+
+const ALL = "rwm";
+
+function fromText(text: string): Wanted {
+  const [source = "", ...rest] = text.split(":");
+  const isAccess = (t: string | undefined) => t !== undefined && /^[rwm]+$/.test(t);
+  const [path = source, access = ALL] = isAccess(rest[0]) ? [source, rest[0]] : rest;
+  return { path, source, access };
 }
+
+const listed = (devices: DeviceOptions): Wanted[] =>
+  Array.isArray(devices)
+    ? (devices as readonly string[]).map(fromText)
+    : Object.entries(devices as Readonly<Record<string, DeviceChoice>>).map(([path, choice]) =>
+        typeof choice === "string"
+          ? { path, source: choice, access: ALL }
+          : { path, source: choice.source, access: choice.access ?? ALL },
+      );
+
+export type DescribedDevice = Device & { readonly source: string; readonly access: string };
+
+function describeOne({ path, source, access }: Wanted): DescribedDevice {
+  if (!path.startsWith("/dev/") || path.includes(".."))
+    throw new InvalidOptionError("devices", path, "a path below /dev in the container");
+  if (!/^[rwm]+$/.test(access)) throw new InvalidOptionError(`devices.${path}`, access, 'some of "r", "w" and "m"');
+  const stat = statSync(source, { throwIfNoEntry: false });
+  const format = (stat?.mode ?? 0) & S_IFMT;
+  const type = format === S_IFCHR ? "c" : format === S_IFBLK ? "b" : undefined;
+  if (!stat || !type) throw new InvalidOptionError("devices", source, "a device of this machine");
+  const numbers = { major: majorOf(stat.rdev), minor: minorOf(stat.rdev) };
+  return { path, type, ...numbers, fileMode: stat.mode & 0o777, uid: 0, gid: 0, source, access };
+}
+
+/** The devices that are given, with the host's name of each. */
+export const describeDevices = (devices: DeviceOptions): DescribedDevice[] => listed(devices).map(describeOne);
+
+export const plainDevice = ({ source: _, access: __, ...device }: DescribedDevice): Device => device;
+
+const rule = (d: Pick<Device, "type" | "major" | "minor">, access: string) =>
+  `${d.type} ${d.major}:${d.minor} ${access}`;
+
+/** Terminals of its own: /dev/pts, /dev/ptmx, /dev/console. */
+const terminals = ["c 136:* rwm", "c 5:1 rwm", "c 5:2 rwm"];
+
+/** Who is given devices may use these and those that every container has, as far as it was said; no others. */
+export const deviceRules = (devices: DeviceOptions): readonly string[] => [
+  // Nodes of any device may be made: without this rule overlay could not mark what was deleted.
+  "c *:* m",
+  "b *:* m",
+  ...defaultDevices.map((d) => rule(d, ALL)),
+  ...terminals,
+  ...describeDevices(devices).map((d) => rule(d, d.access)),
+];

@@ -20,6 +20,29 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [/^(mount|create the) proc/, "EPERM", "a procfs without masks must be visible to mount one in a user namespace"],
   [/sysctl/, "ENOENT", "this kernel, or this namespace, has no such sysctl"],
   [/sysctl/, "EACCES", "this sysctl is the host's, not a namespace's"],
+  [/^limit the paths/, "ENOSYS", "the kernel was built without Landlock"],
+  [/^limit the paths/, "EOPNOTSUPP", "Landlock is not enabled: it must be named by the boot parameter lsm="],
+  [/^limit the paths: open/, "ENOENT", "no such path in the container"],
+  [/^map the ids/, "EINVAL", "this file system shows no mapped ids"],
+  [
+    /^load the seccomp filter/,
+    "EBUSY",
+    "another listener is there: a container in a container cannot have one of its own",
+  ],
+  [/^make a ipvlan|^make a macvlan/, "EOPNOTSUPP", "the kernel was built without this kind of interface"],
+  [/^make a macvlan|^make a ipvlan/, "EBUSY", "this interface is part of a bridge, or has the other kind on it"],
+  [
+    /^set the rules of the network|^publish ports|^limit what/,
+    "ENOENT",
+    "the kernel lacks a part of nf_tables (caisson doctor)",
+  ],
+  [
+    /^set the rules of the network|^publish ports/,
+    "EOPNOTSUPP",
+    "the kernel lacks a part of nf_tables (caisson doctor)",
+  ],
+  [/^make the bridge/, "EOPNOTSUPP", "the kernel was built without bridges, or its module is not loaded"],
+  [/^enter the .* namespace/, "EINVAL", "this is no namespace of that kind, or one that cannot be entered from here"],
   [/^set memory/, "EBUSY", "more memory is in use than the limit"],
 ];
 

@@ -1,5 +1,10 @@
+import { existsSync } from "node:fs";
+import { userInfo } from "node:os";
+import { join } from "node:path";
 import type { IdMap } from "../compile/spec.ts";
 import type { HostFacts } from "../host/facts.ts";
+import { places } from "../host/places.ts";
+import { mapOf, mapsWithSubIds, proposeRange, type IdRange as SubRange, subIdsOf } from "../namespaces/ranges.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { ContainerOptions, IdRange } from "./options.ts";
 
@@ -27,16 +32,36 @@ function check(field: string, ranges: readonly IdRange[]): IdMap[] {
   return ranges.map((r) => ({ containerID: r.container, hostID: r.host, size: r.size }));
 }
 
-/** Rootless: the caller's own id is the container's root, the one map that needs no privilege (user_namespaces(7)). */
+const HELPERS = ["/usr/bin/newuidmap", "/usr/bin/newgidmap"];
+
+/** The ranges that /etc/subuid and /etc/subgid give the caller, where the programs that map them are installed. */
+function callersRanges(kind: "uid" | "gid"): readonly SubRange[] {
+  if (!HELPERS.every((path) => existsSync(path))) return [];
+  const { username, uid } = userInfo();
+  return subIdsOf(kind, [username, String(uid)]);
+}
+
+/** Where ranges of ids are noted that containers have to themselves. */
+export const rangeDirectory = () => join(places().scratch, "ids");
+
+/**
+ * The maps of a new user namespace. Without privileges: the caller's own id as root, the one map that needs none, and
+ * behind it what /etc/subuid allows. With them: the maps given, or a range that no other container has.
+ */
 export function describeIdMaps(
   o: ContainerOptions,
   facts: HostFacts,
   rootless: boolean,
-): { uid: IdMap[]; gid: IdMap[] } | undefined {
+): { uid: IdMap[]; gid: IdMap[] } {
   if (o.idMap) return { uid: check("idMap.uid", o.idMap.uid), gid: check("idMap.gid", o.idMap.gid) };
-  if (!rootless) return undefined;
+  if (!rootless) {
+    const map = mapOf(proposeRange(rangeDirectory()));
+    return { uid: map, gid: map };
+  }
+  const [uids, gids] = facts.uid === 0 ? [[], []] : [callersRanges("uid"), callersRanges("gid")];
+  const both = uids.length > 0 && gids.length > 0;
   return {
-    uid: [{ containerID: 0, hostID: facts.uid, size: 1 }],
-    gid: [{ containerID: 0, hostID: facts.gid, size: 1 }],
+    uid: mapsWithSubIds(facts.uid, both ? uids : []),
+    gid: mapsWithSubIds(facts.gid, both ? gids : []),
   };
 }

@@ -2,6 +2,7 @@ import { hierarchyOf, type Layout, whyMissing } from "../cgroups/layout.ts";
 import { type CheckedLimits, checkLimits, controllerOf } from "../cgroups/table.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseCount, parseCpus, parseSize } from "../values/units.ts";
+import { deviceRules } from "./devices.ts";
 import type { ContainerOptions } from "./options.ts";
 
 const MINIMUM_MEMORY = 2 ** 20;
@@ -41,6 +42,8 @@ export function containerLimits(o: ContainerOptions): CheckedLimits {
   }
   const more = checkLimits(o.limits ?? {});
   const all: Record<string, object> = { ...short(o) };
+  if (Object.keys(o.devices ?? {}).length && !more.devices)
+    all["devices"] = checkLimits({ devices: { default: "deny", allow: deviceRules(o.devices ?? []) } }).devices ?? {};
   for (const [name, l] of Object.entries(more)) all[name] = { ...all[name], ...l };
   return all as CheckedLimits;
 }

@@ -1,13 +1,22 @@
 import type { Limits } from "../cgroups/table.ts";
 import type { Seccomp } from "../compile/spec.ts";
 import type { NetworkOptions } from "../network/options.ts";
-import type { Ulimits } from "../values/ulimits.ts";
 import type { SyscallHandlers } from "../seccomp/notify/call.ts";
+import type { Ulimits } from "../values/ulimits.ts";
+import type { DeviceOptions } from "./devices.ts";
 import type { NamespaceOptions } from "./namespaces.ts";
+import type { ProfileName } from "./profiles.ts";
 import type { ReadyHandler } from "./syscall-handlers.ts";
 
 /** A directory or file of the host in the container. `"/data:ro"`-style text is for the command line. */
-export type Volume = string | { readonly source: string; readonly readOnly?: boolean };
+export type Volume =
+  | string
+  | {
+      readonly source: string;
+      readonly readOnly?: boolean;
+      /** With mapped ids: show the owners of its files as the container's own ids. Default true where it can be done. */
+      readonly idmap?: boolean;
+    };
 
 /**
  * What a container is to be. All fields are optional; each default is the safe one. Sizes are bytes or text
@@ -64,6 +73,11 @@ export type ContainerOptions = {
   readonly onSyscall?: SyscallHandlers;
   /** Ready-made handlers: mknod of its own devices, mounts that show nothing new, sysinfo(2) with its own memory. */
   readonly answer?: readonly ReadyHandler[];
+  /**
+   * Show the container's own limits where programs look for the machine's: /proc/meminfo, cpuinfo, stat, loadavg,
+   * uptime, swaps, the CPUs of /sys, sysinfo(2) and sched_getaffinity(2). Live as long as this program runs.
+   */
+  readonly view?: boolean;
   /** How long a handler may take; then its call fails with ETIMEDOUT. Default "10s". */
   readonly syscallDeadline?: string | number;
   /** Tell which system call was refused, or killed for: `blockedSyscalls` of the result. */
@@ -72,8 +86,23 @@ export type ContainerOptions = {
   readonly learn?: boolean;
   /** Names without RLIMIT_, as in ulimit: `{ nofile: 1024, core: [0, 0] }`; "unlimited" is one. */
   readonly ulimits?: Ulimits;
-  /** Host devices: "/dev/fuse", or "/dev/loop3:/dev/data". */
-  readonly devices?: readonly string[];
+  /**
+   * Host devices: ["/dev/fuse", "/dev/loop3:/dev/data:rw"], or the container's name of each to the host's:
+   * { "/dev/data": { source: "/dev/loop3", access: "r" } }. Who is given some may use no others but the usual ones.
+   */
+  readonly devices?: DeviceOptions;
+  /**
+   * Paths of the container that can be opened at all: to read (and execute), or for anything. Its own /dev, /proc and
+   * /tmp can always be. Holds without privileges, and cannot be undone by the command. landlock(7).
+   */
+  readonly paths?: { readonly readOnly?: readonly string[]; readonly readWrite?: readonly string[] };
+  /** Leave /proc and /sys as they are: nothing of them is masked or read-only. */
+  readonly unmask?: boolean;
+  /** Labels of the security modules, where the kernel has them: attr/exec of proc(5). */
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
+  /** Options for a purpose, below those that are given. */
+  readonly profile?: ProfileName;
   readonly sysctls?: Readonly<Record<string, string>>;
   readonly oomScoreAdj?: number;
   readonly umask?: number;
@@ -120,11 +149,17 @@ export const optionNames: readonly (keyof ContainerOptions)[] = [
   "seccomp",
   "onSyscall",
   "answer",
+  "view",
   "syscallDeadline",
   "reportBlocked",
   "learn",
   "ulimits",
   "devices",
+  "paths",
+  "unmask",
+  "apparmorProfile",
+  "selinuxLabel",
+  "profile",
   "sysctls",
   "oomScoreAdj",
   "umask",

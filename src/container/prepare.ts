@@ -1,21 +1,27 @@
-import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
+import { mapsIds, mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
+import { mapOf, proposeRange, rangeFile, sweepRanges, takeRange } from "../namespaces/ranges.ts";
 import { placeOf } from "../network/resolv-conf.ts";
-import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
+import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { describe, isRootless } from "./describe.ts";
 import { describeDevices } from "./devices.ts";
 import { containerGroups } from "./groups.ts";
+import { rangeDirectory } from "./id-maps.ts";
 import { containerName } from "./names.ts";
 import { resolveNamespaces } from "./namespaces.ts";
 import { claimNetwork, dnsOf, type PreparedNetwork, prepareNetwork, unclaimNetwork } from "./network.ts";
-import { type Answers, answersOf } from "./syscalls.ts";
 import { type ContainerOptions, optionNames } from "./options.ts";
+import { withProfile } from "./profiles.ts";
+import { findExact } from "./state.ts";
+import { type Answers, answersOf } from "./syscalls.ts";
 import { resolveUser } from "./users.ts";
+import { type View, viewMounts, viewOf } from "./view.ts";
 
 /** All that a program is compiled from, but for who is told of it. */
 export type Prepared = {
@@ -25,6 +31,8 @@ export type Prepared = {
   /** The options that all of this was made of, and its network before its addresses are taken. */
   readonly options: ContainerOptions;
   readonly network: PreparedNetwork;
+  /** Files that show its limits instead of the machine's. */
+  readonly view?: View;
   /** System calls that this runtime is to answer. */
   readonly answers?: Answers;
   /** What was asked for and is not done: why. */
@@ -94,18 +102,22 @@ function rootEntries(facts: HostFacts): RootEntry[] {
 }
 
 /** Checks all options, and looks up what they name. Nothing of the machine is changed. */
-export function prepare(o: ContainerOptions, command: readonly string[], cwd = process.cwd()): Prepared {
-  checkNames(o);
+export function prepare(given: ContainerOptions, command: readonly string[], cwd = process.cwd()): Prepared {
+  checkNames(given);
   const facts = hostFacts();
+  const o = withProfile(given, !isRootless(given, facts));
   const rootless = isRootless(o, facts);
   const name = containerName(o.name);
   const overlayOf = typeof o.rootfs === "object" ? o.rootfs.overlay : undefined;
   const onHost = o.rootfs === undefined;
   const root = onHost ? "/" : directory("rootfs", overlayOf ?? (o.rootfs as string));
-  const namespaces = resolveNamespaces(o, rootless || o.idMap !== undefined);
+  const namespaces = resolveNamespaces(o, rootless || o.idMap !== undefined || o.namespaces?.user === "auto");
   const userns = namespaces.some((n) => n.type === "user");
   const mountNamespace = namespaces.find((n) => n.type === "mount");
-  if (o.keep && onHost && userns)
+  const newUsers = namespaces.some((n) => n.type === "user" && n.path === undefined);
+  const mayMap = newUsers && facts.uid === 0 && !rootless && facts.userNamespace !== true;
+  const mapRoot = mayMap && typeOf(facts, root) !== undefined;
+  if (o.keep && onHost && userns && !mapRoot)
     throw new UnsupportedError("keep", "a view of the host's root in a user namespace is in memory only");
   const overlay = onHost || overlayOf !== undefined;
   if (o.keep && !overlay)
@@ -116,40 +128,71 @@ export function prepare(o: ContainerOptions, command: readonly string[], cwd = p
   const user = resolveUser(root, o.user, o.groups);
   const workdir = o.workdir ?? (onHost ? cwd : "/");
   if (!workdir.startsWith("/")) throw new InvalidOptionError("workdir", workdir, "an absolute path in the container");
-  const groups = containerGroups(o, facts, name, namespaces);
+  const view = viewOf(o, name, rootless);
+  const groups = containerGroups(view ? { cgroups: "account", ...o } : o, facts, name, namespaces);
   const hostname = o.hostname ?? name.slice(0, 63);
   const network = prepareNetwork(o, facts, { name, hostname });
   const { limits, mounts: groupMounts } = groups;
-  const spec = describe(o, facts, { name, root, user, workdir, volumes, command, limits, groupMounts, namespaces });
+  const mappedVolumes = new Set(
+    [...volumes].flatMap(([destination, source]) => {
+      const volume = o.volumes?.[destination];
+      const wanted = typeof volume === "object" ? (volume.idmap ?? true) : true;
+      return mayMap && wanted && typeOf(facts, source) ? [destination] : [];
+    }),
+  );
+  const spec = describe(o, facts, {
+    name,
+    root,
+    user,
+    workdir,
+    volumes,
+    command,
+    limits,
+    groupMounts,
+    namespaces,
+    mappedVolumes,
+    viewMounts: view ? viewMounts(view) : [],
+  });
   const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
   const { scratch, state, data } = places();
   const keep = o.keep === true ? join(data, name, "changes") : o.keep ? resolve(o.keep) : undefined;
   const size = typeof o.tty === "object" ? o.tty : { rows: 24, columns: 80 };
-  const answers = answersOf(o, () => spec);
+  const answers = answersOf(o, () => spec, view?.cpus);
   return {
     facts,
     spec,
     ...(answers && { answers }),
+    ...(view && { view }),
     network,
     options: o,
     notApplied: [
       ...groups.notApplied,
-      ...(rootless && o.devices?.length ? ["devices: access to them is as the calling user's, no more"] : []),
+      ...(mayMap && !mapRoot
+        ? [`idMap: ${root} is on a file system that shows no mapped ids: its files are nobody's`]
+        : []),
+      ...(rootless && Object.keys(o.devices ?? {}).length
+        ? ["devices: access to them is as the calling user's, no more"]
+        : []),
     ],
     job: {
       name,
       root:
         mountNamespace?.path !== undefined
           ? { kind: "joined" }
-          : onHost && userns
+          : onHost && userns && !mapRoot
             ? { kind: "parts", entries: rootEntries(facts) }
             : overlay
               ? { kind: "overlay", ...(keep && { keep }) }
               : { kind: "directory" },
+      ...(mapRoot && { mapRoot }),
       scratch: placeOfRoots(scratch, state),
       existing: existing(root, spec),
-      directories: { ...directories, "/sys": true },
-      deviceSources: describeDevices(o.devices ?? []).sources,
+      directories: {
+        ...directories,
+        "/sys": true,
+        ...Object.fromEntries((view?.files ?? []).map((f) => [f.path, false])),
+      },
+      deviceSources: Object.fromEntries(describeDevices(o.devices ?? []).map((d) => [d.path, d.source])),
       ...(o.tty && { terminal: { raw: false, ...size } }),
       init: o.init === true,
       idle: false,
@@ -165,12 +208,43 @@ const withNetwork = ({ plan, files }: PreparedNetwork, root: string) => ({
   ...(files.length && { files: files.map((f) => ({ ...f, path: placeOf(root, f.path) })) }),
 });
 
-/** Takes what only one container can have, just before it is started: addresses, ports. */
-export function claim(p: Prepared): Prepared {
+/** The type of the file system that a path is on, if it shows mapped ids. */
+function typeOf(facts: HostFacts, path: string): string | undefined {
+  const type = mountOf(facts.mounts, path)?.type ?? "";
+  return mapsIds(facts, type) ? type : undefined;
+}
+
+const RANGE_TRIES = 1000;
+
+/** A range of ids of its own: noted, so that no other container is given it. */
+function claimIds(p: Prepared): Prepared {
+  const own = p.spec.linux?.uidMappings !== undefined && !p.options.idMap;
+  if (!own || p.facts.uid !== 0 || isRootless(p.options, p.facts)) return p;
+  const directory = rangeDirectory();
+  sweepRanges(directory, (h) => findExact(h.container) !== undefined || existsSync(`/proc/${h.pid}`));
+  for (let i = 0; i < RANGE_TRIES; i++) {
+    const range = proposeRange(directory);
+    if (!takeRange(directory, range, { container: p.job.name, pid: process.pid })) continue;
+    const map = mapOf(range);
+    return {
+      ...p,
+      spec: { ...p.spec, linux: { ...p.spec.linux, uidMappings: map, gidMappings: map } },
+      job: { ...p.job, claims: [rangeFile(directory, range)] },
+    };
+  }
+  throw new NameError(p.job.name, "no range of ids could be taken");
+}
+
+/** Takes what only one container can have, just before it is started: ids, addresses, ports. */
+export function claim(prepared: Prepared): Prepared {
+  const p = claimIds(prepared);
   const { name } = p.job;
   const network = claimNetwork(p.network, { name, hostname: p.spec.hostname ?? name }, dnsOf(p.options));
   return { ...p, network, job: { ...p.job, ...withNetwork(network, p.spec.root?.path ?? "/") } };
 }
 
 /** Gives it back where the start never came to its program. */
-export const unclaim = (p: Prepared): void => unclaimNetwork(p.network);
+export function unclaim(p: Prepared): void {
+  unclaimNetwork(p.network);
+  for (const path of p.job.claims ?? []) rmSync(path, { force: true });
+}

@@ -5,8 +5,8 @@ import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { claim, type Prepared, prepare } from "./prepare.ts";
 import type { Ending } from "./record.ts";
-import type { BlockedSyscall } from "./syscalls.ts";
 import { type Started, start } from "./start.ts";
+import type { BlockedSyscall } from "./syscalls.ts";
 
 /** How a run went. Sizes are bytes, times seconds. */
 export type RunResult = {

@@ -3,23 +3,24 @@ import type { Readable, Writable } from "node:stream";
 import { layout } from "../cgroups/look.ts";
 import { ensureDelegation } from "../cgroups/systemd.ts";
 import { compile } from "../compile/compile.ts";
-import { TAKER } from "../compile/notify.ts";
-import { UnsupportedError } from "../values/errors.ts";
-import type { Answers } from "./syscalls.ts";
-import { listen } from "../seccomp/notify/listener.ts";
-import type { Spec } from "../compile/spec.ts";
 import { pipeName } from "../compile/exec.ts";
 import type { Job, Stdio } from "../compile/job.ts";
+import { TAKER } from "../compile/notify.ts";
+import type { Spec } from "../compile/spec.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { KIND } from "../program/frames.ts";
 import { type Launcher, launcher } from "../program/launcher.ts";
 import type { Program } from "../program/types.ts";
+import { listen } from "../seccomp/notify/listener.ts";
+import { UnsupportedError } from "../values/errors.ts";
 import { failureOf } from "./failure.ts";
 import { readPipe, writePipe } from "./pipes.ts";
 import { type Prepared, unclaim } from "./prepare.ts";
 import { type Ending, readEnding, readFailure } from "./record.ts";
 import { finishDelegated } from "./state.ts";
+import type { Answers } from "./syscalls.ts";
+import { makeView, removeView, serveView } from "./view.ts";
 
 /** A process of a container that this runtime started: its streams, and how it ends. */
 export type Started = {
@@ -63,10 +64,17 @@ export async function start(
   stdio: Job["stdio"],
   how: { readonly survive?: boolean; readonly alter?: (p: Program) => Program } = {},
 ): Promise<Started> {
+  const { view } = p;
   try {
-    return await startPrepared(p, stdio, how);
+    if (!view) return await startPrepared(p, stdio, how);
+    makeView(view);
+    const stop = await serveView(view, (e) => p.answers?.failures.push(e));
+    const started = await startPrepared(p, stdio, how);
+    started.ended.then(stop, stop).catch(() => {});
+    return started;
   } catch (e) {
     unclaim(p);
+    if (view) removeView(view);
     throw e;
   }
 }
@@ -83,7 +91,10 @@ async function startPrepared(
   // A container that only waits has no filter: each process that is started in it has one.
   const answers = p.job.idle ? undefined : p.answers;
   if (answers && (p.job.init || p.job.warm || how.survive))
-    throw new UnsupportedError("onSyscall", "system calls are answered for as long as this program runs, by its own process 1");
+    throw new UnsupportedError(
+      "onSyscall",
+      "system calls are answered for as long as this program runs, by its own process 1",
+    );
   const told = answers?.apply(p.spec);
   const job = { ...p.job, stdio, report, ...(told && { notify: told.notify }) };
   const compiled = compile(told?.spec ?? p.spec, p.facts, job);
@@ -182,10 +193,12 @@ export async function startProgram(
     stopAnswering = listenerFd.then((fd) => onListener({ pid, fd }));
     stopAnswering.catch(() => {});
     // What never handed a listener out has ended its taker by that; it is still to be reaped.
-    ending.then(
-      () => stopAnswering?.then((stop) => stop()),
-      () => small(l, program.arch, (s) => s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" })),
-    ).catch(() => {});
+    ending
+      .then(
+        () => stopAnswering?.then((stop) => stop()),
+        () => small(l, program.arch, (s) => s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" })),
+      )
+      .catch(() => {});
   }
   const names = stdio.map((plan, n) => (plan.kind === "pipe" ? pipeName(n) : undefined));
   const fd = (n: number, half: 0 | 1) => slot(names[n] as string, half);

@@ -7,6 +7,7 @@ import type { Answerer } from "../seccomp/notify/listener.ts";
 import { asRuled, learning, notifying } from "../seccomp/notify/profile.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
+import { affinityHandlers } from "./answers/affinity.ts";
 import type { ContainerOptions } from "./options.ts";
 import { readyHandlers, readyNames } from "./syscall-handlers.ts";
 
@@ -34,7 +35,8 @@ const DEADLINE = "10s";
 
 function check(handlers: SyscallHandlers): void {
   for (const [name, handler] of Object.entries(handlers)) {
-    if (!isSyscallName(name)) throw new InvalidOptionError("onSyscall", name, 'the name of a system call, such as "mknodat"');
+    if (!isSyscallName(name))
+      throw new InvalidOptionError("onSyscall", name, 'the name of a system call, such as "mknodat"');
     if (typeof handler !== "function") throw new InvalidOptionError(`onSyscall.${name}`, typeof handler, "a function");
   }
 }
@@ -52,8 +54,8 @@ async function inTime(ms: number, reply: SyscallReply | Promise<SyscallReply>): 
 }
 
 /** What the options ask of system calls; undefined where the kernel decides alone, which costs nothing. */
-export function answersOf(o: ContainerOptions, spec: () => Spec): Answers | undefined {
-  if (!o.onSyscall && !o.answer?.length && !o.reportBlocked && !o.learn) return undefined;
+export function answersOf(o: ContainerOptions, spec: () => Spec, cpus?: number): Answers | undefined {
+  if (!o.onSyscall && !o.answer?.length && !o.reportBlocked && !o.learn && cpus === undefined) return undefined;
   for (const name of o.answer ?? [])
     if (!readyNames.includes(name)) throw new InvalidOptionError("answer", name, `one of ${readyNames.join(", ")}`);
   check(o.onSyscall ?? {});
@@ -62,7 +64,11 @@ export function answersOf(o: ContainerOptions, spec: () => Spec): Answers | unde
   const blocked: BlockedSyscall[] = [];
   const learned = new Set<string>();
   const failures: Error[] = [];
-  const handlers: SyscallHandlers = { ...readyHandlers(o.answer ?? [], spec), ...o.onSyscall };
+  const handlers: SyscallHandlers = {
+    ...(cpus !== undefined && { ...affinityHandlers(cpus), ...readyHandlers(["sysinfo"], spec) }),
+    ...readyHandlers(o.answer ?? [], spec),
+    ...o.onSyscall,
+  };
   const ruled = (seccomp: NonNullable<NonNullable<Spec["linux"]>["seccomp"]>): Answerer => ({
     kind: "ask",
     ask: (n, call) => {

@@ -38,6 +38,29 @@ const views = new Set(
   ),
 );
 
+/** Since which kernel a file system shows mapped ids: mount_setattr(2) "ID-mapped mounts", and the kernel's history. */
+const mapping: Readonly<Record<string, readonly [number, number]>> = {
+  ext2: [5, 12],
+  ext3: [5, 12],
+  ext4: [5, 12],
+  vfat: [5, 12],
+  xfs: [5, 12],
+  btrfs: [5, 15],
+  f2fs: [5, 18],
+  erofs: [5, 19],
+  squashfs: [6, 2],
+  tmpfs: [6, 3],
+  zfs: [6, 0],
+  cephfs: [6, 7],
+};
+
+export const mapsIds = (facts: { readonly kernel: readonly [number, number] }, type: string): boolean => {
+  const since = mapping[type];
+  if (!since) return false;
+  const [major, minor] = facts.kernel;
+  return major > since[0] || (major === since[0] && minor >= since[1]);
+};
+
 const below = (path: string, directory: string) => path === directory || path.startsWith(`${directory}/`);
 
 /** Mounts below / whose files belong to a view of the host's root; the last one at a point covers those before. */

@@ -2,6 +2,7 @@
 
 /** linux/sched.h */
 export const CLONE = {
+  FILES: 0x400,
   PARENT: 0x8000,
   NEWTIME: 0x80,
   PIDFD: 0x1000,

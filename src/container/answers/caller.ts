@@ -19,7 +19,8 @@ const proc = <T>(read: () => T): T => {
 /** Who calls, as the host has its ids: those that files which it makes are owned by. proc_pid_status(5). */
 export function identityOf(pid: number): { uid: number; gid: number; umask: number } {
   const status = proc(() => readFileSync(`/proc/${pid}/status`, "utf8"));
-  const fourth = (key: string) => Number(new RegExp(`^${key}:\\s+\\d+\\s+\\d+\\s+\\d+\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
+  const fourth = (key: string) =>
+    Number(new RegExp(`^${key}:\\s+\\d+\\s+\\d+\\s+\\d+\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
   return {
     uid: fourth("Uid"),
     gid: fourth("Gid"),
@@ -84,7 +85,8 @@ export async function onCallersRoot(
     return failure ? { errno: errnoName(failure.errno) as `E${string}` } : { value: 0 };
   } finally {
     await performSteps((s) => {
-      for (const fd of [root, namespace]) s.call("close what was opened for that", "close", [fd], { ignore: ["EBADF"] });
+      for (const fd of [root, namespace])
+        s.call("close what was opened for that", "close", [fd], { ignore: ["EBADF"] });
     });
   }
 }

@@ -5,7 +5,17 @@ import type { SyscallCall, SyscallHandlers, SyscallReply } from "../../seccomp/n
 import { absolutePath, onCallersRoot, openAsCaller } from "./caller.ts";
 
 /** mount(2): linux/mount.h */
-const MS = { RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, REMOUNT: 32, BIND: 4096, MOVE: 8192, REC: 16384, PROPAGATION: 0x1e0000 } as const;
+const MS = {
+  RDONLY: 1,
+  NOSUID: 2,
+  NODEV: 4,
+  NOEXEC: 8,
+  REMOUNT: 32,
+  BIND: 4096,
+  MOVE: 8192,
+  REC: 16384,
+  PROPAGATION: 0x1e0000,
+} as const;
 const SAFE = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV;
 
 const attributes = (flags: number) =>

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import type { Spec } from "../../compile/spec.ts";
-import { layout } from "../../cgroups/look.ts";
-import { readOptional } from "../../cgroups/files.ts";
-import type { SyscallHandlers } from "../../seccomp/notify/call.ts";
 import { freemem, loadavg, totalmem, uptime } from "node:os";
+import { readOptional } from "../../cgroups/files.ts";
+import { layout } from "../../cgroups/look.ts";
+import type { Spec } from "../../compile/spec.ts";
+import type { SyscallHandlers } from "../../seccomp/notify/call.ts";
 
 /** struct sysinfo of 64-bit machines: sysinfo(2). */
 const SIZE = 112;

@@ -54,7 +54,12 @@ function nameOf(audit: number, nr: number): string {
   return table.get(nr) ?? `number ${nr}`;
 }
 
-export type Notification = { readonly id: bigint; readonly pid: number; readonly name: string; readonly args: readonly bigint[] };
+export type Notification = {
+  readonly id: bigint;
+  readonly pid: number;
+  readonly name: string;
+  readonly args: readonly bigint[];
+};
 
 export function readNotification(view: DataView, at = 0): Notification {
   return {

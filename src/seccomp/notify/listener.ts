@@ -8,7 +8,7 @@ import { launcher } from "../../program/launcher.ts";
 import { performSteps, reap } from "../../program/steps.ts";
 import type { Block } from "../../program/types.ts";
 import { into, struct } from "../../program/values.ts";
-import { callOf, CallGoneError, type Notification, NOTIFICATION, readNotification, type SyscallReply } from "./call.ts";
+import { CallGoneError, callOf, NOTIFICATION, type Notification, readNotification, type SyscallReply } from "./call.ts";
 
 const SIGKILL = 9;
 const HEADER = 16;
@@ -104,7 +104,9 @@ async function send(listener: number, n: Notification, reply: SyscallReply): Pro
     [4, !through && "errno" in reply ? -errno(reply.errno) : 0],
     [4, through ? SECCOMP_CONTINUE : 0],
   ]);
-  await performSteps((s) => s.call("answer", "ioctl", [listener, SECCOMP_IOCTL.SEND, response], { ignore: ["ENOENT"] }));
+  await performSteps((s) =>
+    s.call("answer", "ioctl", [listener, SECCOMP_IOCTL.SEND, response], { ignore: ["ENOENT"] }),
+  );
 }
 
 /** proc_pid_status(5): its number in each namespace that it is in, the innermost last. */

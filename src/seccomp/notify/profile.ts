@@ -1,7 +1,7 @@
 import { withHandOut } from "../../compile/notify.ts";
 import type { Seccomp, SeccompAction, SeccompRule } from "../../compile/spec.ts";
-import { decide } from "../decide.ts";
 import { errnoName } from "../../kernel/errno.ts";
+import { decide } from "../decide.ts";
 import type { Notification, SyscallReply } from "./call.ts";
 
 const EPERM = 1;
@@ -24,7 +24,9 @@ export function notifying(
   const base = seccomp ?? everything;
   const handled: SeccompRule[] = o.handled.length ? [{ names: o.handled, action: NOTIFY }] : [];
   const told = (rule: SeccompRule): SeccompRule =>
-    o.blocked && refuses(rule.action, rule.errnoRet) ? { names: rule.names, action: NOTIFY, ...(rule.args && { args: rule.args }) } : rule;
+    o.blocked && refuses(rule.action, rule.errnoRet)
+      ? { names: rule.names, action: NOTIFY, ...(rule.args && { args: rule.args }) }
+      : rule;
   const byDefault = o.blocked && refuses(base.defaultAction, base.defaultErrnoRet) ? NOTIFY : base.defaultAction;
   return withHandOut(
     {

@@ -1,12 +1,12 @@
-import { AT_FDCWD, CLONE, MOUNT_ATTR, O, P_PID, WEXITED } from "../../kernel/flags.ts";
-import type { SectionBuilder } from "../../program/builder.ts";
-import type { Slot } from "../../program/types.ts";
-import { addressOf, buffer, high, low, textBlock } from "../../program/values.ts";
-import type { Context } from "../context.ts";
-import { mountOptions } from "../mount-options.ts";
-import { cloneTree, setAttributes } from "../mounts.ts";
-import type { Mount } from "../spec.ts";
-import { type Maps, mapsOf, writeIdMaps } from "../users.ts";
+import { AT_FDCWD, CLONE, MOUNT_ATTR, O, P_PID, WEXITED } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import type { Slot } from "../program/types.ts";
+import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
+import type { Context } from "./context.ts";
+import { mountOptions } from "./mount-options.ts";
+import { cloneTree, setAttributes } from "./mounts.ts";
+import type { Mount } from "./spec.ts";
+import { type Maps, mapsOf, writeIdMaps } from "./users.ts";
 
 const PID_AT = 6;
 
@@ -16,7 +16,7 @@ const mapsFor = (c: Context, mount: Mount): Maps =>
     : mapsOf(c);
 
 /** A user namespace with these maps, as a file descriptor: whoever was in it first has ended when this is performed. */
-function userNamespace(c: Context, s: SectionBuilder, maps: Maps, holder: SectionBuilder): Slot {
+export function userNamespace(c: Context, s: SectionBuilder, maps: Maps, holder: SectionBuilder): Slot {
   const pipe = c.program.slot("pipe of the one that holds a user namespace");
   s.call("make a pipe for it", "pipe2", [addressOf(pipe), O.CLOEXEC]);
   const pid = s.spawn("start one in a new user namespace", holder, { flags: CLONE.NEWUSER });

@@ -1,0 +1,47 @@
+import { InvalidOptionError } from "../values/errors.ts";
+import type { ContainerOptions } from "./options.ts";
+
+/** Sets of options for a purpose. What is given besides has precedence; `explain` shows what comes of it. */
+export type ProfileName = "untrusted" | "build" | "service" | "privileged";
+
+const profiles: Readonly<Record<ProfileName, (root: boolean) => ContainerOptions>> = {
+  /** Code that nobody has read: nobody's rights, ids of its own, no network, little memory, nothing to write to but /tmp. */
+  untrusted: (root) => ({
+    user: root ? "65534:65534" : "0",
+    workdir: "/tmp",
+    capDrop: ["ALL"],
+    ...(root && { namespaces: { user: "auto" } }),
+    network: "none",
+    readOnly: true,
+    tmpfs: { "/tmp": "size=256m,mode=1777" },
+    memory: "1G",
+    cpus: 1,
+    pidsLimit: 256,
+    ulimits: { core: 0, nofile: 1024 },
+  }),
+  /** A build or a test: the network, and a first process for what it leaves behind. */
+  build: (root) => ({ init: true, network: root ? "bridge" : "none", pidsLimit: 8192 }),
+  /** A server: a root that cannot be changed, no capability but for low ports. */
+  service: (root) => ({
+    init: true,
+    readOnly: true,
+    tmpfs: { "/tmp": "mode=1777" },
+    network: root ? "bridge" : "none",
+    capDrop: ["ALL"],
+    capAdd: ["NET_BIND_SERVICE"],
+    pidsLimit: 4096,
+  }),
+  /** As strong as who starts it: for what administers the machine. */
+  privileged: () => ({ capAdd: ["ALL"], seccomp: "unconfined", noNewPrivileges: false, unmask: true }),
+};
+
+export const profileNames = Object.keys(profiles) as readonly ProfileName[];
+
+/** The options with those of their profile below them. */
+export function withProfile(o: ContainerOptions, root: boolean): ContainerOptions {
+  if (o.profile === undefined) return o;
+  if (!profileNames.includes(o.profile))
+    throw new InvalidOptionError("profile", o.profile, `one of ${profileNames.join(", ")}`);
+  const base = profiles[o.profile](root);
+  return { ...base, ...o, ...(o.tmpfs && { tmpfs: { ...base.tmpfs, ...o.tmpfs } }) };
+}

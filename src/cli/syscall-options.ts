@@ -10,6 +10,7 @@ export const syscallOptions: OptionTable = {
     help: `answer system calls that it may not make: ${readyNames.join(", ")}`,
   },
   "report-blocked": { type: "boolean", help: "say which system calls its seccomp profile refused" },
+  date: { type: "string", value: "TIME", help: "a time of day of its own: 2038-01-19T03:14:00Z, or +3d" },
   view: { type: "boolean", help: "show its own limits in /proc/meminfo, cpuinfo, stat and the like" },
   learn: {
     type: "string",
@@ -24,6 +25,7 @@ export const needsUs = (v: Values): boolean => Object.keys(syscallOptions).some(
 export const toSyscalls = (v: Values): [keyof ContainerOptions, unknown][] => [
   ["answer", (v["answer"] as string[] | undefined)?.flatMap((s) => s.split(","))],
   ["view", v["view"]],
+  ["date", v["date"]],
   ["reportBlocked", v["report-blocked"]],
   ["learn", v["learn"] === undefined ? undefined : true],
 ];

@@ -111,10 +111,13 @@ function giveAway(c: Context, s: SectionBuilder, path: string, leaf: string | un
   const root = (maps: readonly IdMap[] | undefined) => maps?.find((m) => m.containerID === 0)?.hostID;
   const [uid, gid] = [root(c.spec.linux?.uidMappings), root(c.spec.linux?.gidMappings)];
   if (uid === undefined || gid === undefined) return;
-  const control = ["", "/cgroup.procs", "/cgroup.threads", "/cgroup.subtree_control"];
+  // v1 has tasks instead of threads, and no subtree_control.
+  const control = ["", "/cgroup.procs", "/cgroup.threads", "/cgroup.subtree_control", "/tasks"];
   for (const group of [path, ...(leaf === undefined ? [] : [join(path, leaf)])])
     for (const file of control)
-      s.call(`give ${group}${file} to the container`, "fchownat", [AT_FDCWD, `${group}${file}`, uid, gid, 0]);
+      s.call(`give ${group}${file} to the container`, "fchownat", [AT_FDCWD, `${group}${file}`, uid, gid, 0], {
+        ignore: ["ENOENT"],
+      });
 }
 
 /** bpf(2) takes no O_PATH descriptor of a group. */

@@ -78,6 +78,11 @@ export type ContainerOptions = {
    * uptime, swaps, the CPUs of /sys, sysinfo(2) and sched_getaffinity(2). Live as long as this program runs.
    */
   readonly view?: boolean;
+  /**
+   * A time of day of its own: "2038-01-19T03:14:00Z", or "+3d" from now. Programs see it however they are linked; times
+   * of files and timers that wait for a time of day are the machine's. x86-64.
+   */
+  readonly date?: string;
   /** How long a handler may take; then its call fails with ETIMEDOUT. Default "10s". */
   readonly syscallDeadline?: string | number;
   /** Tell which system call was refused, or killed for: `blockedSyscalls` of the result. */
@@ -150,6 +155,7 @@ export const optionNames: readonly (keyof ContainerOptions)[] = [
   "onSyscall",
   "answer",
   "view",
+  "date",
   "syscallDeadline",
   "reportBlocked",
   "learn",

@@ -32,7 +32,13 @@ const profiles: Readonly<Record<ProfileName, (root: boolean) => ContainerOptions
     pidsLimit: 4096,
   }),
   /** As strong as who starts it: for what administers the machine. */
-  privileged: () => ({ capAdd: ["ALL"], seccomp: "unconfined", noNewPrivileges: false, unmask: true }),
+  privileged: () => ({
+    limits: { devices: { default: "allow" } },
+    capAdd: ["ALL"],
+    seccomp: "unconfined",
+    noNewPrivileges: false,
+    unmask: true,
+  }),
 };
 
 export const profileNames = Object.keys(profiles) as readonly ProfileName[];

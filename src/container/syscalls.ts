@@ -1,13 +1,14 @@
 import { randomBytes } from "node:crypto";
 import type { Job } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
-import type { SyscallHandlers, SyscallReply } from "../seccomp/notify/call.ts";
+import type { SyscallCall, SyscallHandlers, SyscallReply } from "../seccomp/notify/call.ts";
 import { isSyscallName } from "../seccomp/notify/call.ts";
 import type { Answerer } from "../seccomp/notify/listener.ts";
 import { asRuled, learning, notifying } from "../seccomp/notify/profile.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { affinityHandlers } from "./answers/affinity.ts";
+import { dateHandlers, dateOffset, dateRules } from "./answers/date.ts";
 import type { ContainerOptions } from "./options.ts";
 import { readyHandlers, readyNames } from "./syscall-handlers.ts";
 
@@ -53,9 +54,22 @@ async function inTime(ms: number, reply: SyscallReply | Promise<SyscallReply>): 
   }
 }
 
+/** One call that two have an interest in: the first looks, the second answers. */
+const both = (first: SyscallHandlers, second: SyscallHandlers): SyscallHandlers =>
+  Object.fromEntries(
+    Object.entries(second).map(([name, answer]) => [
+      name,
+      async (call: SyscallCall) => {
+        await first[name]?.(call);
+        return answer(call);
+      },
+    ]),
+  );
+
 /** What the options ask of system calls; undefined where the kernel decides alone, which costs nothing. */
 export function answersOf(o: ContainerOptions, spec: () => Spec, cpus?: number): Answers | undefined {
-  if (!o.onSyscall && !o.answer?.length && !o.reportBlocked && !o.learn && cpus === undefined) return undefined;
+  if (!o.onSyscall && !o.answer?.length && !o.reportBlocked && !o.learn && cpus === undefined && o.date === undefined)
+    return undefined;
   for (const name of o.answer ?? [])
     if (!readyNames.includes(name)) throw new InvalidOptionError("answer", name, `one of ${readyNames.join(", ")}`);
   check(o.onSyscall ?? {});
@@ -64,10 +78,13 @@ export function answersOf(o: ContainerOptions, spec: () => Spec, cpus?: number):
   const blocked: BlockedSyscall[] = [];
   const learned = new Set<string>();
   const failures: Error[] = [];
+  const mark = randomBytes(8).readBigUInt64LE() | 1n;
+  const date = o.date === undefined ? undefined : dateHandlers(dateOffset(o.date), mark);
   const handlers: SyscallHandlers = {
     ...(cpus !== undefined && { ...affinityHandlers(cpus), ...readyHandlers(["sysinfo"], spec) }),
     ...readyHandlers(o.answer ?? [], spec),
     ...o.onSyscall,
+    ...(date && { ...date, ...(cpus !== undefined && both(date, affinityHandlers(cpus))) }),
   };
   const ruled = (seccomp: NonNullable<NonNullable<Spec["linux"]>["seccomp"]>): Answerer => ({
     kind: "ask",
@@ -88,7 +105,12 @@ export function answersOf(o: ContainerOptions, spec: () => Spec, cpus?: number):
       const { seccomp } = given.linux ?? {};
       const rules = o.learn
         ? learning(seccomp, cookie)
-        : notifying(seccomp, { cookie, handled: Object.keys(handlers), blocked: o.reportBlocked === true });
+        : notifying(seccomp, {
+            cookie,
+            handled: Object.keys(handlers).filter((name) => !date || !Object.hasOwn(date, name)),
+            ...(date && { rules: dateRules(mark) }),
+            blocked: o.reportBlocked === true,
+          });
       return { spec: { ...given, linux: { ...given.linux, seccomp: rules } }, notify: { cookie } };
     },
     answererFor: (given) =>

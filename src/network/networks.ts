@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { places } from "../host/places.ts";
@@ -69,11 +69,14 @@ export function storedNetworks(): Network[] {
   }
 }
 
-/** Subnets that this machine's interfaces and other networks have. */
-function taken(except?: string): Address[] {
-  const own = Object.values(networkInterfaces()).flatMap((list) =>
-    (list ?? []).flatMap((a) => (a.cidr ? [parseCidr("interface", a.cidr)] : [])),
+const interfaceSubnets = (except: string): Address[] =>
+  Object.entries(networkInterfaces()).flatMap(([name, list]) =>
+    name === except ? [] : (list ?? []).flatMap((a) => (a.cidr ? [parseCidr("interface", a.cidr)] : [])),
   );
+
+/** Subnets that this machine's interfaces and other networks have. */
+function taken(except: string): Address[] {
+  const own = interfaceSubnets(bridgeName(except));
   const networks = storedNetworks().filter((n) => n.name !== except);
   return [...own, ...networks.flatMap((n) => n.subnets.map((s) => s.subnet))];
 }
@@ -150,18 +153,26 @@ export function createNetwork(name: string, d: NetworkDefinition = {}): Network 
   return network;
 }
 
+const isTaken = (subnet: Address, bridge: string) => interfaceSubnets(bridge).some((own) => overlaps(own, subnet));
+
 /** A network by its name. The default one is written down when it is first used. */
 export function findNetwork(field: string, name: string): Network {
-  const found = read(name) ?? (name === DEFAULT_NETWORK ? define(name, { resolver: false }) : undefined);
+  const stored = read(name);
+  // In a container that shows the host's files, what is written down there is of another network namespace.
+  const elsewhere = stored && name === DEFAULT_NETWORK && stored.subnets.some((s) => isTaken(s.subnet, stored.bridge));
+  const fresh = () => (name === DEFAULT_NETWORK ? define(name, { resolver: false }) : undefined);
+  const found = elsewhere ? fresh() : (stored ?? fresh());
   if (!found) throw new InvalidOptionError(field, name, 'a network: "caisson network list" says which there are');
   return found;
 }
 
 /** Notes the default network's subnets, so that they stay what they are. */
 export function keepNetwork(n: Network): void {
-  if (read(n.name)) return;
+  const text = JSON.stringify(n);
+  if (JSON.stringify(read(n.name)) === text) return;
   mkdirSync(places().networks, { recursive: true, mode: 0o700 });
-  writeFileSync(file(n.name), JSON.stringify(n), { flag: "wx" });
+  writeFileSync(`${file(n.name)}.new`, text);
+  renameSync(`${file(n.name)}.new`, file(n.name));
 }
 
 export function removeNetworkFile(name: string): void {

@@ -19,7 +19,12 @@ const everything: Seccomp = { defaultAction: "SCMP_ACT_ALLOW" };
 /** The rules of a container some of whose calls are answered here. */
 export function notifying(
   seccomp: Seccomp | undefined,
-  o: { readonly cookie: bigint; readonly handled: readonly string[]; readonly blocked: boolean },
+  o: {
+    readonly cookie: bigint;
+    readonly handled: readonly string[];
+    readonly blocked: boolean;
+    readonly rules?: readonly SeccompRule[];
+  },
 ): Seccomp {
   const base = seccomp ?? everything;
   const handled: SeccompRule[] = o.handled.length ? [{ names: o.handled, action: NOTIFY }] : [];
@@ -35,7 +40,7 @@ export function notifying(
       ...(byDefault === base.defaultAction &&
         base.defaultErrnoRet !== undefined && { defaultErrnoRet: base.defaultErrnoRet }),
       defaultAction: byDefault,
-      syscalls: [...handled, ...(base.syscalls ?? []).map(told)],
+      syscalls: [...(o.rules ?? []), ...handled, ...(base.syscalls ?? []).map(told)],
     },
     o.cookie,
   );

@@ -58,7 +58,7 @@ export async function run(v: Values, command: readonly string[]): Promise<number
     throw new InvalidOptionError(
       "--detach",
       "true",
-      "of use with --answer, --report-blocked and --learn, which need this command to stay",
+      "of use with what needs this command to stay: --answer, --report-blocked, --learn, --view, --date, --network cni",
     );
   if (v["json"]) {
     const library = await import("../container/run.ts");

@@ -20,7 +20,8 @@ export const syscallOptions: OptionTable = {
 };
 
 /** These are answered by the command itself, which stays for as long as the container runs. */
-export const needsUs = (v: Values): boolean => Object.keys(syscallOptions).some((name) => v[name] !== undefined);
+export const needsUs = (v: Values): boolean =>
+  Object.keys(syscallOptions).some((name) => v[name] !== undefined) || String(v["network"]).startsWith("cni:");
 
 export const toSyscalls = (v: Values): [keyof ContainerOptions, unknown][] => [
   ["answer", (v["answer"] as string[] | undefined)?.flatMap((s) => s.split(","))],

@@ -3,6 +3,7 @@ import type { Namespace, NamespaceKind } from "../compile/spec.ts";
 import { checkNamespace } from "../namespaces/identify.ts";
 import { namespaceKinds, procNames } from "../namespaces/kinds.ts";
 import { InvalidOptionError } from "../values/errors.ts";
+import { cniNamespace } from "./cni.ts";
 import type { ContainerOptions } from "./options.ts";
 import { podNamespaces } from "./pod.ts";
 import { runningContainer } from "./state.ts";
@@ -60,7 +61,7 @@ function check(field: string, choice: unknown): asserts choice is NamespaceChoic
 }
 
 /** The namespaces of a container as its spec lists them: one that is not listed is the host's. */
-export function resolveNamespaces(o: ContainerOptions, mapped: boolean): Namespace[] {
+export function resolveNamespaces(o: ContainerOptions, mapped: boolean, name: string): Namespace[] {
   for (const kind of Object.keys(o.namespaces ?? {}))
     if (kind === "network" || !namespaceKinds.some((k) => k === kind))
       throw new InvalidOptionError(
@@ -73,6 +74,9 @@ export function resolveNamespaces(o: ContainerOptions, mapped: boolean): Namespa
     const shared = pod[kind];
     if (shared !== undefined && !isGiven(o, kind)) return [{ type: kind, path: shared }];
     const field = kind === "network" ? "network" : `namespaces.${kind}`;
+    // It is there once the plugins are asked.
+    if (kind === "network" && typeof o.network === "object" && "cni" in o.network)
+      return [{ type: kind, path: cniNamespace(name) }];
     const choice = choiceOf(o, kind, mapped);
     check(field, choice);
     if (choice === "host") return [];

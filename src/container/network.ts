@@ -5,6 +5,7 @@ import type { HostFacts } from "../host/facts.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
 import { formatIp } from "../network/address.ts";
 import { type BridgeRequest, planBridge, proposeAddresses, requestBridge } from "../network/bridge.ts";
+import { type CniNetwork, findCniNetwork } from "../network/cni.ts";
 import { planDirect, planPasta } from "../network/direct.ts";
 import { giveBack, sweepLeases, takeLease } from "../network/leases.ts";
 import { DEFAULT_NETWORK, keepNetwork } from "../network/networks.ts";
@@ -23,6 +24,8 @@ export type PreparedNetwork = {
   readonly plan?: NetworkPlan;
   /** Of a bridge: from which the plan is made again once addresses are taken. */
   readonly request?: BridgeRequest;
+  /** Plugins that connect it before it is started. */
+  readonly cni?: CniNetwork;
   readonly files: NonNullable<Job["files"]>;
 };
 
@@ -84,6 +87,10 @@ export function prepareNetwork(o: ContainerOptions, facts: HostFacts, names: Nam
   }
   if ("pasta" in network)
     return { plan: planPasta(network.ports ?? []), files: filesFor(names, dns ?? hostResolvConf().servers, []) };
+  if ("cni" in network) {
+    if (rootless) throw new UnsupportedError("network.cni", "plugins need root");
+    return { cni: findCniNetwork(network.cni), files: [] };
+  }
   throw new InvalidOptionError("network", JSON.stringify(network), modes);
 }
 

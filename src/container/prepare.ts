@@ -111,7 +111,7 @@ export function prepare(given: ContainerOptions, command: readonly string[], cwd
   const overlayOf = typeof o.rootfs === "object" ? o.rootfs.overlay : undefined;
   const onHost = o.rootfs === undefined;
   const root = onHost ? "/" : directory("rootfs", overlayOf ?? (o.rootfs as string));
-  const namespaces = resolveNamespaces(o, rootless || o.idMap !== undefined || o.namespaces?.user === "auto");
+  const namespaces = resolveNamespaces(o, rootless || o.idMap !== undefined || o.namespaces?.user === "auto", name);
   const userns = namespaces.some((n) => n.type === "user");
   const mountNamespace = namespaces.find((n) => n.type === "mount");
   const newUsers = namespaces.some((n) => n.type === "user" && n.path === undefined);

@@ -14,6 +14,7 @@ import { type Launcher, launcher } from "../program/launcher.ts";
 import type { Program } from "../program/types.ts";
 import { listen } from "../seccomp/notify/listener.ts";
 import { UnsupportedError } from "../values/errors.ts";
+import { connectCni } from "./cni.ts";
 import { failureOf } from "./failure.ts";
 import { readPipe, writePipe } from "./pipes.ts";
 import { type Prepared, unclaim } from "./prepare.ts";
@@ -64,17 +65,27 @@ export async function start(
   stdio: Job["stdio"],
   how: { readonly survive?: boolean; readonly alter?: (p: Program) => Program } = {},
 ): Promise<Started> {
-  const { view } = p;
+  const undo: (() => Promise<void> | void)[] = [];
+  const finish = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
   try {
-    if (!view) return await startPrepared(p, stdio, how);
-    makeView(view);
-    const stop = await serveView(view, (e) => p.answers?.failures.push(e));
+    const { cni } = p.network;
+    if (cni) undo.push(await connectCni(cni, p.job.name));
+    if (p.view) {
+      const { view } = p;
+      undo.push(() => removeView(view));
+      makeView(view);
+      undo.push(await serveView(view, (e) => p.answers?.failures.push(e)));
+    }
     const started = await startPrepared(p, stdio, how);
-    started.ended.then(stop, stop).catch(() => {});
-    return started;
+    if (undo.length === 0) return started;
+    const ended = started.ended.finally(finish);
+    ended.catch(() => {});
+    return { ...started, ended };
   } catch (e) {
     unclaim(p);
-    if (view) removeView(view);
+    await finish();
     throw e;
   }
 }

@@ -52,9 +52,5 @@ export const removeView = (v: View): void => rmSync(v.directory, { recursive: tr
 
 /** Keeps them live until what is given back is called; then they are gone. */
 export async function serveView(v: View, failed: (e: Error) => void): Promise<() => Promise<void>> {
-  const stop = await watchView(v.files, { ...v.watched, began: Date.now() }, failed);
-  return async () => {
-    await stop();
-    removeView(v);
-  };
+  return watchView(v.files, { ...v.watched, began: Date.now() }, failed);
 }

@@ -20,6 +20,7 @@ import type { Block, Slot } from "../program/types.ts";
 import { addressOf, type Loose, low, stringArray, textBlock } from "../program/values.ts";
 import { type Context, isNew, writeText } from "./context.ts";
 import { ask, openNetlink } from "./netlink.ts";
+import { resetSignals } from "./signals.ts";
 
 /** Bytes a second, and how many may go at once. */
 export type Rate = { readonly rate: number; readonly burst: number };
@@ -46,7 +47,7 @@ export type NetworkPlan = {
         readonly download?: Rate;
         readonly bridge: Bridge;
       }
-    | { readonly kind: "sub"; readonly parent: number; readonly parentName: string; readonly sub: SubLink }
+    | { readonly kind: "sub"; readonly parent: string; readonly sub: SubLink }
     /** A program that is connected to the host's network as any other is, and makes the interface itself. */
     | { readonly kind: "helper"; readonly words: readonly string[] };
   /** Files that hold the container's addresses: they are there already, and are removed at the end. */
@@ -143,6 +144,8 @@ function performHelper(s: SectionBuilder, words: readonly string[], pid: Slot): 
   const process = s.spawn(`start ${words[0]}`, section);
   const number = textBlock("\0".repeat(24), "pid of the container");
   section.format(pid, number, 0);
+  // Ours ignores some signals: what it executes is to find them as a shell leaves them.
+  resetSignals(section);
   const argv = stringArray("argv", words);
   const at = words.indexOf("PID");
   section.call(`execute ${words[0]}`, "execve", [
@@ -193,8 +196,8 @@ export function connectNetwork(c: Context, s: SectionBuilder, pid: Slot, begun: 
       );
     ask(s, socket, `bring ${link.host} up`, namedLinkUp(link.host));
   } else
-    ask(s, socket, `make a ${link.sub.kind} on ${link.parentName}`, newSubLink(link.parent, inside, link.sub), {
-      holes: { pid },
+    ask(s, socket, `make a ${link.sub.kind} on ${link.parent}`, newSubLink(inside, link.sub), {
+      holes: { pid, parent: indexOf(s, link.parent) },
     });
   s.call("close the socket", "close", [socket]);
   for (const rules of network.rules) performRules(s, rules);

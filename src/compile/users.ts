@@ -3,6 +3,7 @@ import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, into, low, stringArray, textBlock } from "../program/values.ts";
 import type { Context } from "./context.ts";
+import { resetSignals } from "./signals.ts";
 import type { IdMap } from "./spec.ts";
 
 const lines = (maps: readonly IdMap[]) => maps.map((m) => `${m.containerID} ${m.hostID} ${m.size}\n`).join("");
@@ -41,6 +42,7 @@ function mapByHelper(s: SectionBuilder, kind: "uid" | "gid", pid: Slot, maps: re
   const number = textBlock("\0".repeat(24), "pid of the child");
   section.format(pid, number, 0);
   const words = [path, "PID", ...maps.flatMap((m) => [m.containerID, m.hostID, m.size].map(String))];
+  resetSignals(section);
   const argv = stringArray("argv", words);
   const pointers = argv.pointers.map((p, i) => (i === 1 ? { at: p.at, to: into(number) } : p));
   section.call(`execute ${path}`, "execve", [path, { ...argv, pointers }, stringArray("envp", [])]);

@@ -117,11 +117,11 @@ export type SubLink =
   | { readonly kind: "macvlan"; readonly mode: MacvlanMode }
   | { readonly kind: "ipvlan"; readonly mode: IpvlanMode };
 
-/** An interface on top of another of this machine's. */
-export const newSubLink = (parent: number, l: NewLink, sub: SubLink): Message =>
+/** An interface on top of another of this machine's, whose number goes to the hole "parent". */
+export const newSubLink = (l: NewLink, sub: SubLink): Message =>
   message(RTM.NEWLINK, make, link(l.index), [
     ...inside(l),
-    [IFLA.LINK, u32(parent)],
+    [IFLA.LINK, { hole: "parent" }],
     sub.kind === "macvlan"
       ? kind("macvlan", [[IFLA_MACVLAN_MODE, u32(macvlanModes[sub.mode])]])
       : kind("ipvlan", [[IFLA_IPVLAN_MODE, u16(ipvlanModes[sub.mode])]]),

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from "node:fs";
-import { networkInterfaces } from "node:os";
 import type { NetworkPlan } from "../compile/network.ts";
 import {
   type Address,
@@ -15,15 +14,15 @@ import { parsePort } from "./ports.ts";
 
 type Direct = { readonly address?: string; readonly gateway?: string; readonly mac?: string; readonly mode?: string };
 
-export function interfaceIndex(field: string, name: string): number {
-  const found = /^[^\s/]{1,15}$/.test(name) && existsSync(`/sys/class/net/${name}/ifindex`);
-  if (!found)
-    throw new InvalidOptionError(
-      field,
-      name,
-      `an interface of this machine: ${Object.keys(networkInterfaces()).join(", ")} have addresses`,
-    );
-  return Number(readFileSync(`/sys/class/net/${name}/ifindex`, "utf8"));
+/** Interfaces of this network namespace, whatever sysfs is mounted: proc_pid_net(5). */
+const interfaces = (): string[] =>
+  readFileSync("/proc/net/dev", "utf8")
+    .split("\n")
+    .flatMap((line) => /^\s*([^\s:]+):/.exec(line)?.[1] ?? []);
+
+function checkInterface(field: string, name: string): void {
+  const all = interfaces();
+  if (!all.includes(name)) throw new InvalidOptionError(field, name, `an interface of this machine: ${all.join(", ")}`);
 }
 
 function modeOf(kind: "macvlan" | "ipvlan", mode: string | undefined): SubLink {
@@ -35,7 +34,7 @@ function modeOf(kind: "macvlan" | "ipvlan", mode: string | undefined): SubLink {
 
 /** An interface on top of one of the host's: the container is a neighbour on the host's own network. */
 export function planDirect(kind: "macvlan" | "ipvlan", parent: string, o: Direct): NetworkPlan {
-  const index = interfaceIndex(`network.${kind}`, parent);
+  checkInterface(`network.${kind}`, parent);
   const addresses = o.address === undefined ? [] : [parseCidr("network.address", o.address)];
   if (o.address !== undefined && !o.address.includes("/"))
     throw new InvalidOptionError("network.address", o.address, 'an address with its prefix, such as "192.0.2.7/24"');
@@ -49,7 +48,7 @@ export function planDirect(kind: "macvlan" | "ipvlan", parent: string, o: Direct
       );
   return {
     inside: { name: "eth0", index: 2, addresses, gateways },
-    link: { kind: "sub", parent: index, parentName: parent, sub: modeOf(kind, o.mode) },
+    link: { kind: "sub", parent, sub: modeOf(kind, o.mode) },
     leases: [],
     rules: [],
     tables: [],

@@ -1,5 +1,5 @@
 import { errno } from "../kernel/errno.ts";
-import { AT, AT_FDCWD, IFF_UP, LOCK, O, SIOCGIFINDEX, SIOCSIFFLAGS } from "../kernel/flags.ts";
+import { AT, AT_FDCWD, CLONE, IFF_UP, LOCK, O, SIOCGIFINDEX, SIOCSIFFLAGS } from "../kernel/flags.ts";
 import { batch, deleteTable, type Request, type TableFamily } from "../kernel/nftables.ts";
 import {
   type Address,
@@ -17,7 +17,7 @@ import {
 } from "../kernel/rtnetlink.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block, Slot } from "../program/types.ts";
-import { addressOf, type Loose, low, stringArray, textBlock } from "../program/values.ts";
+import { addressOf, buffer, high, into, type Loose, low, stringArray, textBlock } from "../program/values.ts";
 import { type Context, isNew, writeText } from "./context.ts";
 import { ask, openNetlink } from "./netlink.ts";
 import { resetSignals } from "./signals.ts";
@@ -71,6 +71,7 @@ export type Bridge = {
   readonly leases: string;
 };
 
+const SIGKILL = 9;
 const AF_INET = 2;
 const SOCK_DGRAM = 2;
 const IFREQ_SIZE = 40;
@@ -138,33 +139,33 @@ function makeBridge(s: SectionBuilder, socket: Slot, b: Bridge): Loose {
   return index;
 }
 
-/** The program makes the interface in the namespaces of the process, and goes to the background when it has. */
-function performHelper(s: SectionBuilder, words: readonly string[], pid: Slot): void {
-  const section = s.program.section("helper of the network");
-  const process = s.spawn(`start ${words[0]}`, section);
+/** Where the helper finds the pipe that it notes its number in, which it does when all is set up. */
+export const HELPER_FD = 20;
+
+/** The program makes the interface in the namespaces of the process, and stays for as long as the container does. */
+function performHelper(c: Context, s: SectionBuilder, words: readonly string[], pid: Slot): void {
+  const section = c.program.section("helper of the network");
+  const told = c.program.slot("pipe of the network's helper");
+  s.call("make a pipe for its answer", "pipe2", [addressOf(told), O.CLOEXEC]);
+  s.spawn(`start ${words[0]}`, section, { flags: CLONE.PIDFD, pidfd: helperSlot(c) });
+  section.call("keep its pipe", "dup3", [high(told), HELPER_FD, 0]);
   const number = textBlock("\0".repeat(24), "pid of the container");
   section.format(pid, number, 0);
   // Ours ignores some signals: what it executes is to find them as a shell leaves them.
   resetSignals(section);
   const argv = stringArray("argv", words);
   const at = words.indexOf("PID");
-  section.call(`execute ${words[0]}`, "execve", [
-    words[0] ?? "",
-    {
-      ...argv,
-      pointers: argv.pointers.map((p, i) =>
-        i === at ? { at: p.at, to: { kind: "block", block: number, offset: 0 } } : p,
-      ),
-    },
-    stringArray("envp", ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]),
-  ]);
-  const status = s.program.slot("status of the network's helper");
-  s.let(status, 0);
-  s.call(`wait for ${words[0]}`, "wait4", [process, addressOf(status), 0, 0]);
+  const pointers = argv.pointers.map((p, i) => (i === at ? { at: p.at, to: into(number) } : p));
+  const environment = stringArray("envp", ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]);
+  section.call(`execute ${words[0]}`, "execve", [words[0] ?? "", { ...argv, pointers }, environment]);
+  s.call("close its end", "close", [high(told)]);
+  const got = s.get(`wait for ${words[0]}`, "read", [low(told), buffer("a number", 16), 16]);
+  s.call("close the pipe", "close", [low(told)]);
   s.check(`was ${words[0]} executed?`);
-  s.skipIf(low(status), "==", 0, () => s.fail(`connect by ${words[0]}`, ENETUNREACH));
+  s.skipIf(got, ">", 0, () => s.fail(`connect by ${words[0]}`, ENETUNREACH));
 }
 const ENETUNREACH = errno("ENETUNREACH");
+const helperSlot = (c: Context) => c.program.shared("pidfd of the network's helper");
 
 /** Outside: what connects the first process's network namespace. Gives the slot that says that there is something to undo. */
 export function connectNetwork(c: Context, s: SectionBuilder, pid: Slot, begun: Slot): void {
@@ -173,7 +174,7 @@ export function connectNetwork(c: Context, s: SectionBuilder, pid: Slot, begun: 
   const { link, inside } = network;
   s.let(begun, 1);
   if (link.kind === "helper") {
-    performHelper(s, link.words, pid);
+    performHelper(c, s, link.words, pid);
     return;
   }
   const lock = link.kind === "veth" ? lockBridge(s, link.bridge) : undefined;
@@ -255,7 +256,11 @@ export function disconnect(s: SectionBuilder, n: Connection, begun: Loose = 1): 
 }
 
 export function disconnectNetwork(c: Context, s: SectionBuilder, begun: Slot): void {
-  if (c.job.network) disconnect(s, connectionOf(c.job.network), begun);
+  const { network } = c.job;
+  if (!network) return;
+  if (network.link.kind === "helper")
+    s.call("end the network's helper", "pidfd_send_signal", [low(helperSlot(c)), SIGKILL, 0, 0], { ignore: "all" });
+  disconnect(s, connectionOf(network), begun);
 }
 
 function removeInterface(s: SectionBuilder, name: string): void {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import type { NetworkPlan } from "../compile/network.ts";
+import { HELPER_FD, type NetworkPlan } from "../compile/network.ts";
 import {
   type Address,
   type IpvlanMode,
@@ -78,6 +78,9 @@ export function planPasta(ports: readonly string[]): NetworkPlan {
       words: [
         path,
         "--quiet",
+        "--foreground",
+        "--pid",
+        `/proc/self/fd/${HELPER_FD}`,
         "--config-net",
         ...words("tcp", "-t"),
         ...words("udp", "-u"),

@@ -1,15 +1,9 @@
 import { publishedPorts, publishPorts, unpublishPorts } from "../container/ports.ts";
 import { formatCidr, formatIp } from "../network/address.ts";
 import { leasesOf } from "../network/leases.ts";
-import {
-  createNetwork,
-  DEFAULT_NETWORK,
-  findNetwork,
-  type Network,
-  removeNetworkFile,
-  storedNetworks,
-} from "../network/networks.ts";
-import { InvalidOptionError, NameError } from "../values/errors.ts";
+import { createNetwork, DEFAULT_NETWORK, findNetwork, type Network, storedNetworks } from "../network/networks.ts";
+import { removeNetwork } from "../network/remove.ts";
+import { InvalidOptionError } from "../values/errors.ts";
 import type { Values } from "./option-table.ts";
 import { print, table } from "./output.ts";
 
@@ -72,12 +66,7 @@ export function inspect(names: readonly string[]): number {
 }
 
 export function remove(names: readonly string[]): number {
-  for (const name of names) {
-    const network = findNetwork("NETWORK", name);
-    const users = new Set(leasesOf(network.name).map((l) => l.lease?.container ?? l.ip));
-    if (users.size) throw new NameError(name, `the network ${name} is in use by ${[...users].join(", ")}`);
-    removeNetworkFile(network.name);
-  }
+  for (const name of names) removeNetwork(name);
   return 0;
 }
 

@@ -67,7 +67,7 @@ export async function run(v: Values, command: readonly string[]): Promise<number
     return result.exitCode;
   }
   await sweep();
-  const p = claim(prepare(o, command));
+  const p = await claim(prepare(o, command));
   for (const line of p.notApplied) complain(`not applied: ${line}`);
   const { root, name } = p.job;
   if (root.kind === "overlay" && root.keep) mkdirSync(root.keep, { recursive: true, mode: 0o700 });

@@ -131,7 +131,7 @@ const NOTHING = [{ kind: "null" }, { kind: "null" }, { kind: "null" }] as const;
  */
 export async function container(options: ContainerOptions & { readonly detached?: boolean } = {}): Promise<Container> {
   const { detached = false, ...rest } = options;
-  const prepared = claim(prepare(rest, ["(idle)"]));
+  const prepared = await claim(prepare(rest, ["(idle)"]));
   const state = notedState(prepared, [], { remove: true });
   const withState: Prepared = { ...prepared, job: { ...prepared.job, idle: true, state } };
   const started = await start(withState, NOTHING, { survive: detached });

@@ -37,7 +37,7 @@ export class ContainerPool {
   }
 
   async #start(): Promise<Waiting> {
-    const prepared = claim(prepare(this.#options, ["(waiting)"]));
+    const prepared = await claim(prepare(this.#options, ["(waiting)"]));
     const started = await start({ ...prepared, job: { ...prepared.job, warm: true, ...stateOf(prepared) } }, PIPES);
     const { warm } = started;
     if (!warm) throw new TypeError("a container of a pool has no pipe");

@@ -18,7 +18,7 @@ import { resolveNamespaces } from "./namespaces.ts";
 import { claimNetwork, dnsOf, type PreparedNetwork, prepareNetwork, unclaimNetwork } from "./network.ts";
 import { type ContainerOptions, optionNames } from "./options.ts";
 import { withProfile } from "./profiles.ts";
-import { findExact } from "./state.ts";
+import { findExact, sweep } from "./state.ts";
 import { type Answers, answersOf } from "./syscalls.ts";
 import { resolveUser } from "./users.ts";
 import { type View, viewMounts, viewOf } from "./view.ts";
@@ -236,7 +236,9 @@ function claimIds(p: Prepared): Prepared {
 }
 
 /** Takes what only one container can have, just before it is started: ids, addresses, ports. */
-export function claim(prepared: Prepared): Prepared {
+export async function claim(prepared: Prepared): Promise<Prepared> {
+  // What killed supervisors left may have what is to be taken.
+  if (prepared.network.request) await sweep();
   const p = claimIds(prepared);
   const { name } = p.job;
   const network = claimNetwork(p.network, { name, hostname: p.spec.hostname ?? name }, dnsOf(p.options));

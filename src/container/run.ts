@@ -121,7 +121,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     if (!(value in outputs)) throw new InvalidOptionError(field, value, '"pipe", "inherit" or "ignore"');
   signal?.throwIfAborted();
   const began = performance.now();
-  const prepared = withState(claim(prepare(container, command)), command);
+  const prepared = withState(await claim(prepare(container, command)), command);
   const stdin = input === undefined ? { kind: "null" as const } : { kind: "pipe" as const };
   const started = await start(prepared, [stdin, outputs[stdout], outputs[stderr]]);
   const stop = abortWith(signal, started);

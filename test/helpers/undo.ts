@@ -1,0 +1,72 @@
+import { expect } from "bun:test";
+import { notedState } from "../../src/container/noted.ts";
+import type { ContainerOptions } from "../../src/container/options.ts";
+import { claim, prepare } from "../../src/container/prepare.ts";
+import { start } from "../../src/container/start.ts";
+import { run } from "../../src/index.ts";
+import { inject } from "../../src/program/inject.ts";
+import type { Program } from "../../src/program/types.ts";
+import { leftovers, settled } from "./machine.ts";
+
+const NOTHING = [{ kind: "null" }, { kind: "null" }, { kind: "null" }] as const;
+/** No step of a start ignores this one by name. */
+const INJECTED = "EUCLEAN";
+
+/** Steps before the supervisor waits: those of the start. */
+function startSteps(program: Program, labels: RegExp): { section: number; step: number }[] {
+  return program.sections.flatMap((s, section) => {
+    if (s.name === "launcher" || s.name === "undo") return [];
+    const end = s.steps.findIndex((x) => x.op === "supervise");
+    return s.steps
+      .slice(0, end < 0 ? undefined : end)
+      .flatMap((x, step) =>
+        x.op === "jump" || ("ignore" in x && x.ignore === "all") || !labels.test(x.label) ? [] : [{ section, step }],
+      );
+  });
+}
+
+/** Makes each step of a start fail, and looks for what is left; gives how many failed. */
+export async function eachStepFails(
+  options: ContainerOptions,
+  labels = /./,
+  look: () => unknown = () => undefined,
+): Promise<number> {
+  await run(["true"]);
+  const make = async () => {
+    const p = await claim(prepare({ name: "undo-test", ...options }, ["true"]));
+    return { ...p, job: { ...p.job, state: notedState(p, ["true"], { remove: true }) } };
+  };
+  let steps: { section: number; step: number }[] = [];
+  const first = await start(await make(), NOTHING, {
+    alter: (program) => {
+      steps = startSteps(program, labels);
+      return program;
+    },
+  });
+  expect((await first.ended).exitCode).toBe(0);
+  const before = await settled();
+  const seen = look();
+  let failed = 0;
+  for (const { section, step } of steps) {
+    const started = await start(await make(), NOTHING, { alter: (p) => inject(p, section, step, INJECTED) });
+    const error = await started.ended.then(
+      () => undefined,
+      (e: Error) => e,
+    );
+    // A step that a jump passes over, or the second of two ways, is not performed.
+    if (error) {
+      expect(error.message).toContain(INJECTED);
+      failed++;
+    }
+    const { mounts, groups, state, files } = leftovers();
+    expect({ mounts, groups, state, files }).toEqual({
+      mounts: before.mounts,
+      groups: before.groups,
+      state: before.state,
+      files: before.files,
+    });
+    expect(look()).toEqual(seen);
+  }
+  expect(await settled()).toEqual(before);
+  return failed;
+}

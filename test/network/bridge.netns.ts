@@ -1,0 +1,397 @@
+/** Networks for real, in a network namespace of the test's own: scripts/test.sh starts it there. */
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { places } from "../../src/host/places.ts";
+import {
+  container,
+  createNetwork,
+  createPod,
+  publishPorts,
+  removeNetwork,
+  removePod,
+  run,
+  unpublishPorts,
+} from "../../src/index.ts";
+import { sh } from "../helpers/command.ts";
+import { eachStepFails } from "../helpers/undo.ts";
+
+setDefaultTimeout(60_000);
+const busybox = (...args: string[]) =>
+  execFileSync("/bin/busybox", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+const ip = (...args: string[]) => execFileSync("ip", args);
+const until = async (what: () => boolean | Promise<boolean>) => {
+  for (let i = 0; i < 100; i++) {
+    if (await what()) return;
+    await new Promise((r) => setTimeout(r, 50));
+  }
+  throw new Error(`never: ${what}`);
+};
+/** A request by bash alone, which every Debian has: the last line of the answer, or "refused". */
+const asking = (host: string, port: string, path: string) =>
+  `timeout 2 bash -c "exec 3<>/dev/tcp/${host}/${port} && printf 'GET ${path} HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3" 2>/dev/null || echo refused`;
+const wget = (url: string) => {
+  const { hostname, port, pathname } = new URL(url);
+  return asking(hostname, port || "80", pathname);
+};
+const get = (url: string) => execFileSync("sh", ["-c", wget(url)], { encoding: "utf8" }).trim().replace("refused", "none");
+const serve = (port: number, text: string) => [
+  "sh",
+  "-c",
+  `mkdir -p /tmp/w; echo ${text} > /tmp/w/index.html; exec busybox httpd -f -p ${port} -h /tmp/w`,
+];
+
+const interfaces = () =>
+  readFileSync("/proc/net/dev", "utf8")
+    .split("\n")
+    .flatMap((l) => /^\s*(\S+):/.exec(l)?.[1] ?? []);
+const list = (d: string) => (existsSync(d) ? readdirSync(d) : []);
+const left = () => ({
+  interfaces: interfaces(),
+  leases: list(places().leases).flatMap((n) => list(join(places().leases, n, "leases"))),
+  ports: list(join(places().leases, ".ports")),
+  pods: list(places().pods),
+  mounts: readFileSync("/proc/self/mountinfo", "utf8").split("\n").length,
+});
+
+/** Another machine: a namespace with servers of names and pages, behind a link of this one's. */
+let inet: ChildProcess;
+let root: string;
+let before: ReturnType<typeof left>;
+const others: ChildProcess[] = [];
+const inside = (...args: string[]) => {
+  const p = spawn("nsenter", ["-t", String(inet.pid), "-n", ...args], { stdio: "ignore" });
+  others.push(p);
+};
+
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), "caisson-net-"));
+  // State and networks of its own: those of the machine are of another network namespace.
+  process.env["CAISSON_ROOT"] = join(root, "caisson");
+  ip("link", "set", "lo", "up");
+  inet = spawn("unshare", ["-n", "sleep", "1000"], { stdio: "ignore" });
+  await until(() => readlinkSync(`/proc/${inet.pid}/ns/net`) !== readlinkSync("/proc/self/ns/net"));
+  ip("link", "add", "up0", "type", "veth", "peer", "name", "net0");
+  ip("link", "set", "net0", "netns", String(inet.pid));
+  ip("addr", "add", "192.0.2.1/24", "dev", "up0");
+  ip("link", "set", "up0", "up");
+  const there = (...args: string[]) => execFileSync("nsenter", ["-t", String(inet.pid), "-n", ...args]);
+  there("ip", "link", "set", "lo", "up");
+  for (const ip of ["192.0.2.53", "192.0.2.80", "192.0.2.81"]) there("ip", "addr", "add", `${ip}/24`, "dev", "net0");
+  there("ip", "link", "set", "net0", "up");
+  ip("route", "add", "default", "via", "192.0.2.53");
+  writeFileSync(join(root, "index.html"), "the internet\n");
+  inside("/bin/busybox", "httpd", "-f", "-p", "80", "-h", root);
+  inside("/bin/busybox", "httpd", "-f", "-p", "8080", "-h", root);
+  const server = join(import.meta.dir, "name-server.ts");
+  inside(process.execPath, server, "192.0.2.53", "example.test=192.0.2.80", "other.test=192.0.2.81");
+  writeFileSync(join(root, "resolv.conf"), "nameserver 192.0.2.53\n");
+  execFileSync("mount", ["--bind", join(root, "resolv.conf"), "/etc/resolv.conf"]);
+  await run(["true"]);
+  before = left();
+});
+
+afterEach(async () => {
+  // The last container's bridge goes with it.
+  await until(() => JSON.stringify(left()) === JSON.stringify(before)).catch(() => expect(left()).toEqual(before));
+});
+
+afterAll(() => {
+  for (const p of [...others, inet]) p?.kill("SIGKILL");
+  execFileSync("umount", ["/etc/resolv.conf"]);
+  rmSync(root, { recursive: true, force: true });
+});
+
+test("a bridge: an address, a route, the way out, and this machine's name servers", async () => {
+  const r = await run(
+    ["sh", "-c", `busybox ip -o addr show eth0; busybox ip route; cat /etc/resolv.conf; ${wget("http://192.0.2.80/")}`],
+    {
+      network: "bridge",
+    },
+  );
+  expect(r.stdout).toMatch(/inet 10\.157\.\d+\.2\/24/);
+  expect(r.stdout).toMatch(/default via 10\.157\.\d+\.1 dev eth0/);
+  expect(r.stdout).toContain("nameserver 192.0.2.53");
+  expect(r.stdout).toContain("the internet");
+});
+
+test("an address and a hardware address as they are asked for; an address is one container's", async () => {
+  await using first = await container({ network: { bridge: "caisson", mac: "02:00:00:00:00:07" } });
+  const own = (await first.run(["busybox", "ip", "-o", "addr", "show", "eth0"])).stdout;
+  const [, ip = "", prefix = ""] = /inet (([\d.]+)\.\d+)/.exec(own) ?? [];
+  expect((await first.run(["cat", "/sys/class/net/eth0/address"])).stdout).toBe("02:00:00:00:00:07\n");
+  await expect(run(["true"], { network: { bridge: "caisson", address: ip } })).rejects.toThrow(
+    /network\.address: .* is not free/,
+  );
+  await expect(run(["true"], { network: { bridge: "caisson", address: `${prefix}.1` } })).rejects.toThrow(
+    /it is the gateway's/,
+  );
+  await expect(run(["true"], { network: { bridge: "caisson", address: "192.0.2.9" } })).rejects.toThrow(
+    /is not an address of the network caisson/,
+  );
+  const r = await run(["busybox", "ip", "-o", "addr", "show", "eth0"], {
+    network: { bridge: "caisson", address: `${prefix}.77` },
+  });
+  expect(r.stdout).toContain(`inet ${prefix}.77/24`);
+});
+
+test("published ports: by this machine's addresses, by one of them, added and removed while it runs", async () => {
+  await using web = await container({ network: { bridge: "caisson", ports: ["8080:80", "127.0.0.1:8081:80"] } });
+  const server = await web.spawn(serve(80, "page"));
+  await until(() => get("http://127.0.0.1:8080/") === "page");
+  expect(get("http://192.0.2.1:8080/")).toBe("page");
+  expect(get("http://127.0.0.1:8081/")).toBe("page");
+  expect(get("http://192.0.2.1:8081/")).toBe("none");
+  const [port = ""] = await publishPorts(web.name, ["80"]);
+  const [number = ""] = port.split(":");
+  expect(get(`http://127.0.0.1:${number}/`)).toBe("page");
+  await unpublishPorts(web.name, [port]);
+  expect(get(`http://127.0.0.1:${number}/`)).toBe("none");
+  await expect(publishPorts(web.name, ["8080:80"])).rejects.toThrow(/8080\/tcp.* is not free: the container .* has it/);
+  await expect(unpublishPorts(web.name, ["9:9"])).rejects.toThrow(/is not published: 8080:80/);
+  // From another container, by this machine's address, and only what is published.
+  const r = await run(["sh", "-c", `${wget("http://192.0.2.1:8080/")}; ${wget("http://192.0.2.1:8081/")}`], {
+    network: "bridge",
+  });
+  expect(r.stdout).toBe("page\nrefused\n");
+  server.kill("SIGKILL");
+  await server.ended;
+});
+
+test("a port that a program of this machine listens on is refused, and nothing is touched", async () => {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  try {
+    await expect(run(["true"], { network: { bridge: "caisson", ports: [`${listener.port}:80`] } })).rejects.toThrow(
+      /a program of this machine listens on it/,
+    );
+  } finally {
+    listener.stop(true);
+  }
+});
+
+test("what listens on this machine's loopback addresses is out of reach", async () => {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { open: (s) => void s.end("secret"), data() {} } });
+  try {
+    const r = await run(
+      [
+        "sh",
+        "-c",
+        `busybox ip route add 127.0.0.1 via $(busybox ip route | busybox awk '/default/ { print $3 }') table 5; busybox nc -w 1 127.0.0.1 ${listener.port}; busybox nc -w 1 10.157.0.1 ${listener.port}; busybox nc -w 1 192.0.2.1 ${listener.port}; true`,
+      ],
+      { network: "bridge", capAdd: ["NET_ADMIN"] },
+    );
+    expect(r.stdout).not.toContain("secret");
+  } finally {
+    listener.stop(true);
+  }
+});
+
+test("only what is allowed can be reached: by address, and by name as it is looked up", async () => {
+  const r = await run(
+    [
+      "sh",
+      "-c",
+      [
+        "sleep 0.5",
+        wget("http://192.0.2.80/"),
+        wget("http://example.test/"),
+        wget("http://example.test:8080/"),
+        wget("http://other.test/"),
+        wget("http://192.0.2.81:8080/"),
+        wget("http://192.0.2.81/"),
+        wget("http://192.0.2.1:22/"),
+        // Now that its name was looked up, its address is allowed.
+        wget("http://192.0.2.80/"),
+      ].join("; "),
+    ],
+    { network: { bridge: "caisson", egress: { allow: ["example.test:80", "192.0.2.81:8080"] } } },
+  );
+  expect(r.stdout.trim().split("\n")).toEqual([
+    "refused",
+    "the internet",
+    "refused",
+    "refused",
+    "the internet",
+    "refused",
+    "refused",
+    "the internet",
+  ]);
+  const nothing = await run(["sh", "-c", `${wget("http://192.0.2.80/")}; ${wget("http://192.0.2.81:8080/")}`], {
+    network: { bridge: "caisson", egress: { allow: [] } },
+  });
+  expect(nothing.stdout).toBe("refused\nrefused\n");
+});
+
+test("who is limited still answers those that come by a published port", async () => {
+  await using web = await container({ network: { bridge: "caisson", ports: ["8090:80"], egress: { allow: [] } } });
+  const server = await web.spawn(serve(80, "limited"));
+  await until(() => get("http://127.0.0.1:8090/") === "limited");
+  expect((await web.run(["sh", "-c", wget("http://192.0.2.80/")])).stdout).toBe("refused\n");
+  server.kill("SIGKILL");
+  await server.ended;
+});
+
+test("a network of its own: containers find each other by name, other networks do not", async () => {
+  createNetwork("testnet");
+  try {
+    await using web = await container({ name: "webserver", network: { bridge: "testnet" } });
+    const server = await web.spawn(serve(80, "by-name"));
+    const look = () =>
+      run(["sh", "-c", `${wget("http://webserver/")}; ${wget("http://example.test/")}`], {
+        network: { bridge: "testnet" },
+      });
+    await until(async () => (await look()).stdout === "by-name\nthe internet\n");
+    const [, ip] = /inet ([\d.]+)/.exec((await web.run(["busybox", "ip", "-o", "addr", "show", "eth0"])).stdout) ?? [];
+    expect((await run(["sh", "-c", wget(`http://${ip}/`)], { network: "bridge" })).stdout).toBe("refused\n");
+    expect(() => removeNetwork("testnet")).toThrow(/is in use by webserver/);
+    server.kill("SIGKILL");
+    await server.ended;
+  } finally {
+    await until(() => {
+      try {
+        removeNetwork("testnet");
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  }
+});
+
+test("an internal network has no way out", async () => {
+  createNetwork("closed", { internal: true, ipv6: false });
+  try {
+    const r = await run(["sh", "-c", `busybox ip route; ${wget("http://192.0.2.80/")}`], {
+      network: { bridge: "closed" },
+    });
+    expect(r.stdout).not.toContain("default");
+    expect(r.stdout).toContain("refused");
+    await expect(run(["true"], { network: { bridge: "closed", ports: ["80:80"] } })).rejects.toThrow(/is internal/);
+  } finally {
+    removeNetwork("closed");
+  }
+});
+
+test("definitions of networks that cannot be", () => {
+  expect(() => createNetwork("No")).toThrow(/small letters/);
+  expect(() => createNetwork("x", { subnet: "192.0.2.0/25" })).toThrow(/192\.0\.2\.1\/24 is in use on this machine/);
+  expect(() => createNetwork("x", { subnet: "10.200.0.0/31" })).toThrow(/with room for containers/);
+  expect(() => createNetwork("x", { subnet: "10.200.0.0/24", gateway: "10.201.0.1" })).toThrow(/gateway/);
+  expect(() => createNetwork("x", { mtu: 10 })).toThrow(/mtu/);
+});
+
+test("a pod: namespaces that live as files, shared by containers, with no process kept", async () => {
+  const pod = await createPod({
+    name: "apod",
+    network: { bridge: "caisson", ports: ["8070:80"] },
+    sysctls: { "net.core.somaxconn": "77" },
+  });
+  try {
+    expect(pod.namespaces).toEqual(["network", "ipc", "uts"]);
+    {
+      await using web = await container({ pod: "apod" });
+      const server = await web.spawn(serve(80, "in the pod"));
+      await until(
+        () =>
+          get("http://127.0.0.1:8070/") === "in the pod".split(" ")[0] ||
+          get("http://127.0.0.1:8070/").startsWith("in"),
+      );
+      const r = await run(["sh", "-c", `hostname; cat /proc/sys/net/core/somaxconn; ${wget("http://127.0.0.1/")}`], {
+        pod: "apod",
+      });
+      expect(r.stdout).toMatch(/^apod\n77\nin/);
+      await expect(removePod("apod")).rejects.toThrow(/is in use by/);
+      server.kill("SIGKILL");
+      await server.ended;
+    }
+    await expect(createPod({ name: "apod" })).rejects.toThrow(/there is a pod apod already/);
+  } finally {
+    await until(() =>
+      removePod("apod").then(
+        () => true,
+        () => false,
+      ),
+    );
+  }
+  await expect(run(["true"], { pod: "apod" })).rejects.toThrow(/there is no pod/);
+});
+
+test("the network of another container", async () => {
+  await using one = await container({ network: "bridge" });
+  const own = (await one.run(["readlink", "/proc/self/ns/net"])).stdout;
+  expect((await run(["readlink", "/proc/self/ns/net"], { network: { container: one.name } })).stdout).toBe(own);
+  expect((await run(["readlink", "/proc/self/ns/net"], { network: { path: `/proc/${one.pid}/ns/net` } })).stdout).toBe(
+    own,
+  );
+  await expect(run(["true"], { network: { path: `/proc/${one.pid}/ns/uts` } })).rejects.toThrow(
+    /is not a network namespace: it is a uts namespace/,
+  );
+  await expect(run(["true"], { network: { path: "/proc/0/ns/net" } })).rejects.toThrow(/is not there: ENOENT/);
+});
+
+test("macvlan: a neighbour on the host's own network", async () => {
+  const r = await run(["sh", "-c", `busybox ip -o addr show eth0; ${wget("http://192.0.2.80/")}`], {
+    network: { macvlan: "up0", address: "192.0.2.200/24", gateway: "192.0.2.53" },
+  });
+  expect(r.stdout).toContain("inet 192.0.2.200/24");
+  expect(r.stdout).toContain("the internet");
+  await expect(run(["true"], { network: { macvlan: "nothere" } })).rejects.toThrow(
+    /is not an interface of this machine: lo/,
+  );
+  await expect(
+    run(["true"], { network: { macvlan: "up0", address: "192.0.2.9/24", gateway: "10.0.0.1" } }),
+  ).rejects.toThrow(/gateway/);
+});
+
+test("a rate is kept", async () => {
+  const took = async (bandwidth?: { download: string }) => {
+    await using c = await container({ network: { bridge: "caisson", ...(bandwidth && { bandwidth }) } });
+    const began = performance.now();
+    await c.run(["sh", "-c", asking("192.0.2.80", "80", "/big").replace("timeout 2", "timeout 20").replace("tail -n 1", "cat > /dev/null")]);
+    return performance.now() - began;
+  };
+  writeFileSync(join(root, "big"), new Uint8Array(3_000_000));
+  const [free, limited] = [await took(), await took({ download: "1MB/s" })];
+  rmSync(join(root, "big"));
+  expect(limited).toBeGreaterThan(1500);
+  expect(free).toBeLessThan(limited / 2);
+});
+
+test("the command: networks, ports, what inspect says of them", async () => {
+  expect((await sh("network", "create", "cmdnet", "--subnet", "10.222.0.0/24", "--no-ipv6")).out).toBe("cmdnet\n");
+  expect((await sh("network", "list")).out).toContain("10.222.0.0/24");
+  expect(
+    (await sh("run", "-d", "--rm", "--name", "cmdweb", "--network", "cmdnet", "-p", "8060:80", "--", "sleep", "60"))
+      .code,
+  ).toBe(0);
+  expect((await sh("port", "add", "cmdweb", "8061:81")).out).toBe("8061:81/tcp\n");
+  expect((await sh("port", "list", "cmdweb")).out.trim().split("\n").sort()).toEqual(["8060:80/tcp", "8061:81/tcp"]);
+  const [seen] = JSON.parse((await sh("inspect", "cmdweb")).out);
+  expect(seen.network).toMatchObject({ name: "cmdnet", addresses: ["10.222.0.2"] });
+  expect(seen.namespaces.network.inode).toBeGreaterThan(0);
+  expect((await sh("network", "remove", "cmdnet")).err).toContain("is in use by cmdweb");
+  expect((await sh("port", "remove", "cmdweb", "8061:81")).code).toBe(0);
+  await sh("kill", "cmdweb");
+  await until(async () => (await sh("network", "remove", "cmdnet")).code === 0);
+  expect((await sh("run", "--network", "nosuch", "--", "true")).err).toContain(
+    'is not a network: "caisson network list"',
+  );
+});
+
+test("each step of a start on a bridge fails in turn, and nothing is left", async () => {
+  const failed = await eachStepFails(
+    {
+      network: {
+        bridge: "caisson",
+        ports: ["8050:80"],
+        egress: { allow: ["10.0.0.0/8"] },
+        bandwidth: { upload: "1M" },
+      },
+    },
+    /network|bridge|publish|limit|address|interface|route|lock|answer|netlink|nf_tables|write 1/i,
+    left,
+  );
+  expect(failed).toBeGreaterThan(40);
+}, 300_000);

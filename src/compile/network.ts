@@ -16,7 +16,7 @@ import {
   setMaster,
 } from "../kernel/rtnetlink.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Block, Slot } from "../program/types.ts";
+import type { Block, Policy, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, into, type Loose, low, stringArray, textBlock } from "../program/values.ts";
 import { type Context, isNew, writeText } from "./context.ts";
 import { ask, openNetlink } from "./netlink.ts";
@@ -110,15 +110,22 @@ export function performRules(s: SectionBuilder, { label, requests }: Rules): voi
   s.call("close the socket", "close", [socket]);
 }
 
-function lockBridge(s: SectionBuilder, b: Pick<Bridge, "name" | "lock">, ignore: { ignore?: "all" } = {}): Slot {
-  const fd = s.get(
-    `open the lock of ${b.name}`,
-    "openat",
-    [AT_FDCWD, b.lock, O.RDWR | O.CREAT | O.CLOEXEC, 0o600],
-    ignore,
-  );
-  s.call(`hold the lock of ${b.name}`, "flock", [fd, LOCK.EX], ignore);
-  return fd;
+/** No descriptor has this number. */
+const CLOSED = 0x7fffffff;
+
+/** What this process holds the lock by; a failure may come while it does, and then it must not wait for itself. */
+const lockSlot = (s: SectionBuilder, b: Pick<Bridge, "name">) => s.program.shared(`lock of ${b.name}`);
+
+function lockBridge(s: SectionBuilder, b: Pick<Bridge, "name" | "lock">, policy: Policy = {}): void {
+  const fd = lockSlot(s, b);
+  const flags = O.RDWR | O.CREAT | O.CLOEXEC;
+  s.call(`open the lock of ${b.name}`, "openat", [AT_FDCWD, b.lock, flags, 0o600], { ...policy, result: fd });
+  s.call(`hold the lock of ${b.name}`, "flock", [fd, LOCK.EX], policy);
+}
+
+function unlockBridge(s: SectionBuilder, b: Pick<Bridge, "name">, policy: Policy = {}): void {
+  s.call("let the lock go", "close", [lockSlot(s, b)], policy);
+  s.let(lockSlot(s, b), CLOSED);
 }
 
 /** The bridge may be there: then all of this changes nothing. */
@@ -177,7 +184,7 @@ export function connectNetwork(c: Context, s: SectionBuilder, pid: Slot, begun: 
     performHelper(c, s, link.words, pid);
     return;
   }
-  const lock = link.kind === "veth" ? lockBridge(s, link.bridge) : undefined;
+  if (link.kind === "veth") lockBridge(s, link.bridge);
   const socket = openNetlink(s, "ROUTE");
   if (link.kind === "veth") {
     const master = makeBridge(s, socket, link.bridge);
@@ -202,7 +209,7 @@ export function connectNetwork(c: Context, s: SectionBuilder, pid: Slot, begun: 
     });
   s.call("close the socket", "close", [socket]);
   for (const rules of network.rules) performRules(s, rules);
-  if (lock) s.call("let the lock go", "close", [lock]);
+  if (link.kind === "veth") unlockBridge(s, link.bridge);
 }
 
 /** Inside: addresses and routes. */
@@ -244,15 +251,18 @@ export function disconnect(s: SectionBuilder, n: Connection, begun: Loose = 1): 
     removeTables(s, n.tables);
     if (link !== undefined) removeInterface(s, link);
   });
-  const lock = bridge && lockBridge(s, bridge, all);
+  if (bridge) {
+    unlockBridge(s, bridge, all);
+    lockBridge(s, bridge, all);
+  }
   for (const lease of n.leases) s.call("give the address back", "unlinkat", [AT_FDCWD, lease, 0], all);
-  if (!bridge || !lock) return;
+  if (!bridge) return;
   const last = s.get("is it the last one?", "unlinkat", [AT_FDCWD, bridge.leases, AT.REMOVEDIR], all);
   s.skipIf(last, "!=", 0, () => {
     removeTables(s, [bridge.table]);
     removeInterface(s, bridge.name);
   });
-  s.call("let the lock go", "close", [lock], all);
+  unlockBridge(s, bridge, all);
 }
 
 export function disconnectNetwork(c: Context, s: SectionBuilder, begun: Slot): void {

@@ -28,8 +28,10 @@ const words: Readonly<Record<string, RegExp>> = {
 };
 
 function parameters(type: string, data: string): [string, string?][] | undefined {
+  const word = Object.hasOwn(words, type) ? words[type] : undefined;
   const list = data.split(",").filter(Boolean);
-  if (list.some((w) => !words[type]?.test(w))) return undefined;
+  // A file system that is not named above is none of the caller's: a procfs would be the host's.
+  if (!word || list.some((w) => !word.test(w))) return undefined;
   return list.map((w) => {
     const at = w.indexOf("=");
     return at < 0 ? [w] : [w.slice(0, at), w.slice(at + 1)];

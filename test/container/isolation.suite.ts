@@ -9,7 +9,8 @@ type Library = typeof import("../../src/index.ts");
 const ids = (start: number) => [{ container: 0, host: start, size: 65536 }];
 
 /** Ids of the root are mapped by mount, where its file system can do that. */
-const rootMapsIds = async ({ run }: Library) => !(await run(["true"], { namespaces: { user: "auto" } })).notApplied.some((n) => n.startsWith("idMap"));
+const rootMapsIds = async ({ run }: Library) =>
+  !(await run(["true"], { namespaces: { user: "auto" } })).notApplied.some((n) => n.startsWith("idMap"));
 
 export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
   "each namespace is its own, the host's, another container's or a file's": async ({ run, container }) => {
@@ -17,7 +18,7 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     const read = ["sh", "-c", "for k in pid ipc uts cgroup time; do readlink /proc/self/ns/$k; done"];
     const host = Object.values(kinds).map((k) => `${k}:[${/\d+/.exec(String(statSync(`/proc/self/ns/${k}`).ino))}]`);
     const own = (await run(read, { clock: { monotonic: 1 } })).stdout.trim().split("\n");
-    own.forEach((ns, i) => assert.notEqual(ns, host[i]));
+    for (const [i, ns] of own.entries()) assert.notEqual(ns, host[i]);
     const namespaces = { pid: "host", ipc: "host", uts: "host", cgroup: "host", time: "host" } as const;
     assert.deepEqual((await run(read, { namespaces })).stdout.trim().split("\n"), host);
     const one = await container({ clock: { monotonic: 1 } });
@@ -25,7 +26,9 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
       const others = (await one.run(read)).stdout;
       const shared = Object.fromEntries(Object.keys(kinds).map((k) => [k, { container: one.name }]));
       assert.equal((await run(read, { namespaces: shared })).stdout, others);
-      const paths = Object.fromEntries(Object.entries(kinds).map(([k, file]) => [k, { path: `/proc/${one.pid}/ns/${file}` }]));
+      const paths = Object.fromEntries(
+        Object.entries(kinds).map(([k, file]) => [k, { path: `/proc/${one.pid}/ns/${file}` }]),
+      );
       assert.equal((await run(read, { namespaces: paths })).stdout, others);
       // Its mounts as they are: what it wrote is there.
       await one.run(["sh", "-c", "echo seen > /tmp/only-there"]);
@@ -36,11 +39,23 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     }
   },
   "a namespace that is gone, or of another kind, is refused before anything is touched": async ({ run }) => {
-    await assert.rejects(run(["true"], { namespaces: { ipc: { path: "/proc/self/ns/uts" } } }), /namespaces\.ipc: .* is not a ipc namespace: it is a uts namespace/);
+    await assert.rejects(
+      run(["true"], { namespaces: { ipc: { path: "/proc/self/ns/uts" } } }),
+      /namespaces\.ipc: .* is not a ipc namespace: it is a uts namespace/,
+    );
     await assert.rejects(run(["true"], { namespaces: { ipc: { path: "/etc/passwd" } } }), /is not a ipc namespace/);
-    await assert.rejects(run(["true"], { namespaces: { ipc: { container: "nobody-there" } } }), /no container is named/);
-    await assert.rejects(run(["true"], { namespaces: { ipc: "yes" as "new" } }), /namespaces\.ipc: .* is not "new", "host"/);
-    await assert.rejects(run(["true"], { namespaces: { nothing: "new" } as object }), /namespaces: "nothing" is not one of/);
+    await assert.rejects(
+      run(["true"], { namespaces: { ipc: { container: "nobody-there" } } }),
+      /no container is named/,
+    );
+    await assert.rejects(
+      run(["true"], { namespaces: { ipc: "yes" as "new" } }),
+      /namespaces\.ipc: .* is not "new", "host"/,
+    );
+    await assert.rejects(
+      run(["true"], { namespaces: { nothing: "new" } as object }),
+      /namespaces: "nothing" is not one of/,
+    );
   },
   "a range of ids of its own, and its files as they are": async (c) => {
     const { run } = c;
@@ -48,7 +63,11 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     try {
       writeFileSync(join(dir, "in"), "x");
       const r = await run(
-        ["sh", "-c", "cat /proc/self/uid_map; id -u; stat -c %u /etc/passwd /mnt/in; touch /mnt/out && stat -c %u /mnt/out"],
+        [
+          "sh",
+          "-c",
+          "cat /proc/self/uid_map; id -u; stat -c %u /etc/passwd /mnt/in; touch /mnt/out && stat -c %u /mnt/out",
+        ],
         { namespaces: { user: "auto" }, volumes: { "/mnt": dir } },
       );
       assert.match(r.stdout, /^\s+0\s+\d{9,}\s+65536\n0\n/);
@@ -64,7 +83,8 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     const make = () => container({ namespaces: { user: "auto" } });
     const [a, b] = [await make(), await make()];
     try {
-      const start = async (box: typeof a) => Number((await box.run(["cat", "/proc/self/uid_map"])).stdout.trim().split(/\s+/)[1]);
+      const start = async (box: typeof a) =>
+        Number((await box.run(["cat", "/proc/self/uid_map"])).stdout.trim().split(/\s+/)[1]);
       const [first, second] = [await start(a), await start(b)];
       assert.ok(Math.abs(first - second) >= 65536, `${first} and ${second}`);
     } finally {
@@ -76,16 +96,26 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     const gid = ids(100000);
     const overlapping = [...ids(100000), { container: 70000, host: 120000, size: 10 }];
     await assert.rejects(run(["true"], { idMap: { uid: overlapping, gid } }), /idMap\.uid: .* does not overlap/);
-    await assert.rejects(run(["true"], { idMap: { uid: [{ container: 1, host: 5, size: 1 }], gid } }), /id 0 of the container/);
+    await assert.rejects(
+      run(["true"], { idMap: { uid: [{ container: 1, host: 5, size: 1 }], gid } }),
+      /id 0 of the container/,
+    );
   },
   "a device by a name of its own, with less access than the host has; and no other": async ({ run }) => {
     const r = await run(
-      ["sh", "-c", "head -c 2 /dev/data | wc -c; (: > /dev/data) 2>&1; : > /dev/null && echo null; mknod /tmp/z c 1 5; (: < /tmp/z) 2>&1"],
+      [
+        "sh",
+        "-c",
+        "head -c 2 /dev/data | wc -c; (: > /dev/data) 2>&1; : > /dev/null && echo null; mknod /tmp/z c 1 5; (: < /tmp/z) 2>&1",
+      ],
       { devices: { "/dev/data": { source: "/dev/zero", access: "r" } }, capAdd: ["MKNOD"] },
     );
     assert.match(r.stdout, /^2\n/);
     assert.match(r.stdout, /null/);
-    await assert.rejects(run(["true"], { devices: { "/dev/x": "/etc/passwd" } }), /devices: "\/etc\/passwd" is not a device/);
+    await assert.rejects(
+      run(["true"], { devices: { "/dev/x": "/etc/passwd" } }),
+      /devices: "\/etc\/passwd" is not a device/,
+    );
     await assert.rejects(run(["true"], { devices: { "/etc/x": "/dev/null" } }), /a path below \/dev/);
   },
   "devices come and go while it runs": async ({ container, addDevices, removeDevices }) => {
@@ -112,7 +142,9 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
           return { errno: "EXDEV" };
         },
         openat: async (call) =>
-          (await call.readString(call.args[1] ?? 0n)) === "/etc/hostname" ? { fd: openSync("/etc/issue", "r") } : "continue",
+          (await call.readString(call.args[1] ?? 0n)) === "/etc/hostname"
+            ? { fd: openSync("/etc/issue", "r") }
+            : "continue",
       },
     });
     assert.deepEqual(seen, ["/x"]);
@@ -130,10 +162,19 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     });
     assert.match(thrown.stderr, /not permitted/);
     assert.equal(thrown.handlerErrors[0]?.message, "my mistake");
-    const late = await run(["mkdir", "/x"], { onSyscall: { mkdir: () => new Promise(() => {}) }, syscallDeadline: "50ms" });
+    const late = await run(["mkdir", "/x"], {
+      onSyscall: { mkdir: () => new Promise(() => {}) },
+      syscallDeadline: "50ms",
+    });
     assert.match(late.stderr, /timed out/i);
-    await assert.rejects(run(["true"], { onSyscall: { nothing: () => "continue" } }), /onSyscall: "nothing" is not the name/);
-    await assert.rejects(run(["true"], { answer: ["all"] as never }), /answer: "all" is not one of mknod, mount, sysinfo/);
+    await assert.rejects(
+      run(["true"], { onSyscall: { nothing: () => "continue" } }),
+      /onSyscall: "nothing" is not the name/,
+    );
+    await assert.rejects(
+      run(["true"], { answer: ["all"] as never }),
+      /answer: "all" is not one of mknod, mount, sysinfo/,
+    );
   },
   "processes that are started in a container have their calls answered, too": async ({ container }) => {
     const box = await container({ onSyscall: { mkdir: () => ({ errno: "EXDEV" }) } });
@@ -146,11 +187,14 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
   },
   "mknod is answered for the container's own devices, with ids of its own as well": async ({ run }) => {
     for (const options of [{}, { namespaces: { user: "auto" } } as const]) {
-      const r = await run(["sh", "-c", "mkdir /n && cd /n; mknod zero c 1 5 && head -c 3 zero | wc -c; mknod disk b 8 0"], {
-        answer: ["mknod"],
-        workdir: "/",
-        ...options,
-      });
+      const r = await run(
+        ["sh", "-c", "mkdir /n && cd /n; mknod zero c 1 5 && head -c 3 zero | wc -c; mknod disk b 8 0"],
+        {
+          answer: ["mknod"],
+          workdir: "/",
+          ...options,
+        },
+      );
       assert.equal(r.stdout, "3\n", r.stderr);
       assert.match(r.stderr, /disk.*not permitted/);
       assert.deepEqual(r.handlerErrors, []);
@@ -166,14 +210,24 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
       { answer: ["mount"], workdir: "/" },
     );
     assert.match(r.stdout, /^hi\ntmpfs +1024 /);
-    assert.equal(r.stderr.trim().split("\n").filter((l) => /permission denied|not permitted|must be superuser/.test(l)).length, 3, r.stderr);
+    assert.equal(
+      r.stderr
+        .trim()
+        .split("\n")
+        .filter((l) => /permission denied|not permitted|must be superuser/.test(l)).length,
+      3,
+      r.stderr,
+    );
   },
   "which system call was refused, and which one it was killed for": async ({ run }) => {
     const refused = await run(["unshare", "-m", "true"], { reportBlocked: true });
     assert.equal(refused.blockedSyscall?.name, "unshare");
     assert.equal(refused.blockedSyscall?.action, "refused");
     assert.equal(refused.blockedSyscall?.args[0], 0x20000n);
-    const seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["sync"], action: "SCMP_ACT_KILL_PROCESS" }] } as const;
+    const seccomp = {
+      defaultAction: "SCMP_ACT_ALLOW",
+      syscalls: [{ names: ["sync"], action: "SCMP_ACT_KILL_PROCESS" }],
+    } as const;
     const killed = await run(["sync"], { reportBlocked: true, seccomp });
     assert.deepEqual([killed.signal, killed.exitCode, killed.blockedSyscall?.name], ["SIGSYS", 159, "sync"]);
   },
@@ -186,26 +240,49 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
   },
   "paths that can be opened at all": async ({ run }) => {
     const paths = { readOnly: ["/usr", "/lib", "/lib64", "/bin", "/etc/hostname"], readWrite: ["/var/tmp"] };
-    const r = await run(["sh", "-c", "cat /etc/hostname; cat /etc/passwd; echo x > /var/tmp/x && cat /var/tmp/x; echo x > /usr/x; ls /root"], { paths });
+    const r = await run(
+      [
+        "sh",
+        "-c",
+        "cat /etc/hostname; cat /etc/passwd; echo x > /var/tmp/x && cat /var/tmp/x; echo x > /usr/x; ls /root",
+      ],
+      { paths },
+    );
     assert.equal(r.stdout, `${readFileSync("/etc/hostname", "utf8")}x\n`);
     assert.equal(r.stderr.match(/Permission denied/g)?.length, 3);
     await assert.rejects(run(["true"], { paths, noNewPrivileges: false }), /paths: "given" is not of use/);
-    await assert.rejects(run(["true"], { paths: { readOnly: ["usr"] } }), /paths\.readOnly: "usr" is not an absolute path/);
+    await assert.rejects(
+      run(["true"], { paths: { readOnly: ["usr"] } }),
+      /paths\.readOnly: "usr" is not an absolute path/,
+    );
   },
   "profiles are options below those that are given": async ({ run }) => {
-    const r = await run(["sh", "-c", "id -u; cat /etc/shadow; touch /x; cat /proc/self/status"], { profile: "untrusted", pidsLimit: 50 });
+    const r = await run(["sh", "-c", "id -u; cat /etc/shadow; touch /x; cat /proc/self/status"], {
+      profile: "untrusted",
+      pidsLimit: 50,
+    });
     assert.match(r.stdout, /^65534\n/);
     assert.match(r.stdout, /CapBnd:\t0000000000000000/);
     assert.match(r.stderr, /shadow: Permission denied/);
     assert.match(r.stderr, /Read-only file system/);
-    await assert.rejects(run(["true"], { profile: "safe" as "build" }), /profile: "safe" is not one of untrusted, build, service, privileged/);
+    await assert.rejects(
+      run(["true"], { profile: "safe" as "build" }),
+      /profile: "safe" is not one of untrusted, build, service, privileged/,
+    );
   },
   "what it sees of memory and CPUs is its own": async ({ run }) => {
-    const r = await run(["sh", "-c", "nproc; cat /sys/devices/system/cpu/online; grep MemTotal /proc/meminfo; cut -d. -f1 /proc/uptime; grep -c ^processor /proc/cpuinfo"], {
-      view: true,
-      memory: "128M",
-      cpus: 1,
-    });
+    const r = await run(
+      [
+        "sh",
+        "-c",
+        "nproc; cat /sys/devices/system/cpu/online; grep MemTotal /proc/meminfo; cut -d. -f1 /proc/uptime; grep -c ^processor /proc/cpuinfo",
+      ],
+      {
+        view: true,
+        memory: "128M",
+        cpus: 1,
+      },
+    );
     assert.equal(r.stdout.replace(/ +/g, " "), "1\n0\nMemTotal: 131072 kB\n0\n1\n");
     assert.deepEqual(r.handlerErrors, []);
   },
@@ -219,7 +296,9 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
   },
   "a time of day of its own, and monotonic time as it was": async ({ run }) => {
     if (process.arch !== "x64") return console.log("skipped: a time of day of its own: this is not x86-64");
-    const r = await run(["sh", "-c", "date -u +%Y-%m-%dT%H:%M; cut -d. -f1 /proc/uptime; perl -e 'print time'"], { date: "2038-01-19T03:14:00Z" });
+    const r = await run(["sh", "-c", "date -u +%Y-%m-%dT%H:%M; cut -d. -f1 /proc/uptime; perl -e 'print time'"], {
+      date: "2038-01-19T03:14:00Z",
+    });
     const [date = "", uptime = "", seconds = ""] = r.stdout.split("\n");
     assert.ok(["2038-01-19T03:13", "2038-01-19T03:14"].includes(date), date);
     assert.ok(Math.abs(Number(uptime) - Number(readFileSync("/proc/uptime", "utf8").split(".")[0])) < 5);

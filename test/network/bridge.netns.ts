@@ -36,7 +36,10 @@ const wget = (url: string) => {
   const { hostname, port, pathname } = new URL(url);
   return asking(hostname, port || "80", pathname);
 };
-const get = (url: string) => execFileSync("sh", ["-c", wget(url)], { encoding: "utf8" }).trim().replace("refused", "none");
+const get = (url: string) =>
+  execFileSync("sh", ["-c", wget(url)], { encoding: "utf8" })
+    .trim()
+    .replace("refused", "none");
 const serve = (port: number, text: string) => [
   "sh",
   "-c",
@@ -172,7 +175,11 @@ test("a port that a program of this machine listens on is refused, and nothing i
 });
 
 test("what listens on this machine's loopback addresses is out of reach", async () => {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { open: (s) => void s.end("secret"), data() {} } });
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { open: (s) => void s.end("secret"), data() {} },
+  });
   try {
     const r = await run(
       [
@@ -349,7 +356,11 @@ test("a rate is kept", async () => {
   const took = async (bandwidth?: { download: string }) => {
     await using c = await container({ network: { bridge: "caisson", ...(bandwidth && { bandwidth }) } });
     const began = performance.now();
-    await c.run(["sh", "-c", asking("192.0.2.80", "80", "/big").replace("timeout 2", "timeout 20").replace("tail -n 1", "cat > /dev/null")]);
+    await c.run([
+      "sh",
+      "-c",
+      asking("192.0.2.80", "80", "/big").replace("timeout 2", "timeout 20").replace("tail -n 1", "cat > /dev/null"),
+    ]);
     return performance.now() - began;
   };
   writeFileSync(join(root, "big"), new Uint8Array(3_000_000));

@@ -9,10 +9,12 @@ cd "$1" || exit 1
 echo "kernel $(uname -r), control groups: $(cat /sys/fs/cgroup/cgroup.controllers)"
 # An overlay cannot be the upper layer of another: what is kept goes to memory.
 export CAISSON_ROOT=/run/caisson-test
-lanes=(test/container test/cgroups test/cli test/conformance test/oci)
+lanes=(test/container test/cgroups test/cli test/conformance test/oci test/attacks)
 # An engine with its containers under v2 alone, where it is installed: the lane of the engines installs it.
 export CAISSON_STORAGE=vfs CAISSON_ENGINES_ALONE=1
 if command -v podman >/dev/null && command -v conmon >/dev/null; then lanes+=(./test/engines/podman.test.ts); else echo "skipped: podman is not installed"; fi
-if node_modules/.bin/bun test --timeout 240000 "${lanes[@]}"; then echo "VM LANE: passed"; else echo "VM LANE: failed"; fi
+# Networks last, in a namespace of their own.
+networks() { unshare --net --mount node_modules/.bin/bun test --timeout 240000 ./test/network/bridge.netns.ts; }
+if node_modules/.bin/bun test --timeout 240000 "${lanes[@]}" && networks; then echo "VM LANE: passed"; else echo "VM LANE: failed"; fi
 sync
 busybox poweroff -f

@@ -26,7 +26,8 @@ order() { # modules in the order of their dependencies
   for m in "$@"; do modprobe -d "$cache/kernel" -S "$version" --show-depends "$m" 2>/dev/null | awk '$1 == "insmod" { print $2 }'; done | awk '!seen[$0]++'
 }
 i=100
-for file in $(order virtio_pci 9pnet_virtio 9p overlay veth bridge nf_tables); do
+for file in $(order virtio_pci 9pnet_virtio 9p overlay veth bridge nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet
+  nft_reject_netdev sch_tbf macvlan ipvlan); do
   cp "$file" "$initramfs/modules/$i-$(basename "$file")"
   i=$((i + 1))
 done

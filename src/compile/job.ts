@@ -1,6 +1,6 @@
 import type { DevicesLimits } from "../cgroups/controllers/devices.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
-import type { NetworkPlan } from "./network.ts";
+import type { NetworkPlan } from "./network-plan.ts";
 import type { NamespaceKind } from "./spec.ts";
 
 /** What a start needs that an OCI spec does not say: where things are kept and who is told of what. */

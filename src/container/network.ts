@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Job } from "../compile/job.ts";
-import type { NetworkPlan } from "../compile/network.ts";
+import type { NetworkPlan } from "../compile/network-plan.ts";
 import type { HostFacts } from "../host/facts.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
 import { formatIp } from "../network/address.ts";

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { disconnect } from "../compile/network.ts";
 import { compilePod, POD_FILE, removeKept } from "../compile/pod.ts";
 import type { NamespaceKind, Spec } from "../compile/spec.ts";
 import { hostFacts } from "../host/facts.ts";
+import { namesIn } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import { procNames } from "../namespaces/kinds.ts";
 import type { NetworkOptions } from "../network/options.ts";
@@ -119,14 +120,7 @@ export async function createPod(o: PodOptions = {}): Promise<Pod> {
 }
 
 export function listPods(): Pod[] {
-  let names: string[];
-  try {
-    names = readdirSync(places().pods);
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw e;
-  }
-  return names.flatMap((name) => {
+  return namesIn(places().pods).flatMap((name) => {
     try {
       return JSON.parse(readFileSync(join(podDirectory(name), POD_FILE), "utf8")) as Pod;
     } catch (e) {

@@ -1,12 +1,14 @@
-import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../cgroups/freezer.ts";
 import { removeTree } from "../cgroups/remove.ts";
 import type { CgroupPlan } from "../compile/job.ts";
-import { type Connection, disconnect } from "../compile/network.ts";
+import { disconnect } from "../compile/network.ts";
+import type { Connection } from "../compile/network-plan.ts";
 import type { Spec } from "../compile/spec.ts";
 import { STATE_FILES } from "../compile/state.ts";
+import { namesIn } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import { hostArch } from "../kernel/arch.ts";
 import { performSteps } from "../program/steps.ts";
@@ -100,13 +102,7 @@ function read(name: string, locked: Set<string>): Known | undefined {
 }
 
 export function listContainers(): Known[] {
-  let names: string[];
-  try {
-    names = readdirSync(places().state);
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw e;
-  }
+  const names = namesIn(places().state);
   if (names.length === 0) return [];
   const locked = lockedInodes();
   return names.flatMap((n) => read(n, locked) ?? []).sort((a, b) => a.noted.createdAt - b.noted.createdAt);

@@ -13,16 +13,14 @@ import {
   u8,
   u32,
 } from "./netlink.ts";
+import { type Expression, NFPROTO, padded, value } from "./nft-expressions.ts";
 
 const SUBSYSTEM = 10;
 const BATCH = { BEGIN: 16, END: 17 } as const;
 const MSG = { NEWTABLE: 0, DELTABLE: 2, NEWCHAIN: 3, NEWRULE: 6, NEWSET: 9, NEWSETELEM: 12, DELSETELEM: 14 } as const;
-export const NFPROTO = { inet: 1, ipv4: 2, netdev: 5, ipv6: 10 } as const;
 export type TableFamily = "inet" | "netdev";
 const HOOK = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4, ingress: 0 } as const;
 const LIST_ELEM = 1;
-const DATA = { VALUE: 1, VERDICT: 2 } as const;
-const VERDICT_REGISTER = 0;
 
 /** A part of a batch: its kind and content; the numbers are given when the batch is put together. */
 export type Request = {
@@ -107,8 +105,6 @@ export const newChain = (family: TableFamily, table: string, name: string, base:
   ],
 });
 
-export type Expression = readonly [name: string, data: readonly Attribute[]];
-
 export const newRule = (
   family: TableFamily,
   table: string,
@@ -148,7 +144,6 @@ export type SetOptions = {
 };
 
 const SET = { INTERVAL: 4, MAP: 8, TIMEOUT: 16, CONCAT: 128 } as const;
-const padded = (n: number) => Math.ceil(n / 4) * 4;
 let lastSet = 0;
 
 export const newSet = (family: TableFamily, table: string, o: SetOptions): Request => ({
@@ -190,8 +185,6 @@ export type Element = {
   readonly timeout?: number;
 };
 
-const value = (bytes: Uint8Array | Hole): readonly Attribute[] => [[DATA.VALUE, bytes]];
-
 const elements = (list: readonly Element[]): Attribute[] =>
   list.map(
     (e): Attribute => [
@@ -223,106 +216,3 @@ export const deleteElements = elementRequest(MSG.DELSETELEM, 0);
 /** Each part of a key is padded to 4 bytes. */
 export const key = (...parts: readonly Uint8Array[]): Uint8Array =>
   concat(...parts.map((p) => concat(p, new Uint8Array(padded(p.length) - p.length))));
-
-/* ---- expressions ---- */
-
-/** The first of the 16 registers of 4 bytes. */
-const R32 = 8;
-export const register = (n: number) => R32 + n;
-
-const META = { protocol: 1, iifname: 6, oifname: 7, nfproto: 15, l4proto: 16 } as const;
-export const meta = (what: keyof typeof META, to = register(0)): Expression => [
-  "meta",
-  [
-    [1, be32(to)],
-    [2, be32(META[what])],
-  ],
-];
-
-const BASE = { network: 1, transport: 2 } as const;
-export const payload = (base: keyof typeof BASE, offset: number, length: number, to = register(0)): Expression => [
-  "payload",
-  [
-    [1, be32(to)],
-    [2, be32(BASE[base])],
-    [3, be32(offset)],
-    [4, be32(length)],
-  ],
-];
-
-const CMP = { "==": 0, "!=": 1 } as const;
-export const compare = (how: keyof typeof CMP, bytes: Uint8Array, from = register(0)): Expression => [
-  "cmp",
-  [
-    [1, be32(from)],
-    [2, be32(CMP[how])],
-    [3, value(bytes)],
-  ],
-];
-
-export const mask = (bits: Uint8Array, at = register(0)): Expression => [
-  "bitwise",
-  [
-    [1, be32(at)],
-    [2, be32(at)],
-    [3, be32(bits.length)],
-    [4, value(bits)],
-    [5, value(new Uint8Array(bits.length))],
-  ],
-];
-
-const CT = { state: 0, status: 2 } as const;
-export const conntrack = (what: keyof typeof CT, to = register(0)): Expression => [
-  "ct",
-  [
-    [1, be32(to)],
-    [2, be32(CT[what])],
-  ],
-];
-/** Bits of the two, in the machine's byte order. */
-export const CT_STATE = { established: 2, related: 4 } as const;
-export const CT_STATUS_DNAT = 32;
-
-/** Looks a key up; a map's data goes to a register. */
-export const lookup = (set: string, from = register(0), to?: number): Expression => [
-  "lookup",
-  [[1, text(set)], [2, be32(from)], ...(to === undefined ? [] : ([[3, be32(to)]] as const))],
-];
-
-const RTN_LOCAL = 2;
-/** Whether the packet is for this machine itself. */
-export const forThisMachine: readonly Expression[] = [
-  [
-    "fib",
-    [
-      [1, be32(register(0))],
-      [2, be32(3)],
-      [3, be32(2)],
-    ],
-  ],
-  compare("==", u32(RTN_LOCAL)),
-];
-
-export const dnat = (family: "ipv4" | "ipv6", address: number, port: number): Expression => [
-  "nat",
-  [
-    [1, be32(1)],
-    [2, be32(NFPROTO[family])],
-    [3, be32(address)],
-    [5, be32(port)],
-  ],
-];
-
-export const masquerade: Expression = ["masq", []];
-
-const VERDICT = { drop: 0, accept: 1 } as const;
-export const verdict = (what: keyof typeof VERDICT): Expression => [
-  "immediate",
-  [
-    [1, be32(VERDICT_REGISTER)],
-    [2, [[DATA.VERDICT, [[1, be32(VERDICT[what])]]]]],
-  ],
-];
-
-/** Interface names are compared with all 16 bytes of their field. */
-export const interfaceName = (name: string): Uint8Array => concat(text(name), new Uint8Array(16)).subarray(0, 16);

@@ -1,6 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readOptional } from "../cgroups/files.ts";
 import type { IdMap } from "../compile/spec.ts";
+import { namesIn } from "../host/files.ts";
 
 /** A range of ids of this machine's: subuid(5). */
 export type IdRange = { readonly start: number; readonly size: number };
@@ -11,14 +13,7 @@ export const RANGE = 65536;
 const FIRST = 2 ** 30;
 const LAST = 2 ** 31;
 
-const read = (path: string): string => {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return "";
-    throw e;
-  }
-};
+const read = (path: string) => readOptional(path) ?? "";
 
 /** Lines of "name-or-id:start:size". */
 export const parseSubIds = (text: string): { readonly owner: string; readonly range: IdRange }[] =>
@@ -43,15 +38,6 @@ export function mapsWithSubIds(own: number, ranges: readonly IdRange[]): IdMap[]
 }
 
 const overlap = (a: IdRange, b: IdRange) => a.start < b.start + b.size && b.start < a.start + a.size;
-
-const namesIn = (directory: string): string[] => {
-  try {
-    return readdirSync(directory);
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw e;
-  }
-};
 
 /** Ranges that nobody else was given, those of the user "caisson" in /etc/subuid first. */
 function* candidates(): Generator<IdRange> {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { NetworkPlan, Rules } from "../compile/network.ts";
+import type { NetworkPlan, Rules } from "../compile/network-plan.ts";
 import { type Address, macOf } from "../kernel/rtnetlink.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { type AllowList, parseEgress } from "./egress.ts";

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
-import { HELPER_FD, type NetworkPlan } from "../compile/network.ts";
+import { HELPER_FD } from "../compile/network.ts";
+import type { NetworkPlan } from "../compile/network-plan.ts";
 import {
   type Address,
   type IpvlanMode,

@@ -1,31 +1,33 @@
 /** The rules of a network and of a container, as requests to nf_tables. Pure. */
 import { be16, concat, u8, u32 } from "../kernel/netlink.ts";
 import {
-  addElements,
   CT_STATE,
   CT_STATUS_DNAT,
   compare,
   conntrack,
-  deleteElements,
   dnat,
-  type Element,
   type Expression,
   forThisMachine,
-  freshTable,
   interfaceName,
-  key,
   lookup,
   mask,
   masquerade,
   meta,
   NFPROTO,
+  payload,
+  register,
+  verdict,
+} from "../kernel/nft-expressions.ts";
+import {
+  addElements,
+  deleteElements,
+  type Element,
+  freshTable,
+  key,
   newChain,
   newRule,
   newSet,
-  payload,
   type Request,
-  register,
-  verdict,
 } from "../kernel/nftables.ts";
 import type { Address, Family } from "../kernel/rtnetlink.ts";
 import { BITS, maskOf } from "./address.ts";

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { namesIn } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
 import { InvalidOptionError, NameError } from "../values/errors.ts";
@@ -23,15 +24,6 @@ export const leaseDirectory = (network: string) => join(places().leases, network
 export const lockFile = (network: string) => join(places().leases, network, "lock");
 export const leaseFile = (network: string, a: Pick<Address, "family" | "bytes">) =>
   join(leaseDirectory(network), formatIp(a));
-
-const namesIn = (directory: string): string[] => {
-  try {
-    return readdirSync(directory);
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw e;
-  }
-};
 
 /** A lease that is being written is empty for a moment. */
 const read = (path: string): Lease | undefined => {

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { namesIn } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
 import { InvalidOptionError, NameError } from "../values/errors.ts";
@@ -58,16 +59,10 @@ const read = (name: string): Network | undefined => {
   }
 };
 
-export function storedNetworks(): Network[] {
-  try {
-    return readdirSync(places().networks)
-      .filter((f) => f.endsWith(".json"))
-      .flatMap((f) => read(f.slice(0, -".json".length)) ?? []);
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw e;
-  }
-}
+export const storedNetworks = (): Network[] =>
+  namesIn(places().networks)
+    .filter((f) => f.endsWith(".json"))
+    .flatMap((f) => read(f.slice(0, -".json".length)) ?? []);
 
 const interfaceSubnets = (except: string): Address[] =>
   Object.entries(networkInterfaces()).flatMap(([name, list]) =>

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { namesIn } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import { InvalidOptionError, NameError } from "../values/errors.ts";
 import { formatIp } from "./address.ts";
@@ -91,14 +92,7 @@ export function givePortsBack(ports: readonly Port[]): void {
 
 /** The ports that lead to a container now. */
 export function portsOf(container: string): string[] {
-  let names: string[];
-  try {
-    names = readdirSync(directory());
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw e;
-  }
-  return names.flatMap((name) => {
+  return namesIn(directory()).flatMap((name) => {
     const holder = holderOf(join(directory(), name));
     return holder?.container === container ? [holder.port] : [];
   });

@@ -1,4 +1,4 @@
-import type { Rate } from "../compile/network.ts";
+import type { Rate } from "../compile/network-plan.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseSize } from "../values/units.ts";
 

@@ -1,17 +1,9 @@
-import { lstatSync, readFileSync, readlinkSync } from "node:fs";
+import { lstatSync, readlinkSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
+import { readOptional } from "../cgroups/files.ts";
 
 /** resolv.conf(5), as far as it matters here. */
 export type ResolvConf = { readonly servers: readonly string[]; readonly rest: readonly string[] };
-
-const read = (path: string): string => {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return "";
-    throw e;
-  }
-};
 
 export function parseResolvConf(text: string): ResolvConf {
   const lines = text.split("\n").map((l) => l.trim());
@@ -21,7 +13,7 @@ export function parseResolvConf(text: string): ResolvConf {
   };
 }
 
-export const hostResolvConf = (): ResolvConf => parseResolvConf(read("/etc/resolv.conf"));
+export const hostResolvConf = (): ResolvConf => parseResolvConf(readOptional("/etc/resolv.conf") ?? "");
 
 const isLoopback = (ip: string) => ip.startsWith("127.") || ip === "::1";
 

@@ -1,0 +1,60 @@
+import type { Request, TableFamily } from "../kernel/nftables.ts";
+import type { Address, SubLink } from "../kernel/rtnetlink.ts";
+
+/** Bytes a second, and how many may go at once. */
+export type Rate = { readonly rate: number; readonly burst: number };
+export type Table = { readonly family: TableFamily; readonly name: string };
+export type Rules = { readonly label: string; readonly requests: readonly Request[] };
+
+/** How a container is connected, as src/network decided it. */
+export type NetworkPlan = {
+  /** The interface in the container; its number is known before it is made. */
+  readonly inside: {
+    readonly name: string;
+    readonly index: number;
+    readonly mac?: Uint8Array;
+    readonly mtu?: number;
+    readonly addresses: readonly Address[];
+    readonly gateways: readonly Address[];
+    readonly upload?: Rate;
+  };
+  readonly link:
+    | {
+        readonly kind: "veth";
+        readonly host: string;
+        readonly mac: Uint8Array;
+        readonly download?: Rate;
+        readonly bridge: Bridge;
+      }
+    | { readonly kind: "sub"; readonly parent: string; readonly sub: SubLink }
+    /** A program that is connected to the host's network as any other is, and makes the interface itself. */
+    | { readonly kind: "helper"; readonly words: readonly string[] };
+  /** Files that hold the container's addresses: they are there already, and are removed at the end. */
+  readonly leases: readonly string[];
+  /** What is made in nf_tables once the link is there, and the tables that are removed at the end. */
+  readonly rules: readonly Rules[];
+  readonly tables: readonly Table[];
+};
+
+export type Bridge = {
+  readonly name: string;
+  readonly mac: Uint8Array;
+  readonly addresses: readonly Address[];
+  /** Files of the kernel and what to write to them. One that is not there is passed over. */
+  readonly settings: readonly { readonly path: string; readonly text: string }[];
+  readonly rules: Rules;
+  readonly table: Table;
+  /** Held while the bridge is made or removed. */
+  readonly lock: string;
+  /** The directory of the leases: once it can be removed, nobody uses the bridge any more. */
+  readonly leases: string;
+};
+
+/** All that is needed to undo a connection: small enough to be noted with a container. */
+export type Connection = {
+  /** The host's end of a pair of interfaces. */
+  readonly link?: string;
+  readonly leases: readonly string[];
+  readonly tables: readonly Table[];
+  readonly bridge?: Pick<Bridge, "name" | "table" | "lock" | "leases">;
+};

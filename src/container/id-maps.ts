@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { userInfo } from "node:os";
 import { join } from "node:path";
+import { readOptional } from "../cgroups/files.ts";
 import type { IdMap } from "../compile/spec.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { places } from "../host/places.ts";
@@ -37,8 +37,10 @@ const HELPERS = ["/usr/bin/newuidmap", "/usr/bin/newgidmap"];
 /** The ranges that /etc/subuid and /etc/subgid give the caller, where the programs that map them are installed. */
 function callersRanges(kind: "uid" | "gid"): readonly SubRange[] {
   if (!HELPERS.every((path) => existsSync(path))) return [];
-  const { username, uid } = userInfo();
-  return subIdsOf(kind, [username, String(uid)]);
+  // os.userInfo() is what the environment says, under one of the two engines.
+  const uid = String(process.geteuid?.() ?? 0);
+  const users = (readOptional("/etc/passwd") ?? "").split("\n").map((line) => line.split(":"));
+  return subIdsOf(kind, [uid, ...users.flatMap(([name, , id]) => (id === uid && name ? [name] : []))]);
 }
 
 /** Where ranges of ids are noted that containers have to themselves. */

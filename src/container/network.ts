@@ -6,7 +6,7 @@ import type { Address } from "../kernel/rtnetlink.ts";
 import { formatIp } from "../network/address.ts";
 import { type BridgeRequest, planBridge, proposeAddresses, requestBridge } from "../network/bridge.ts";
 import { type CniNetwork, findCniNetwork } from "../network/cni.ts";
-import { planDirect, planPasta } from "../network/direct.ts";
+import { planDirect, planUserMode } from "../network/direct.ts";
 import { giveBack, sweepLeases, takeLease } from "../network/leases.ts";
 import { DEFAULT_NETWORK, keepNetwork } from "../network/networks.ts";
 import type { BridgeOptions, NetworkOptions } from "../network/options.ts";
@@ -85,8 +85,10 @@ export function prepareNetwork(o: ContainerOptions, facts: HostFacts, names: Nam
         : planDirect("ipvlan", network.ipvlan, network);
     return { plan, files: filesFor(names, dns ?? hostResolvConf().servers, plan.inside.addresses) };
   }
-  if ("pasta" in network)
-    return { plan: planPasta(network.ports ?? []), files: filesFor(names, dns ?? hostResolvConf().servers, []) };
+  if ("pasta" in network) {
+    const { plan, dns: own } = planUserMode(network.ports ?? []);
+    return { plan, files: filesFor(names, dns ?? own ?? hostResolvConf().servers, []) };
+  }
   if ("cni" in network) {
     if (rootless) throw new UnsupportedError("network.cni", "plugins need root");
     return { cni: findCniNetwork(network.cni), files: [] };

@@ -49,9 +49,19 @@ const boundingSet = (status: string): string[] => {
   return capabilityNames.filter((_, n) => (mask >> BigInt(n)) & 1n);
 };
 
+/** What this user may not look at is not known, and left as it is. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "EACCES") return false;
+    throw e;
+  }
+}
+
 /** Mounts that are parts of a view of the host's root, and no directories. */
 function withFiles(mounts: HostMount[]): HostMount[] {
-  const files = fileMounts(mounts).filter((m) => statSync(m.point, { throwIfNoEntry: false })?.isDirectory() === false);
+  const files = fileMounts(mounts).filter((m) => isFile(m.point));
   return mounts.map((m) => (files.includes(m) ? { ...m, isFile: true } : m));
 }
 

@@ -8,9 +8,9 @@ import { join } from "node:path";
  */
 export type Places = Readonly<Record<"scratch" | "state" | "pods" | "leases" | "data" | "networks", string>>;
 
-function bases(): { run: string; lib: string } {
+function bases(): { run: string; lib: string; scratch?: string } {
   const { CAISSON_ROOT: root, XDG_RUNTIME_DIR: runtime, XDG_DATA_HOME: data } = process.env;
-  if (root) return { run: join(root, "state"), lib: join(root, "data") };
+  if (root) return { run: join(root, "state"), lib: join(root, "data"), scratch: root };
   const uid = process.geteuid?.() ?? 0;
   if (uid === 0) return { run: "/run/caisson", lib: "/var/lib/caisson" };
   return {
@@ -20,10 +20,10 @@ function bases(): { run: string; lib: string } {
 }
 
 export function places(): Places {
-  const { run, lib } = bases();
+  const { run, lib, scratch = run } = bases();
   return {
     // Searched by a container's own root, who may not look into what is below.
-    scratch: run,
+    scratch,
     state: join(run, "containers"),
     pods: join(run, "pods"),
     leases: join(run, "networks"),

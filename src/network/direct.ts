@@ -58,42 +58,52 @@ export function planDirect(kind: "macvlan" | "ipvlan", parent: string, o: Direct
 
 const PASTA = ["/usr/bin/pasta", "/usr/local/bin/pasta"];
 const SLIRP = ["/usr/bin/slirp4netns", "/usr/local/bin/slirp4netns"];
+/** Where slirp4netns answers for the host's name servers. */
+const SLIRP_DNS = ["10.0.2.3"];
+const SLIRP_MTU = 65520;
 
-/** A process of the caller's own that speaks for the container: the one way to the network without privileges. */
-export function planPasta(ports: readonly string[]): NetworkPlan {
-  const path = PASTA.find((p) => existsSync(p));
-  if (!path)
-    throw new UnsupportedError(
-      "network.pasta",
-      `no ${PASTA[0]} on this machine: Debian's package passt has it${SLIRP.some((p) => existsSync(p)) ? " (slirp4netns is there, but publishes no ports without its API)" : ""}`,
-    );
+const findFile = (paths: readonly string[]) => paths.find((p) => existsSync(p));
+
+function pastaWords(path: string, ports: readonly string[]): string[] {
   const published = ports.flatMap((p) => parsePort("network.ports", p));
   const words = (protocol: "tcp" | "udp", flag: string) => {
-    const list = published.filter((p) => p.protocol === protocol).map((p) => `${p.host}:${p.container}`);
+    const list = published.filter((p) => p.protocol === protocol).map((p) => `${p.host || p.container}:${p.container}`);
     return [flag, list.length ? list.join(",") : "none"];
   };
-  return {
+  const ready = ["--foreground", "--pid", `/proc/self/fd/${HELPER_FD}`];
+  return [
+    path,
+    "--quiet",
+    ...ready,
+    "--config-net",
+    ...words("tcp", "-t"),
+    ...words("udp", "-u"),
+    "-T",
+    "none",
+    "-U",
+    "none",
+    "PID",
+  ];
+}
+
+/** A process of the caller's own that speaks for the container: the one way to the network without privileges. */
+export function planUserMode(ports: readonly string[]): { plan: NetworkPlan; dns?: readonly string[] } {
+  const [pasta, slirp] = [findFile(PASTA), findFile(SLIRP)];
+  if (!pasta && !slirp)
+    throw new UnsupportedError(
+      "network.pasta",
+      `neither ${PASTA[0]} nor ${SLIRP[0]} on this machine: Debian's packages passt and slirp4netns have them`,
+    );
+  if (!pasta && ports.length)
+    throw new UnsupportedError("network.ports", `${slirp} publishes none: ${PASTA[0]} (Debian's package passt) does`);
+  const ready = ["--configure", `--mtu=${SLIRP_MTU}`, "--disable-host-loopback", `--ready-fd=${HELPER_FD}`];
+  const words = pasta ? pastaWords(pasta, ports) : [slirp ?? "", ...ready, "PID", "eth0"];
+  const plan: NetworkPlan = {
     inside: { name: "eth0", index: 2, addresses: [], gateways: [] },
-    link: {
-      kind: "helper",
-      words: [
-        path,
-        "--quiet",
-        "--foreground",
-        "--pid",
-        `/proc/self/fd/${HELPER_FD}`,
-        "--config-net",
-        ...words("tcp", "-t"),
-        ...words("udp", "-u"),
-        "-T",
-        "none",
-        "-U",
-        "none",
-        "PID",
-      ],
-    },
+    link: { kind: "helper", words },
     leases: [],
     rules: [],
     tables: [],
   };
+  return pasta ? { plan } : { plan, dns: SLIRP_DNS };
 }

@@ -15,7 +15,7 @@ import {
   run,
   unpublishPorts,
 } from "../../src/index.ts";
-import { sh } from "../helpers/command.ts";
+import { caisson, sh } from "../helpers/command.ts";
 import { eachStepFails } from "../helpers/undo.ts";
 
 setDefaultTimeout(60_000);
@@ -389,6 +389,36 @@ test("the command: networks, ports, what inspect says of them", async () => {
   expect((await sh("run", "--network", "nosuch", "--", "true")).err).toContain(
     'is not a network: "caisson network list"',
   );
+});
+
+test("caisson in caisson in caisson, each with ids, limits and a network of its own", async () => {
+  const options = [
+    "--cgroups",
+    "delegate",
+    "--userns",
+    "auto",
+    "--network",
+    "bridge",
+    "--memory",
+    "200M",
+    "--cap-add",
+    "ALL",
+  ];
+  const open = ["seccomp=unconfined", "no-new-privileges=false", "systempaths=unconfined"].flatMap((o) => [
+    "--security-opt",
+    o,
+  ]);
+  const script = join(import.meta.dir, "nested.sh");
+  const r = await sh("run", ...options, ...open, "--workdir", "/", "--", "sh", script, caisson, "2");
+  expect(r.err).toBe("");
+  const lines = r.out.trim().split("\n");
+  const addresses = lines.filter((l) => /^10\.157\.\d+\.2\/24$/.test(l));
+  expect(addresses.length).toBe(3);
+  // A network is another than the one around it; what is further out is out of sight.
+  expect(addresses[1]).not.toBe(addresses[0]);
+  expect(addresses[2]).not.toBe(addresses[1]);
+  // Each level has fewer ids, of those that the one above has.
+  expect(lines.filter((l) => /^0 \d+$/.test(l))).toEqual(["0 65536", "0 20000", "0 10000"]);
 });
 
 /** The resolvers of earlier networks leave a moment after their last container. */

@@ -17,13 +17,15 @@ const proc = <T>(read: () => T): T => {
 };
 
 /** Who calls, as the host has its ids: those that files which it makes are owned by. proc_pid_status(5). */
-export function identityOf(pid: number): { uid: number; gid: number; umask: number } {
+export function identityOf(pid: number): { uid: number; gid: number; umask: number; process: number } {
   const status = proc(() => readFileSync(`/proc/${pid}/status`, "utf8"));
   const fourth = (key: string) =>
     Number(new RegExp(`^${key}:\\s+\\d+\\s+\\d+\\s+\\d+\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
   return {
     uid: fourth("Uid"),
     gid: fourth("Gid"),
+    // A thread calls; descriptors are its process's.
+    process: Number(/^Tgid:\s+(\d+)/m.exec(status)?.[1] ?? pid),
     umask: Number.parseInt(/^Umask:\s+(\d+)/m.exec(status)?.[1] ?? "022", 8),
   };
 }

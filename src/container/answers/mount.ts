@@ -1,8 +1,9 @@
 import { attach, cloneTree, newFilesystem, setAttributes } from "../../compile/mounts.ts";
 import type { Spec } from "../../compile/spec.ts";
-import { MNT_DETACH, MOUNT_ATTR, O } from "../../kernel/flags.ts";
+import { FSCONFIG, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MNT_DETACH, MOUNT_ATTR, O } from "../../kernel/flags.ts";
+import { textBlock } from "../../program/values.ts";
 import type { SyscallCall, SyscallHandlers, SyscallReply } from "../../seccomp/notify/call.ts";
-import { absolutePath, onCallersRoot, openAsCaller } from "./caller.ts";
+import { absolutePath, identityOf, onCallersRoot, openAsCaller } from "./caller.ts";
 
 /** mount(2): linux/mount.h */
 const MS = {
@@ -59,12 +60,58 @@ async function mount(call: SyscallCall, where: string): Promise<SyscallReply> {
     });
   }
   const kind = await text(type);
+  if (kind === "fuse" || kind.startsWith("fuse.")) return mountFuse(call, where, kind, await text(data), flags);
   const options = parameters(kind, await text(data));
   if (!options) return { errno: "EPERM" };
   return onCallersRoot(call, (s, root, enter) => {
     const point = openAsCaller(s, root, where, O.PATH);
     enter();
     const made = newFilesystem(s, kind, [["source", kind], ...options], attributes(flags));
+    attach(s, `mount ${kind} on ${where}`, made, point);
+  });
+}
+
+/**
+ * A file system whose files the caller makes up: the connection is a descriptor of his, /dev/fuse, which is taken from
+ * him. Only who mounts it sees it, unless he says allow_other: in his container there is nobody else to trick.
+ */
+async function mountFuse(
+  call: SyscallCall,
+  where: string,
+  kind: string,
+  data: string,
+  flags: number,
+): Promise<SyscallReply> {
+  const words = data
+    .split(",")
+    .filter(Boolean)
+    .map((w) => w.split("="));
+  const given = new Map(words.map(([key = "", value = ""]) => [key, value]));
+  const { uid, gid, process } = identityOf(call.pid);
+  const fd = Number(given.get("fd"));
+  const mode = given.get("rootmode") ?? "";
+  const known = ["fd", "rootmode", "user_id", "group_id", "allow_other", "default_permissions", "max_read", "blksize"];
+  if (!Number.isInteger(fd) || !/^[0-7]+$/.test(mode) || [...given.keys()].some((k) => !known.includes(k)))
+    return { errno: "EINVAL" };
+  return onCallersRoot(call, (s, root, enter) => {
+    const point = openAsCaller(s, root, where, O.PATH);
+    const caller = s.get("find the caller", "pidfd_open", [process, 0]);
+    const connection = s.get("take his connection", "pidfd_getfd", [caller, fd, 0]);
+    enter();
+    const fs = s.get("open a fuse file system", "fsopen", [kind.split(".")[0] ?? "fuse", FSOPEN_CLOEXEC]);
+    const number = textBlock("\0".repeat(24), "number of the connection");
+    s.format(connection, number, 0);
+    s.call("set fd of fuse", "fsconfig", [fs, FSCONFIG.SET_STRING, "fd", number, 0]);
+    const set = (key: string, value: string) =>
+      s.call(`set ${key}=${value} of fuse`, "fsconfig", [fs, FSCONFIG.SET_STRING, key, value, 0]);
+    set("source", "fuse");
+    set("rootmode", mode);
+    set("user_id", String(uid));
+    set("group_id", String(gid));
+    for (const flag of ["allow_other", "default_permissions"])
+      if (given.has(flag)) s.call(`set ${flag} of fuse`, "fsconfig", [fs, FSCONFIG.SET_FLAG, flag, 0, 0]);
+    s.call("create the fuse file system", "fsconfig", [fs, FSCONFIG.CMD_CREATE, 0, 0, 0]);
+    const made = s.get("mount fuse", "fsmount", [fs, FSMOUNT_CLOEXEC, attributes(flags)]);
     attach(s, `mount ${kind} on ${where}`, made, point);
   });
 }

@@ -232,7 +232,19 @@ function oci(): void {
   }
 }
 
-const figures = { commands: coldRuns, library, idle, many, groups, pausing, oci };
+/** In a network namespace of its own. */
+function isolation(): void {
+  const own = 'ip link set lo up; exec "$0" "$@"';
+  const words = [join(here, "node_modules/.bin/bun"), join(here, "bench/isolation.ts"), String(Math.min(rounds, 20))];
+  const r = spawnSync("unshare", ["--net", "--mount", "sh", "-c", own, ...words], { maxBuffer: 1 << 24 });
+  if (r.status !== 0) throw new Error(String(r.stderr));
+  for (const line of String(r.stdout).trim().split("\n")) {
+    const { figure, unit, base, values } = JSON.parse(line);
+    report(figure, values, unit, base);
+  }
+}
+
+const figures = { commands: coldRuns, library, idle, many, groups, pausing, oci, isolation };
 const only = process.argv.slice(2).filter((a) => a in figures);
 
 try {

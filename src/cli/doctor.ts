@@ -34,6 +34,48 @@ function controllers(): Finding[] {
   ];
 }
 
+const findFile = (paths: readonly string[]) => paths.find((p) => existsSync(p));
+
+/** Kernel parts of networks, by what loaded or built-in code shows of itself. */
+function networks(): Finding[] {
+  const filter =
+    existsSync("/proc/net/netfilter/nf_log") ||
+    existsSync("/proc/net/nf_conntrack") ||
+    existsSync("/proc/sys/net/netfilter");
+  const ipv6 = existsSync("/proc/sys/net/ipv6");
+  const forward = read("/proc/sys/net/ipv4/ip_forward") === "1";
+  return [
+    {
+      feature: "packet filter (nf_tables)",
+      ok: filter,
+      why: filter ? "the kernel has netfilter" : "no netfilter, or its modules are not loaded",
+    },
+    { feature: "IPv6", ok: ipv6, why: ipv6 ? "the kernel has it" : "off, or not built in: networks are IPv4 alone" },
+    {
+      feature: "forwarding",
+      ok: true,
+      why: forward ? "on" : "off: it is switched on with the first container of a bridge",
+    },
+  ];
+}
+
+/** Programs that do what the kernel lets nobody else do, or what others have written. */
+function helpers(): Finding[] {
+  const rows: [feature: string, paths: string[], gives: string][] = [
+    ["newuidmap", ["/usr/bin/newuidmap"], "ids of /etc/subuid for users; Debian's package uidmap has it"],
+    ["pasta", ["/usr/bin/pasta", "/usr/local/bin/pasta"], "a network for users; Debian's package passt has it"],
+    [
+      "CNI plugins",
+      ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"],
+      "--network cni:NAME; Debian's package containernetworking-plugins has them",
+    ],
+  ];
+  return rows.map(([feature, paths, gives]) => {
+    const found = findFile(paths);
+    return { feature, ok: found !== undefined, why: found ?? `missing: for ${gives}` };
+  });
+}
+
 /** Some things can only be known by trying. */
 async function trial(feature: string, options: ContainerOptions): Promise<Finding> {
   try {
@@ -67,6 +109,8 @@ async function findings(): Promise<Finding[]> {
       why: read("/proc/sys/kernel/seccomp/actions_avail") ?? "the kernel lacks them",
     },
     ...controllers(),
+    ...networks(),
+    ...helpers(),
     {
       feature: "user namespaces for all users",
       ok: userns !== "0" && apparmor !== "1",
@@ -80,6 +124,14 @@ async function findings(): Promise<Finding[]> {
     await trial("a container on a view of this root", {}),
     await trial("the same in a user namespace", { rootless: true }),
     await trial("a time namespace", { clock: { monotonic: 1 } }),
+    await trial("paths limited by Landlock", { paths: { readOnly: ["/"] } }),
+    await trial("answering system calls", { onSyscall: { mkdir: () => "continue" } }),
+    ...(facts.uid === 0
+      ? [
+          await trial("a root with mapped ids", { namespaces: { user: "auto" }, strict: true }),
+          await trial("the inside view (fanotify)", { view: true }),
+        ]
+      : []),
   ];
 }
 

@@ -1,4 +1,5 @@
 import type { NamespaceChoice, NamespaceOptions } from "../container/namespaces.ts";
+import type { ContainerOptions, IdRange } from "../container/options.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { OptionTable, Values } from "./option-table.ts";
 
@@ -14,6 +15,13 @@ export const namespaceOptions: OptionTable = {
   cgroupns: one("view of the control groups"),
   timens: one("clocks"),
   mountns: one("mounts"),
+  uidmap: {
+    type: "string",
+    multiple: true,
+    value: "ID:HOST:SIZE",
+    help: "users of the container as users of the host",
+  },
+  gidmap: { type: "string", multiple: true, value: "ID:HOST:SIZE", help: "the same of groups; both or neither" },
   pod: { type: "string", value: "NAME", help: "the namespaces that a pod keeps (caisson pod create)" },
 };
 
@@ -43,4 +51,25 @@ export function toNamespaces(v: Values): NamespaceOptions | undefined {
     return [[kind, kind === "user" && text === "auto" ? "auto" : choice(option, text)] as const];
   });
   return chosen.length ? (Object.fromEntries(chosen) as NamespaceOptions) : undefined;
+}
+
+function ranges(option: string, texts: readonly string[]): IdRange[] {
+  return texts.map((text) => {
+    const [, container, host, size = "1"] = /^(\d+):(\d+)(?::(\d+))?$/.exec(text) ?? [];
+    if (container === undefined || host === undefined)
+      throw new InvalidOptionError(`--${option}`, text, 'of the form "0:100000:65536"');
+    return { container: Number(container), host: Number(host), size: Number(size) };
+  });
+}
+
+export function toIdMap(v: Values): ContainerOptions["idMap"] {
+  const [uid, gid] = [v["uidmap"] as string[] | undefined, v["gidmap"] as string[] | undefined];
+  if (!uid && !gid) return undefined;
+  if (!uid || !gid)
+    throw new InvalidOptionError(
+      uid ? "--gidmap" : "--uidmap",
+      "",
+      "given as well: users and groups are mapped together",
+    );
+  return { uid: ranges("uidmap", uid), gid: ranges("gidmap", gid) };
 }

@@ -4,7 +4,7 @@ import { profileNames } from "../container/profiles.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { UlimitValue } from "../values/ulimits.ts";
 import { limitOptions, limits } from "./limits.ts";
-import { namespaceOptions, toNamespaces } from "./namespace-options.ts";
+import { namespaceOptions, toIdMap, toNamespaces } from "./namespace-options.ts";
 import { networkOptions, toNetwork } from "./network-options.ts";
 import type { OptionTable, Values } from "./option-table.ts";
 import { syscallOptions, toSyscalls } from "./syscall-options.ts";
@@ -83,6 +83,8 @@ export const containerOptions: OptionTable = {
   tty: { type: "boolean", short: "t", help: "a terminal of its own" },
   interactive: { type: "boolean", short: "i", help: "keep standard input open (it always is; for Docker's sake)" },
   rootless: { type: "boolean", help: "do with what an unprivileged user may" },
+  strict: { type: "boolean", help: "what cannot be applied is an error" },
+  clock: { type: "string", multiple: true, value: "CLOCK=OFFSET", help: "shift a clock of its own: monotonic=+3d" },
 };
 
 export const runOptions: OptionTable = {
@@ -222,6 +224,7 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["hostname", text(v, "hostname")],
     ["network", toNetwork(v)],
     ["namespaces", toNamespaces(v)],
+    ["idMap", toIdMap(v)],
     ["pod", text(v, "pod")],
     ["capAdd", v["cap-add"]],
     ["capDrop", v["cap-drop"]],
@@ -238,6 +241,8 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["init", v["init"]],
     ["tty", v["tty"]],
     ["rootless", v["rootless"]],
+    ["strict", v["strict"]],
+    ["clock", v["clock"] && Object.fromEntries(list(v, "clock").map((s) => pair("--clock", s)))],
     ...(Object.entries(security(v)) as [keyof ContainerOptions, unknown][]),
   ];
   return Object.fromEntries(set.filter(([, value]) => value !== undefined)) as ContainerOptions;

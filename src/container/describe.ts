@@ -8,6 +8,7 @@ import { capabilityNames } from "../kernel/capabilities.ts";
 import { defaultProfile } from "../seccomp/profile.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseUlimits } from "../values/ulimits.ts";
+import { parseDuration } from "../values/units.ts";
 import { capabilitiesFor } from "./capabilities.ts";
 import { describeDevices, plainDevice } from "./devices.ts";
 import { describeIdMaps } from "./id-maps.ts";
@@ -130,11 +131,21 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
   };
 }
 
+const clockNames = ["monotonic", "boottime"];
+
+/** "+3d" and "-1h", or seconds, as whole seconds and nanoseconds. */
+function offset(field: string, value: number | string): { secs: number; nanosecs: number } {
+  const [, sign = "", rest = ""] = /^([+-]?)(.*)$/s.exec(String(value)) ?? [];
+  const seconds = (sign === "-" ? -1 : 1) * parseDuration(field, typeof value === "number" ? Math.abs(value) : rest);
+  const secs = Math.floor(seconds);
+  return { secs, nanosecs: Math.round((seconds - secs) * 1e9) };
+}
+
 const offsets = (clock: NonNullable<ContainerOptions["clock"]>) =>
   Object.fromEntries(
-    Object.entries(clock).map(([name, seconds]) => {
-      const secs = Math.floor(seconds);
-      return [name, { secs, nanosecs: Math.round((seconds - secs) * 1e9) }];
+    Object.entries(clock).map(([name, value]) => {
+      if (!clockNames.includes(name)) throw new InvalidOptionError("clock", name, `one of ${clockNames.join(", ")}`);
+      return [name, offset(`clock.${name}`, value)];
     }),
   );
 

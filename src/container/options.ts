@@ -117,10 +117,15 @@ export type ContainerOptions = {
   readonly tty?: boolean | { readonly rows: number; readonly columns: number };
   /** After this long the container is killed. */
   readonly timeout?: string | number;
+  /** What cannot be applied is an error, instead of an entry of `notApplied`. */
+  readonly strict?: boolean;
   /** Do with what an unprivileged user may: a user namespace, no control groups. Default for all users but root. */
   readonly rootless?: boolean;
-  /** Clock offsets of the time namespace, in seconds: `{ monotonic: 86400 }`. time_namespaces(7). */
-  readonly clock?: { readonly monotonic?: number; readonly boottime?: number };
+  /**
+   * Clock offsets of the time namespace, in seconds or as "+3d": `{ monotonic: "+1h", boottime: 86400 }`. Monotonic time
+   * begins there and never runs backwards. time_namespaces(7).
+   */
+  readonly clock?: { readonly monotonic?: number | string; readonly boottime?: number | string };
   /** Ids of the container as ids of the host. */
   readonly idMap?: { readonly uid: readonly IdRange[]; readonly gid: readonly IdRange[] };
 };
@@ -172,6 +177,7 @@ export const optionNames: readonly (keyof ContainerOptions)[] = [
   "init",
   "tty",
   "timeout",
+  "strict",
   "rootless",
   "clock",
   "idMap",

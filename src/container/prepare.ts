@@ -158,6 +158,17 @@ export function prepare(given: ContainerOptions, command: readonly string[], cwd
   const keep = o.keep === true ? join(data, name, "changes") : o.keep ? resolve(o.keep) : undefined;
   const size = typeof o.tty === "object" ? o.tty : { rows: 24, columns: 80 };
   const answers = answersOf(o, () => spec, view?.cpus);
+  const notApplied = [
+    ...groups.notApplied,
+    ...(mayMap && !mapRoot
+      ? [`idMap: ${root} is on a file system that shows no mapped ids: its files are nobody's`]
+      : []),
+    ...(rootless && Object.keys(o.devices ?? {}).length
+      ? ["devices: access to them is as the calling user's, no more"]
+      : []),
+  ];
+  if (o.strict && notApplied.length)
+    throw new UnsupportedError("strict", `not everything can be applied: ${notApplied.join("; ")}`);
   return {
     facts,
     spec,
@@ -165,15 +176,7 @@ export function prepare(given: ContainerOptions, command: readonly string[], cwd
     ...(view && { view }),
     network,
     options: o,
-    notApplied: [
-      ...groups.notApplied,
-      ...(mayMap && !mapRoot
-        ? [`idMap: ${root} is on a file system that shows no mapped ids: its files are nobody's`]
-        : []),
-      ...(rootless && Object.keys(o.devices ?? {}).length
-        ? ["devices: access to them is as the calling user's, no more"]
-        : []),
-    ],
+    notApplied,
     job: {
       name,
       root:

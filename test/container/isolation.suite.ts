@@ -219,6 +219,13 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
       r.stderr,
     );
   },
+  "a file system of the caller's own making (FUSE) is mounted by the connection that he has open": async ({ run }) => {
+    const script = `open(F, "+<", "/dev/fuse") or die "open: $!"; my $d = "fd=" . fileno(F) . ",rootmode=40000,user_id=0,group_id=0";
+      syscall(165, my $s = "x", my $t = "/mnt", my $k = "fuse.own", 6, $d) == 0 or die "mount: $!"; print grep { / \\/mnt / } do { open(M, "/proc/self/mountinfo"); <M> }`;
+    if (process.arch !== "x64") return console.log("skipped: FUSE by its system call: the numbers here are x86-64's");
+    const r = await run(["perl", "-e", script], { answer: ["mount"], devices: ["/dev/fuse"], workdir: "/" });
+    assert.match(r.stdout, / \/mnt .*nosuid,nodev.* - fuse/, r.stderr);
+  },
   "which system call was refused, and which one it was killed for": async ({ run }) => {
     const refused = await run(["unshare", "-m", "true"], { reportBlocked: true });
     assert.equal(refused.blockedSyscall?.name, "unshare");
@@ -293,6 +300,20 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     );
     const [before = 0, after = 0] = [...r.stdout.matchAll(/MemFree: +(\d+)/g)].map((m) => Number(m[1]));
     assert.ok(before - after > 45_000 && before - after < 60_000, r.stdout);
+  },
+  "clocks are shifted by what is said, and never run backwards": async ({ run }) => {
+    const read =
+      "my $last = 0; for (1..5) { open(my $f, '<', '/proc/uptime'); my ($t) = split ' ', <$f>; die 'backwards' if $t < $last; $last = $t } print int $last";
+    const r = await run(["perl", "-e", read], { clock: { monotonic: "+1h", boottime: "+10d" } });
+    const own = Number(readFileSync("/proc/uptime", "utf8").split(".")[0]);
+    assert.ok(Math.abs(Number(r.stdout) - own - 864_000) < 10, `${r.stdout} and ${own}`);
+    await assert.rejects(run(["true"], { clock: { monotonic: "soon" } }), /clock\.monotonic: "soon" is not a duration/);
+    await assert.rejects(run(["true"], { clock: { realtime: 1 } as object }), /clock: "realtime" is not one of/);
+  },
+  "what cannot be applied is an error where that is asked for": async ({ run }) => {
+    const o = { rootless: true, memory: "64M" } as const;
+    assert.match((await run(["true"], o)).notApplied.join(), /memory/);
+    await assert.rejects(run(["true"], { ...o, strict: true }), /strict: not everything can be applied: memory/);
   },
   "a time of day of its own, and monotonic time as it was": async ({ run }) => {
     if (process.arch !== "x64") return console.log("skipped: a time of day of its own: this is not x86-64");

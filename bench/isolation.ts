@@ -1,0 +1,187 @@
+/**
+ * What isolation costs, beside others: each namespace on and off, a bridge against CNI plugins and podman, throughput through
+ * a published port, a system call that is answered, learning against strace, the inside view. Networks are made in a network
+ * namespace of the bench's own (bench/run.sh isolation). Prints a line of JSON per figure.
+ */
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ContainerOptions, container, run } from "../src/index.ts";
+
+const rounds = Number(process.argv[2] ?? 20);
+const work = mkdtempSync(join(tmpdir(), "caisson-isolation-"));
+process.env["CAISSON_ROOT"] = join(work, "caisson");
+const median = (list: number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] ?? Number.NaN;
+const say = (figure: string, unit: string, base: string, values: Record<string, number>) =>
+  console.log(JSON.stringify({ figure, unit, base, values }));
+const has = (command: string) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
+
+/** Each in turn, so that what the machine does meanwhile falls on all. */
+async function interleaved(all: Record<string, () => unknown>): Promise<Record<string, number>> {
+  const times: Record<string, number[]> = {};
+  for (let i = 0; i < rounds; i++)
+    for (const [name, what] of Object.entries(all)) {
+      const began = performance.now();
+      await what();
+      times[name] = [...(times[name] ?? []), performance.now() - began];
+    }
+  return Object.fromEntries(Object.entries(times).map(([k, v]) => [k, median(v)]));
+}
+
+async function namespaces(): Promise<void> {
+  const start = (o: ContainerOptions) => () => run(["true"], o);
+  const shared = { pid: "host", ipc: "host", uts: "host", cgroup: "host" } as const;
+  const without = (kind: keyof typeof shared) => start({ namespaces: { [kind]: "host" } });
+  say(
+    "a start of true, each namespace changed by itself",
+    "ms",
+    "the default",
+    await interleaved({
+      "the default": start({}),
+      "the host's PIDs": without("pid"),
+      "the host's IPC": without("ipc"),
+      "the host's names": without("uts"),
+      "the host's cgroup view": without("cgroup"),
+      "the host's network": start({ network: "host" }),
+      "all of these the host's": start({ namespaces: shared, network: "host" }),
+      "clocks of its own": start({ clock: { monotonic: 1 } }),
+      "ids of its own": start({ namespaces: { user: "auto" } }),
+      "a bridge": start({ network: "bridge" }),
+      "a bridge, a port, an allow-list": start({
+        network: { bridge: "caisson", ports: ["18080:80"], egress: { allow: ["10.0.0.0/8"] } },
+      }),
+    }),
+  );
+}
+
+/** A whole command: ours, ours by CNI plugins, and podman with netavark. */
+async function bridges(): Promise<void> {
+  const caisson = join(import.meta.dirname, "../dist/caisson");
+  const quiet = { stdio: "ignore" } as const;
+  const all: Record<string, () => unknown> = {
+    "caisson run --network bridge": () => execFileSync(caisson, ["run", "--network", "bridge", "--", "true"], quiet),
+    "caisson run --network none": () => execFileSync(caisson, ["run", "--", "true"], quiet),
+  };
+  if (existsSync("/usr/lib/cni/bridge")) {
+    const ipam = { type: "host-local", subnet: "10.99.0.0/24", dataDir: join(work, "ipam") };
+    const plugins = [{ type: "bridge", bridge: "cni-bench", isGateway: true, ipMasq: true, ipam }];
+    writeFileSync(join(work, "bench.conflist"), JSON.stringify({ cniVersion: "0.4.0", name: "bench", plugins }));
+    process.env["CNI_CONF_PATH"] = work;
+    all["caisson run --network cni:bench"] = () =>
+      execFileSync(caisson, ["run", "--network", "cni:bench", "--", "true"], quiet);
+  }
+  if (has("podman")) {
+    const podman = (network: string) => [
+      "--root",
+      join(work, "podman"),
+      "--runroot",
+      join(work, "podman-run"),
+      "--storage-driver",
+      "vfs",
+      "--cgroup-manager",
+      "cgroupfs",
+      "run",
+      "--rm",
+      "--network",
+      network,
+      "--rootfs",
+      "/:O",
+      "true",
+    ];
+    for (const network of ["none", "bridge"])
+      if (spawnSync("podman", podman(network), quiet).status === 0)
+        all[`podman run --network ${network}`] = () => execFileSync("podman", podman(network), quiet);
+  }
+  say("a whole command on a bridge", "ms", "caisson run --network bridge", await interleaved(all));
+}
+
+const gigabits = (text: string): number => (JSON.parse(text).end.sum_received?.bits_per_second ?? 0) / 1e9;
+
+async function throughput(): Promise<void> {
+  if (!has("iperf3")) return console.error("skipped: throughput: iperf3 is not installed");
+  await using box = await container({ network: { bridge: "caisson", ports: ["15201:5201"] } });
+  const [, ip = ""] = /inet ([\d.]+)/.exec((await box.run(["ip", "-o", "-4", "addr", "show", "eth0"])).stdout) ?? [];
+  const server = await box.spawn(["iperf3", "-s"]);
+  const host = spawn("iperf3", ["-s", "-p", "15202"], { stdio: "ignore" });
+  await sleep(300);
+  const client = (...where: string[]) =>
+    gigabits(execFileSync("iperf3", ["-c", ...where, "-t", "1", "-J"], { encoding: "utf8" }));
+  const values: Record<string, number[]> = {};
+  for (let i = 0; i < 3; i++)
+    for (const [name, where] of Object.entries({
+      "loopback, no container": ["127.0.0.1", "-p", "15202"],
+      "by the bridge": [ip],
+      "by a published port": ["127.0.0.1", "-p", "15201"],
+    }))
+      values[name] = [...(values[name] ?? []), client(...where)];
+  host.kill();
+  server.kill("SIGKILL");
+  await server.ended;
+  say(
+    "throughput into a container",
+    "Gbit/s",
+    "loopback, no container",
+    Object.fromEntries(Object.entries(values).map(([k, v]) => [k, median(v)])),
+  );
+}
+
+const CALLS = 2000;
+const uname = `my $b = "\\0" x 400; for (1..${CALLS}) { syscall(63, $b) }`;
+
+async function answered(): Promise<void> {
+  const each = async (o: ContainerOptions) => {
+    const base = await interleavedOnce(() => run(["perl", "-e", "1"], o));
+    return (((await interleavedOnce(() => run(["perl", "-e", uname], o))) - base) / CALLS) * 1000;
+  };
+  say("a system call that is answered", "µs", "no filter that tells", {
+    "no filter that tells": await each({}),
+    "another is told of": await each({ onSyscall: { mkdir: () => "continue" } }),
+    "it is told of, and let through": await each({ onSyscall: { uname: () => "continue" } }),
+    "it is learned": await each({ learn: true }),
+  });
+}
+const interleavedOnce = async (what: () => Promise<unknown>): Promise<number> => {
+  const times: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const began = performance.now();
+    await what();
+    times.push(performance.now() - began);
+  }
+  return median(times);
+};
+
+async function learning(): Promise<void> {
+  const command = ["find", "/usr/share/doc", "-maxdepth", "1"];
+  const all: Record<string, () => unknown> = {
+    plain: () => run(command),
+    learn: () => run(command, { learn: true }),
+  };
+  if (has("strace"))
+    all["strace -f -c, no container"] = () => spawnSync("strace", ["-f", "-c", "-o", "/dev/null", ...command]);
+  say("a command whose system calls are learned", "ms", "plain", await interleaved(all));
+}
+
+async function view(): Promise<void> {
+  const read = "open(my $f, '<', '/proc/meminfo'); my @l = <$f>; close $f;";
+  const each = async (o: ContainerOptions) => {
+    const base = await interleavedOnce(() => run(["perl", "-e", "1"], o));
+    return (((await interleavedOnce(() => run(["perl", "-e", `for (1..200) { ${read} }`], o))) - base) / 200) * 1000;
+  };
+  say("reading /proc/meminfo", "µs", "the machine's", {
+    "the machine's": await each({ cgroups: "account" }),
+    "its own (--view)": await each({ view: true, memory: "256M" }),
+  });
+}
+
+try {
+  await namespaces();
+  await bridges();
+  await throughput();
+  await answered();
+  await learning();
+  await view();
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

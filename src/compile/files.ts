@@ -1,4 +1,4 @@
-import { MOUNT_ATTR, O } from "../kernel/flags.ts";
+import { AT_FDCWD, MNT_DETACH, MOUNT_ATTR, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { type Context, writeText } from "./context.ts";
@@ -18,6 +18,9 @@ export function showFiles(c: Context, s: SectionBuilder, root: Slot): void {
     ],
     MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC,
   );
+  // Before Linux 6.15 only what is mounted somewhere can be bound: for a moment it covers the host's /proc.
+  const place = s.get("open the host's /proc", "openat", [AT_FDCWD, "/proc", O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
+  attach(s, "mount the files for a moment", memory, place);
   files.forEach(({ path, text }, i) => {
     const name = String(i);
     const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
@@ -29,5 +32,6 @@ export function showFiles(c: Context, s: SectionBuilder, root: Slot): void {
     attach(s, `show ${path}`, file, point);
     for (const n of [point, file]) s.call(`close ${path}`, "close", [n]);
   });
-  s.call("close the files", "close", [memory]);
+  for (const fd of [place, memory]) s.call("close the files", "close", [fd]);
+  s.call("uncover the host's /proc", "umount2", ["/proc", MNT_DETACH]);
 }

@@ -18,7 +18,7 @@ export function ask(
   label: string,
   message: Message,
   o: { readonly holes?: Readonly<Record<string, Loose>>; readonly ignore?: readonly string[] | "all" } = {},
-): void {
+): Slot {
   const [first, , third] = [1, 2, 3].map((n) => s.program.shared(`answer ${n} to the ${s.name}`)) as [Slot, Slot, Slot];
   const block: Block = { name: "message", bytes: message.bytes, pointers: [] };
   for (const [name, at] of Object.entries(message.holes)) {
@@ -29,5 +29,5 @@ export function ask(
   const may = { ...(o.ignore && { ignore: o.ignore }) };
   s.call(label, "sendto", [socket, block, block.bytes.length, 0, 0, 0], o.ignore === "all" ? may : {});
   s.call("read the answer", "recvfrom", [socket, addressOf(first), ANSWER.size, MSG_TRUNC | MSG_DONTWAIT, 0, 0], may);
-  s.raise(label, low(third), may);
+  return s.raise(label, low(third), may);
 }

@@ -4,7 +4,12 @@ import type { Address, SubLink } from "../kernel/rtnetlink.ts";
 /** Bytes a second, and how many may go at once. */
 export type Rate = { readonly rate: number; readonly burst: number };
 export type Table = { readonly family: TableFamily; readonly name: string };
-export type Rules = { readonly label: string; readonly requests: readonly Request[] };
+export type Rules = {
+  readonly label: string;
+  readonly requests: readonly Request[];
+  /** What is done instead where the kernel lacks a kind of expression: nf_tables says ENOENT then. */
+  readonly or?: readonly Request[];
+};
 
 /** How a container is connected, as src/network decided it. */
 export type NetworkPlan = {

@@ -53,10 +53,19 @@ function indexOf(s: SectionBuilder, name: string): Loose {
   return low(request[2] as Slot);
 }
 
-export function performRules(s: SectionBuilder, { label, requests }: Rules): void {
+export function performRules(s: SectionBuilder, { label, requests, or }: Rules): void {
   if (requests.length === 0) return;
   const socket = openNetlink(s, "NETFILTER");
-  ask(s, socket, label, batch(requests));
+  if (!or) ask(s, socket, label, batch(requests));
+  else {
+    const answer = ask(s, socket, label, batch(requests), { ignore: ["ENOENT"] });
+    s.skipIf(answer, "!=", -errno("ENOENT"), () => {
+      // A batch that failed is answered more than once.
+      s.call("close the socket", "close", [socket]);
+      s.let(socket, openNetlink(s, "NETFILTER"));
+      ask(s, socket, label, batch(or));
+    });
+  }
   s.call("close the socket", "close", [socket]);
 }
 

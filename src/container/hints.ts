@@ -31,6 +31,7 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   ],
   [/^make a ipvlan|^make a macvlan/, "EOPNOTSUPP", "the kernel was built without this kind of interface"],
   [/^make a macvlan|^make a ipvlan/, "EBUSY", "this interface is part of a bridge, or has the other kind on it"],
+  [/^limit what \S+ (sends|receives)/, "ENOENT", "the kernel lacks the token bucket (CONFIG_NET_SCH_TBF)"],
   [
     /^set the rules of the network|^publish ports|^limit what/,
     "ENOENT",

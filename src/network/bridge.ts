@@ -108,11 +108,11 @@ export function planBridge(r: BridgeRequest, addresses: readonly Address[]): Net
       label: `publish ports of ${container}`,
       requests: [...portTable(container), ...ports.flatMap((p) => addPort(container, p, own))],
     });
-  if (egress)
-    rules.push({
-      label: `limit what ${container} may reach`,
-      requests: egressRules(container, host, egress.targets, r.resolver ? gateways : [], ports),
-    });
+  if (egress) {
+    const limits = (last: "reject" | "drop") =>
+      egressRules(container, host, egress.targets, r.resolver ? gateways : [], ports, last);
+    rules.push({ label: `limit what ${container} may reach`, requests: limits("reject"), or: limits("drop") });
+  }
   const table = containerTable(container);
   return {
     inside: {

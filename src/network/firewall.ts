@@ -219,6 +219,7 @@ export function egressRules(
   targets: readonly Target[],
   resolvers: readonly Address[],
   served: readonly Port[],
+  last: "reject" | "drop",
 ): Request[] {
   const table = containerTable(container);
   const rule = (...expressions: Expression[]) => newRule("netdev", table, "sent", expressions);
@@ -264,12 +265,12 @@ export function egressRules(
         verdict("accept"),
       );
     }),
-    rule(reject),
+    rule(last === "reject" ? reject : verdict("drop")),
     ...allowTargets(container, targets),
   ];
 }
 
-/** The sender is told at once: administratively prohibited. */
+/** The sender is told at once: administratively prohibited. Not every kernel can say so here (CONFIG_NFT_REJECT_NETDEV). */
 const reject: Expression = [
   "reject",
   [

@@ -92,8 +92,10 @@ export function givePortsBack(ports: readonly Port[]): void {
 
 /** The ports that lead to a container now. */
 export function portsOf(container: string): string[] {
-  return namesIn(directory()).flatMap((name) => {
-    const holder = holderOf(join(directory(), name));
-    return holder?.container === container ? [holder.port] : [];
-  });
+  return namesIn(directory())
+    .sort()
+    .flatMap((name) => {
+      const holder = holderOf(join(directory(), name));
+      return holder?.container === container ? [holder.port] : [];
+    });
 }

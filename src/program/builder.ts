@@ -80,15 +80,11 @@ export class SectionBuilder {
     this.#steps.push({ op: "let", label: `keep ${slot.name}`, value: toValue(value), result: slot });
   }
 
-  /** Fails if the value is a negative errno, as answers of the kernel have it that are no results of system calls. */
-  raise(label: string, value: Loose, policy: Policy = {}): void {
-    this.#steps.push({
-      op: "let",
-      label,
-      value: toValue(value),
-      result: this.program.shared(`answer to the ${this.name}`),
-      ...policy,
-    });
+  /** Keeps a value, and fails if it is a negative errno, as answers of the kernel have it that are no results of system calls. */
+  raise(label: string, value: Loose, policy: Policy = {}): Slot {
+    const result = this.program.shared(`answer to the ${this.name}`);
+    this.#steps.push({ op: "let", label, value: toValue(value), result, ...policy });
+    return result;
   }
 
   check(label: string): void {

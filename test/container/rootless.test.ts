@@ -26,7 +26,8 @@ function asUser(...words: string[]) {
   chmodSync(home, 0o700);
   try {
     const user = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", caisson, ...words];
-    const env = { ...process.env, HOME: home, XDG_RUNTIME_DIR: home, XDG_DATA_HOME: home };
+    const { CAISSON_ROOT: _, ...own } = process.env;
+    const env = { ...own, HOME: home, XDG_RUNTIME_DIR: home, XDG_DATA_HOME: home };
     const p = spawnSync("setpriv", user, {
       encoding: "utf8",
       env,

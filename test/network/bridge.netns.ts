@@ -153,7 +153,7 @@ test("published ports: by this machine's addresses, by one of them, added and re
   await unpublishPorts(web.name, [port]);
   expect(get(`http://127.0.0.1:${number}/`)).toBe("none");
   await expect(publishPorts(web.name, ["8080:80"])).rejects.toThrow(/8080\/tcp.* is not free: the container .* has it/);
-  await expect(unpublishPorts(web.name, ["9:9"])).rejects.toThrow(/is not published: 8080:80/);
+  await expect(unpublishPorts(web.name, ["9:9"])).rejects.toThrow(/is not published: .*8080:80/);
   // From another container, by this machine's address, and only what is published.
   const r = await run(["sh", "-c", `${wget("http://192.0.2.1:8080/")}; ${wget("http://192.0.2.1:8081/")}`], {
     network: "bridge",
@@ -392,6 +392,9 @@ test("the command: networks, ports, what inspect says of them", async () => {
 });
 
 test("caisson in caisson in caisson, each with ids, limits and a network of its own", async () => {
+  const layered = /^\S+ \S+ \S+ \S+ \/ .* - overlay /m.test(readFileSync("/proc/self/mountinfo", "utf8"));
+  if (layered)
+    return console.log("skipped: three levels: this machine's root is an overlay already, and two are the most");
   const options = [
     "--cgroups",
     "delegate",

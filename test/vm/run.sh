@@ -26,8 +26,8 @@ order() { # modules in the order of their dependencies
   for m in "$@"; do modprobe -d "$cache/kernel" -S "$version" --show-depends "$m" 2>/dev/null | awk '$1 == "insmod" { print $2 }'; done | awk '!seen[$0]++'
 }
 i=100
-for file in $(order virtio_pci 9pnet_virtio 9p overlay veth bridge nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet
-  nft_reject_netdev sch_tbf macvlan ipvlan); do
+for file in $(order virtio_pci 9pnet_virtio 9p overlay veth bridge nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet \
+  sch_tbf macvlan ipvlan); do
   cp "$file" "$initramfs/modules/$i-$(basename "$file")"
   i=$((i + 1))
 done
@@ -72,7 +72,8 @@ boot() {
   rm -f "$log"
 }
 
-[ "${1:-}" = systemd ] || boot "VM LANE"
+[ "${1:-}" = systemd ] || boot "VM LANE" "caisson.only=${1:-}"
+[ "${1:-}" != networks ] || exit 0
 # Where systemd is installed, the same machine with systemd as its first process.
 if [ -x /lib/systemd/systemd ] && [ -x /usr/bin/dbus-daemon ]; then
   boot "SYSTEMD LANE" caisson.init=systemd systemd.show_status=0

@@ -235,7 +235,7 @@ function oci(): void {
 /** In a network namespace of its own. */
 function isolation(): void {
   const own = 'ip link set lo up; exec "$0" "$@"';
-  const words = [join(here, "node_modules/.bin/bun"), join(here, "bench/isolation.ts"), String(Math.min(rounds, 20))];
+  const words = [join(here, "node_modules/.bin/bun"), join(here, "bench/isolation.ts"), String(Math.min(rounds, 10))];
   const r = spawnSync("unshare", ["--net", "--mount", "sh", "-c", own, ...words], { maxBuffer: 1 << 24 });
   if (r.status !== 0) throw new Error(String(r.stderr));
   for (const line of String(r.stdout).trim().split("\n")) {

@@ -23,6 +23,11 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [/^limit the paths/, "ENOSYS", "the kernel was built without Landlock"],
   [/^limit the paths/, "EOPNOTSUPP", "Landlock is not enabled: it must be named by the boot parameter lsm="],
   [/^limit the paths: open/, "ENOENT", "no such path in the container"],
+  [
+    /^put the root at|^open \S*caisson\S*$/,
+    "EACCES",
+    "with other ids its root may not search the way there: CAISSON_ROOT must be below directories that are open to all",
+  ],
   [/^map the ids/, "EINVAL", "this file system shows no mapped ids"],
   [
     /^load the seccomp filter/,

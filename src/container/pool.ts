@@ -6,10 +6,11 @@ import { ProgramBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseCount } from "../values/units.ts";
+import { claim } from "./claim.ts";
 import { failureOf } from "./failure.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
-import { claim, PIPES, type Prepared, prepare } from "./prepare.ts";
+import { PIPES, type Prepared, prepare } from "./prepare.ts";
 import { collect, type RunResult, resultOf } from "./run.ts";
 import { type Started, start } from "./start.ts";
 

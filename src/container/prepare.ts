@@ -1,24 +1,21 @@
-import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, rmSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
 import { mapsIds, mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
-import { mapOf, proposeRange, rangeFile, sweepRanges, takeRange } from "../namespaces/ranges.ts";
 import { placeOf } from "../network/resolv-conf.ts";
-import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
+import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { describe, isRootless } from "./describe.ts";
 import { describeDevices } from "./devices.ts";
 import { containerGroups } from "./groups.ts";
-import { rangeDirectory } from "./id-maps.ts";
 import { containerName } from "./names.ts";
 import { resolveNamespaces } from "./namespaces.ts";
-import { claimNetwork, dnsOf, type PreparedNetwork, prepareNetwork, unclaimNetwork } from "./network.ts";
+import { type PreparedNetwork, prepareNetwork } from "./network.ts";
 import { type ContainerOptions, optionNames } from "./options.ts";
 import { withProfile } from "./profiles.ts";
-import { findExact, sweep } from "./state.ts";
 import { type Answers, answersOf } from "./syscalls.ts";
 import { resolveUser } from "./users.ts";
 import { type View, viewMounts, viewOf } from "./view.ts";
@@ -206,7 +203,7 @@ export function prepare(given: ContainerOptions, command: readonly string[], cwd
   };
 }
 
-const withNetwork = ({ plan, files }: PreparedNetwork, root: string) => ({
+export const withNetwork = ({ plan, files }: PreparedNetwork, root: string) => ({
   ...(plan && { network: plan }),
   ...(files.length && { files: files.map((f) => ({ ...f, path: placeOf(root, f.path) })) }),
 });
@@ -215,41 +212,4 @@ const withNetwork = ({ plan, files }: PreparedNetwork, root: string) => ({
 function typeOf(facts: HostFacts, path: string): string | undefined {
   const type = mountOf(facts.mounts, path)?.type ?? "";
   return mapsIds(facts, type) ? type : undefined;
-}
-
-const RANGE_TRIES = 1000;
-
-/** A range of ids of its own: noted, so that no other container is given it. */
-function claimIds(p: Prepared): Prepared {
-  const own = p.spec.linux?.uidMappings !== undefined && !p.options.idMap;
-  if (!own || p.facts.uid !== 0 || isRootless(p.options, p.facts)) return p;
-  const directory = rangeDirectory();
-  sweepRanges(directory, (h) => findExact(h.container) !== undefined || existsSync(`/proc/${h.pid}`));
-  for (let i = 0; i < RANGE_TRIES; i++) {
-    const range = proposeRange(directory);
-    if (!takeRange(directory, range, { container: p.job.name, pid: process.pid })) continue;
-    const map = mapOf(range);
-    return {
-      ...p,
-      spec: { ...p.spec, linux: { ...p.spec.linux, uidMappings: map, gidMappings: map } },
-      job: { ...p.job, claims: [rangeFile(directory, range)] },
-    };
-  }
-  throw new NameError(p.job.name, "no range of ids could be taken");
-}
-
-/** Takes what only one container can have, just before it is started: ids, addresses, ports. */
-export async function claim(prepared: Prepared): Promise<Prepared> {
-  // What killed supervisors left may have what is to be taken.
-  if (prepared.network.request) await sweep();
-  const p = claimIds(prepared);
-  const { name } = p.job;
-  const network = claimNetwork(p.network, { name, hostname: p.spec.hostname ?? name }, dnsOf(p.options));
-  return { ...p, network, job: { ...p.job, ...withNetwork(network, p.spec.root?.path ?? "/") } };
-}
-
-/** Gives it back where the start never came to its program. */
-export function unclaim(p: Prepared): void {
-  unclaimNetwork(p.network);
-  for (const path of p.job.claims ?? []) rmSync(path, { force: true });
 }

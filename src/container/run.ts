@@ -1,9 +1,10 @@
 import type { Readable, Writable } from "node:stream";
 import { KILL_EVERYTHING, type SignalName, signalName } from "../kernel/signals.ts";
 import { InvalidOptionError } from "../values/errors.ts";
+import { claim } from "./claim.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
-import { claim, type Prepared, prepare } from "./prepare.ts";
+import { type Prepared, prepare } from "./prepare.ts";
 import type { Ending } from "./record.ts";
 import { type Started, start } from "./start.ts";
 import type { BlockedSyscall } from "./syscalls.ts";

@@ -14,10 +14,11 @@ import { type Launcher, launcher } from "../program/launcher.ts";
 import type { Program } from "../program/types.ts";
 import { listen } from "../seccomp/notify/listener.ts";
 import { UnsupportedError } from "../values/errors.ts";
+import { unclaim } from "./claim.ts";
 import { connectCni } from "./cni.ts";
 import { failureOf } from "./failure.ts";
 import { readPipe, writePipe } from "./pipes.ts";
-import { type Prepared, unclaim } from "./prepare.ts";
+import type { Prepared } from "./prepare.ts";
 import { type Ending, readEnding, readFailure } from "./record.ts";
 import { finishDelegated } from "./state.ts";
 import type { Answers } from "./syscalls.ts";
@@ -101,10 +102,10 @@ async function startPrepared(
   const report = { to: "library", token, survive: how.survive === true } as const;
   // A container that only waits has no filter: each process that is started in it has one.
   const answers = p.job.idle ? undefined : p.answers;
-  if (answers && (p.job.init || p.job.warm || how.survive))
+  if (answers && (p.job.warm || how.survive))
     throw new UnsupportedError(
       "onSyscall",
-      "system calls are answered for as long as this program runs, by its own process 1",
+      "system calls are answered for as long as this program runs: a container that outlives it, or waits in a pool, can have none",
     );
   const told = answers?.apply(p.spec);
   const job = { ...p.job, stdio, report, ...(told && { notify: told.notify }) };

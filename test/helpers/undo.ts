@@ -1,7 +1,8 @@
 import { expect } from "bun:test";
+import { claim } from "../../src/container/claim.ts";
 import { notedState } from "../../src/container/noted.ts";
 import type { ContainerOptions } from "../../src/container/options.ts";
-import { claim, prepare } from "../../src/container/prepare.ts";
+import { prepare } from "../../src/container/prepare.ts";
 import { start } from "../../src/container/start.ts";
 import { run } from "../../src/index.ts";
 import { inject } from "../../src/program/inject.ts";

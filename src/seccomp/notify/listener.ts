@@ -59,7 +59,7 @@ async function watcher(listener: number, token: number, learn: boolean): Promise
   return done.value(done.made);
 }
 
-/** Without asking: the answer begins with the same number as the question, which a copy through a pipe's page brings over. */
+/** Without asking. The answer has the number of the question: steps cannot copy from data to data, so the kernel does. */
 function letThrough(w: Parameters<Parameters<typeof performSteps>[0]>[0], listener: number, frame: Block): void {
   const response = struct("seccomp_notif_resp", [
     [8, 0],

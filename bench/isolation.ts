@@ -4,7 +4,8 @@
  * namespace of the bench's own (bench/run.sh isolation). Prints a line of JSON per figure.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -68,6 +69,15 @@ async function namespaces(): Promise<void> {
   say("a start of true beside another container on the bridge", "ms", "the default", more);
 }
 
+/** podman with storage of its own, and limits that a machine without all rights can give. */
+function podman(...words: string[]): string[] {
+  const conf = join(work, "containers.conf");
+  writeFileSync(conf, '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n');
+  process.env["CONTAINERS_CONF"] = conf;
+  const own = ["--root", join(work, "podman"), "--runroot", join(work, "podman-run")];
+  return [...own, "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", ...words];
+}
+
 /** A whole command: ours, ours by CNI plugins, and podman with netavark. */
 async function bridges(): Promise<void> {
   const caisson = join(import.meta.dirname, "../dist/caisson");
@@ -84,59 +94,96 @@ async function bridges(): Promise<void> {
     all["caisson run --network cni:bench"] = () =>
       execFileSync(caisson, ["run", "--network", "cni:bench", "--", "true"], quiet);
   }
-  if (has("podman")) {
-    const podman = (network: string) => [
-      "--root",
-      join(work, "podman"),
-      "--runroot",
-      join(work, "podman-run"),
-      "--storage-driver",
-      "vfs",
-      "--cgroup-manager",
-      "cgroupfs",
-      "run",
-      "--rm",
-      "--network",
-      network,
-      "--rootfs",
-      "/:O",
-      "true",
-    ];
-    for (const network of ["none", "bridge"])
-      if (spawnSync("podman", podman(network), quiet).status === 0)
-        all[`podman run --network ${network}`] = () => execFileSync("podman", podman(network), quiet);
-  }
+  for (const network of ["none", "bridge"])
+    if (
+      has("podman") &&
+      spawnSync("podman", podman("run", "--rm", "--network", network, "--rootfs", "/:O", "true"), quiet).status === 0
+    )
+      all[`podman run --network ${network}`] = () =>
+        execFileSync("podman", podman("run", "--rm", "--network", network, "--rootfs", "/:O", "true"), quiet);
   say("a whole command on a bridge", "ms", "caisson run --network bridge", await interleaved(all));
 }
 
 const gigabits = (text: string): number => (JSON.parse(text).end.sum_received?.bits_per_second ?? 0) / 1e9;
 
-async function throughput(): Promise<void> {
-  if (!has("iperf3")) return console.error("skipped: throughput: iperf3 is not installed");
-  await using box = await container({ network: { bridge: "caisson", ports: ["15201:5201"] } });
+/** Answers each byte: with perl, which every Debian has. */
+const echo =
+  "$s = IO::Socket::INET->new(LocalPort => 7000, Listen => 5, ReuseAddr => 1); while ($c = $s->accept) { while (sysread($c, $b, 1)) { syswrite($c, $b) } }";
+const ECHO = ["perl", "-MIO::Socket::INET", "-e", echo];
+const TURNS = 2000;
+
+/** Microseconds for a byte and its answer. */
+const roundTrip = (host: string, port: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(port, host);
+    socket.setNoDelay(true);
+    let [turns, began] = [0, 0];
+    socket.on("connect", () => {
+      began = performance.now();
+      socket.write("x");
+    });
+    socket.on("data", () => {
+      if (++turns < TURNS) return socket.write("x");
+      socket.destroy();
+      resolve(((performance.now() - began) / TURNS) * 1000);
+    });
+    socket.on("error", reject);
+  });
+
+type Place = { readonly host: string; readonly iperf: number; readonly echo: number };
+
+/** Bytes and turns by each way: no container, our bridge, our published ports, podman's. */
+async function traffic(): Promise<void> {
+  if (!has("iperf3")) return console.error("skipped: traffic: iperf3 is not installed");
+  await using box = await container({ network: { bridge: "caisson", ports: ["15201:5201", "17000:7000"] } });
   const [, ip = ""] = /inet ([\d.]+)/.exec((await box.run(["ip", "-o", "-4", "addr", "show", "eth0"])).stdout) ?? [];
-  const server = await box.spawn(["iperf3", "-s"]);
-  const host = spawn("iperf3", ["-s", "-p", "15202"], { stdio: "ignore" });
-  await sleep(300);
-  const client = (...where: string[]) =>
-    gigabits(execFileSync("iperf3", ["-c", ...where, "-t", "1", "-J"], { encoding: "utf8" }));
-  const values: Record<string, number[]> = {};
+  const inside = [await box.spawn(["iperf3", "-s"]), await box.spawn(ECHO)];
+  const outside = [
+    spawn("iperf3", ["-s"], { stdio: "ignore" }),
+    spawn(ECHO[0] as string, ECHO.slice(1), { stdio: "ignore" }),
+  ];
+  const places: Record<string, Place> = {
+    "loopback, no container": { host: "127.0.0.1", iperf: 5201, echo: 7000 },
+    "by the bridge": { host: ip, iperf: 5201, echo: 7000 },
+    "by a published port": { host: "127.0.0.1", iperf: 15201, echo: 17000 },
+  };
+  const both = `iperf3 -s >/dev/null & exec perl -MIO::Socket::INET -e '${echo}'`;
+  const detached = [
+    "run",
+    "-d",
+    "--name",
+    "bench-traffic",
+    "-p",
+    "15202:5201",
+    "-p",
+    "17001:7000",
+    "--rootfs",
+    "/:O",
+    "sh",
+    "-c",
+    both,
+  ];
+  if (has("podman") && spawnSync("podman", podman(...detached), { stdio: "ignore" }).status === 0)
+    places["by podman's published port"] = { host: "127.0.0.1", iperf: 15202, echo: 17001 };
+  await sleep(500);
+  const rates: Record<string, number[]> = {};
+  const turns: Record<string, number[]> = {};
   for (let i = 0; i < 3; i++)
-    for (const [name, where] of Object.entries({
-      "loopback, no container": ["127.0.0.1", "-p", "15202"],
-      "by the bridge": [ip],
-      "by a published port": ["127.0.0.1", "-p", "15201"],
-    }))
-      values[name] = [...(values[name] ?? []), client(...where)];
-  host.kill();
-  server.kill("SIGKILL");
-  await server.ended;
-  say(
-    "throughput into a container",
-    "Gbit/s",
-    "loopback, no container",
-    Object.fromEntries(Object.entries(values).map(([k, v]) => [k, median(v)])),
-  );
+    for (const [name, { host, iperf, echo }] of Object.entries(places)) {
+      const out = execFileSync("iperf3", ["-c", host, "-p", String(iperf), "-t", "1", "-J"], { encoding: "utf8" });
+      rates[name] = [...(rates[name] ?? []), gigabits(out)];
+      turns[name] = [...(turns[name] ?? []), await roundTrip(host, echo)];
+    }
+  if (has("podman")) spawnSync("podman", podman("rm", "-f", "-t", "0", "bench-traffic"), { stdio: "ignore" });
+  for (const p of outside) p.kill("SIGKILL");
+  for (const p of inside) {
+    p.kill("SIGKILL");
+    await p.ended;
+  }
+  const medians = (all: Record<string, number[]>) =>
+    Object.fromEntries(Object.entries(all).map(([k, v]) => [k, median(v)]));
+  say("throughput into a container", "Gbit/s", "loopback, no container", medians(rates));
+  say("a byte into a container, and its answer", "µs", "loopback, no container", medians(turns));
 }
 
 const CALLS = 2000;
@@ -181,16 +228,26 @@ async function view(): Promise<void> {
     const base = await interleavedOnce(() => run(["perl", "-e", "1"], o));
     return (((await interleavedOnce(() => run(["perl", "-e", `for (1..200) { ${read} }`], o))) - base) / 200) * 1000;
   };
-  say("reading /proc/meminfo", "µs", "the machine's", {
+  const values: Record<string, number> = {
     "the machine's": await each({ cgroups: "account" }),
     "its own (--view)": await each({ view: true, memory: "256M" }),
-  });
+  };
+  const at = join(work, "lxcfs");
+  mkdirSync(at);
+  const lxcfs = has("lxcfs") ? spawn("lxcfs", [at], { stdio: "ignore" }) : undefined;
+  await sleep(500);
+  const meminfo = join(at, "proc/meminfo");
+  if (existsSync(meminfo))
+    values["by lxcfs"] = await each({ cgroups: "account", volumes: { "/proc/meminfo": meminfo } });
+  lxcfs?.kill();
+  spawnSync("umount", ["-l", at], { stdio: "ignore" });
+  say("reading /proc/meminfo", "µs", "the machine's", values);
 }
 
 try {
   await namespaces();
   await bridges();
-  await throughput();
+  await traffic();
   await answered();
   await learning();
   await view();

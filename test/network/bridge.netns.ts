@@ -1,7 +1,18 @@
 /** Networks for real, in a network namespace of the test's own: scripts/test.sh starts it there. */
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { places } from "../../src/host/places.ts";
@@ -411,8 +422,15 @@ test("caisson in caisson in caisson, each with ids, limits and a network of its 
     "--security-opt",
     o,
   ]);
-  const script = join(import.meta.dir, "nested.sh");
-  const r = await sh("run", ...options, ...open, "--workdir", "/", "--", "sh", script, caisson, "2");
+  // Where a root of other ids may search the way: a checkout may be in a directory of its owner's.
+  const at = join(root, "nested");
+  chmodSync(root, 0o755);
+  mkdirSync(at, { mode: 0o755 });
+  const [script, command] = [join(at, "nested.sh"), join(at, "caisson")];
+  copyFileSync(join(import.meta.dir, "nested.sh"), script);
+  copyFileSync(caisson, command);
+  const r = await sh("run", ...options, ...open, "--workdir", "/", "--", "sh", script, command, "2");
+  rmSync(at, { recursive: true });
   expect(r.err).toBe("");
   const lines = r.out.trim().split("\n");
   const addresses = lines.filter((l) => /^10\.157\.\d+\.2\/24$/.test(l));

@@ -4,35 +4,53 @@ import { join } from "node:path";
 import { CaissonError, InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 
 /** Where engines look: CNI specification 1.0 leaves both to them. */
-const CONFIGURATIONS = process.env["CNI_CONF_PATH"]?.split(":") ?? ["/etc/cni/net.d"];
-const PLUGINS = process.env["CNI_PATH"]?.split(":") ?? ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
+const configurations = () => process.env["CNI_CONF_PATH"]?.split(":") ?? ["/etc/cni/net.d"];
+const pluginPlaces = () => process.env["CNI_PATH"]?.split(":") ?? ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
 
 type Plugin = { readonly type: string } & Readonly<Record<string, unknown>>;
 /** A list of plugins, each of which is given what those before it made: CNI specification, "Network configuration format". */
 export type CniNetwork = { readonly cniVersion: string; readonly name: string; readonly plugins: readonly Plugin[] };
 
+type Written = Partial<CniNetwork> & Partial<Plugin>;
+
+/** A file that is none of a network's is passed over, as other engines do: the directory is everybody's. */
+function read(path: string): Written | undefined {
+  try {
+    const c: unknown = JSON.parse(readFileSync(path, "utf8"));
+    return typeof c === "object" && c !== null ? (c as Written) : undefined;
+  } catch (e) {
+    if (e instanceof SyntaxError) return undefined;
+    throw e;
+  }
+}
+
 function parse(path: string): CniNetwork | undefined {
-  const c = JSON.parse(readFileSync(path, "utf8")) as Partial<CniNetwork> & Partial<Plugin>;
+  const c = read(path);
+  if (!c) return undefined;
   const { cniVersion = "0.4.0", name } = c;
   if (typeof name !== "string") return undefined;
   return { cniVersion, name, plugins: c.plugins ?? (typeof c.type === "string" ? [c as Plugin] : []) };
 }
 
 const files = (): string[] =>
-  CONFIGURATIONS.flatMap((d) =>
-    existsSync(d)
-      ? readdirSync(d)
-          .sort()
-          .map((f) => join(d, f))
-      : [],
-  ).filter((f) => /\.(conflist|conf|json)$/.test(f));
+  configurations()
+    .flatMap((d) =>
+      existsSync(d)
+        ? readdirSync(d)
+            .sort()
+            .map((f) => join(d, f))
+        : [],
+    )
+    .filter((f) => /\.(conflist|conf|json)$/.test(f));
 
 const pluginFile = (type: string): string => {
-  const found = PLUGINS.map((d) => join(d, type)).find((p) => existsSync(p));
+  const found = pluginPlaces()
+    .map((d) => join(d, type))
+    .find((p) => existsSync(p));
   if (!found || type.includes("/"))
     throw new UnsupportedError(
       "network.cni",
-      `no plugin ${type} in ${PLUGINS.join(", ")}: Debian's package containernetworking-plugins has the usual ones`,
+      `no plugin ${type} in ${pluginPlaces().join(", ")}: Debian's package containernetworking-plugins has the usual ones`,
     );
   return found;
 };
@@ -45,7 +63,7 @@ export function findCniNetwork(name: string): CniNetwork {
     throw new InvalidOptionError(
       "network.cni",
       name,
-      `a network of ${CONFIGURATIONS.join(", ")}: there ${all.length ? `are ${all.map((n) => n.name).join(", ")}` : "is none"}`,
+      `a network of ${configurations().join(", ")}: there ${all.length ? `are ${all.map((n) => n.name).join(", ")}` : "is none"}`,
     );
   for (const p of found.plugins) pluginFile(p.type);
   return found;
@@ -67,7 +85,7 @@ function perform(command: "ADD" | "DEL", n: CniNetwork, p: Plugin, t: Target, pr
     CNI_CONTAINERID: t.container,
     CNI_NETNS: t.namespace,
     CNI_IFNAME: "eth0",
-    CNI_PATH: PLUGINS.join(":"),
+    CNI_PATH: pluginPlaces().join(":"),
   };
   return new Promise((resolve, reject) => {
     const child = spawn(pluginFile(p.type), [], { env, stdio: ["pipe", "pipe", "inherit"] });

@@ -363,6 +363,25 @@ test("macvlan: a neighbour on the host's own network", async () => {
   ).rejects.toThrow(/gateway/);
 });
 
+test("ipvlan: the same with the host's own hardware address, or a refusal by a kernel that lacks it", async () => {
+  const network = { ipvlan: "up0", address: "192.0.2.201/24", gateway: "192.0.2.53" } as const;
+  const asked = ["sh", "-c", `cat /sys/class/net/eth0/address; ${wget("http://192.0.2.80/")}`];
+  const r = await run(asked, { network }).catch((e: Error) => e);
+  if (r instanceof Error) {
+    expect(r.message).toMatch(
+      /make a ipvlan on up0: EOPNOTSUPP \(the kernel was built without this kind of interface\)/,
+    );
+    return console.log("skipped: ipvlan: the kernel was built without it");
+  }
+  // The sysfs that is mounted here is of another network namespace.
+  const [, own] =
+    /link\/ether (\S+)/.exec(execFileSync("ip", ["-o", "link", "show", "up0"], { encoding: "utf8" })) ?? [];
+  expect(r.stdout).toBe(`${own}\nthe internet\n`);
+  await expect(run(["true"], { network: { ...network, mode: "l4" as "l2" } })).rejects.toThrow(
+    /network\.mode: "l4" is not one of l2, l3, l3s/,
+  );
+});
+
 test("a rate is kept", async () => {
   const took = async (bandwidth?: { download: string }) => {
     await using c = await container({ network: { bridge: "caisson", ...(bandwidth && { bandwidth }) } });

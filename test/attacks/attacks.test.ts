@@ -173,7 +173,7 @@ each(
       const spy = await box.spawn([
         "sh",
         "-c",
-        "while :; do for p in /proc/[0-9]*; do [ $p = /proc/1 ] || [ $p = /proc/$$ ] || { head -c 1 $p/mem >/dev/null 2>&1 && echo mem; ls -l $p/fd 2>/dev/null | grep -E 'executor|caisson-|/run/caisson'; }; done; done",
+        "while :; do for p in /proc/[0-9]*; do [ $p = /proc/1 ] || [ $p = /proc/$$ ] || { grep -E 'memfd:caisson|executor-' $p/maps 2>/dev/null; ls -l $p/fd 2>/dev/null | grep -E 'executor|caisson-|/run/caisson'; }; done; done",
       ]);
       let seen = "";
       spy.stdout?.on("data", (chunk) => {

@@ -105,7 +105,7 @@ test.skipIf(!isRoot)(
     expect(failed).toBeGreaterThan(200);
     expect(leftovers().supervisors).toBe(before.supervisors);
   },
-  120_000,
+  300_000,
 );
 
 test.skipIf(!isRoot)(
@@ -132,5 +132,5 @@ test.skipIf(!isRoot)(
       supervisors: before.supervisors,
     });
   },
-  120_000,
+  300_000,
 );

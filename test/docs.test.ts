@@ -9,21 +9,23 @@ const readme = readFileSync(join(top, "README.md"), "utf8");
 const blocks = (language: string) =>
   [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map((m) => m[1] ?? "");
 
-test.skipIf(!isRoot)("the README's program runs as it is", async () => {
-  const [program = ""] = blocks("ts");
+/** What a document's program prints; that it fails, or complains, fails the test. */
+async function performed(program: string): Promise<string> {
   const code = program.replace('from "caisson"', `from ${JSON.stringify(join(top, "src/index.ts"))}`);
-  const p = Bun.spawn([process.execPath, "-"], {
-    stdin: new Blob([code]),
-    stdout: "pipe",
-    stderr: "pipe",
-    cwd: "/tmp",
-  });
+  const stdin = new Blob([code]);
+  const p = Bun.spawn([process.execPath, "-"], { stdin, stdout: "pipe", stderr: "pipe", cwd: "/tmp" });
   const [out, err, status] = await Promise.all([
     new Response(p.stdout).text(),
     new Response(p.stderr).text(),
     p.exited,
   ]);
   expect(`${status} ${err}`).toBe("0 ");
+  return out;
+}
+
+test.skipIf(!isRoot)("the README's program runs as it is", async () => {
+  const [program = ""] = blocks("ts");
+  const out = await performed(program);
   expect(out).toContain("No such file or directory");
 });
 
@@ -34,33 +36,14 @@ for (const [page, says] of [
   test.skipIf(!isRoot)(`the program of docs/${page}.md runs as it is`, async () => {
     const text = readFileSync(join(top, `docs/${page}.md`), "utf8");
     const [, program = ""] = /^```ts\n(.*?)^```$/ms.exec(text) ?? [];
-    const code = program.replace('from "caisson"', `from ${JSON.stringify(join(top, "src/index.ts"))}`);
-    const p = Bun.spawn([process.execPath, "-"], {
-      stdin: new Blob([code]),
-      stdout: "pipe",
-      stderr: "pipe",
-      cwd: "/tmp",
-    });
-    const [out, err, status] = await Promise.all([
-      new Response(p.stdout).text(),
-      new Response(p.stderr).text(),
-      p.exited,
-    ]);
-    expect(`${status} ${err}`).toBe("0 ");
+    const out = await performed(program);
     expect(out).toMatch(says);
   });
 
 test.skipIf(!isRoot)("the program of the page on control groups runs as it is", async () => {
   const page = readFileSync(join(top, "docs/control-groups.md"), "utf8");
   const [, program = ""] = /^```ts\n(.*?)^```$/ms.exec(page) ?? [];
-  const code = program.replace('from "caisson"', `from ${JSON.stringify(join(top, "src/index.ts"))}`);
-  const p = Bun.spawn([process.execPath, "-"], { stdin: new Blob([code]), stdout: "pipe", stderr: "pipe" });
-  const [out, err, status] = await Promise.all([
-    new Response(p.stdout).text(),
-    new Response(p.stderr).text(),
-    p.exited,
-  ]);
-  expect(`${status} ${err}`).toBe("0 ");
+  const out = await performed(program);
   expect(out).toMatch(/^built\n \d+/);
 });
 

@@ -13,8 +13,6 @@ import { runningContainer } from "./state.ts";
 
 type Running = ReturnType<typeof runningContainer>;
 
-const CLONE_FS = 0x200;
-
 /** Steps on the root of a container's first process, in a process of their own. */
 async function onRoot(
   c: Running,
@@ -36,7 +34,7 @@ async function onRoot(
       O.RDONLY | O.CLOEXEC,
       0,
     ]);
-    worker.call("have a root of its own", "unshare", [CLONE_FS]);
+    worker.call("have a root of its own", "unshare", [CLONE.FS]);
     worker.call("clear the umask", "umask", [0]);
     write(worker, root, () => worker.call("enter its mounts", "setns", [namespace, CLONE.NEWNS]));
     worker.exit(0);

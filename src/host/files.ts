@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** The names in a directory; none if it is not there. */
 export function namesIn(directory: string): string[] {
@@ -6,6 +6,17 @@ export function namesIn(directory: string): string[] {
     return readdirSync(directory);
   } catch (e) {
     if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw e;
+  }
+}
+
+/** What a file holds as JSON; nothing if it is not there, or still empty: it is being written. */
+export function readJson<T>(path: string): T | undefined {
+  try {
+    const text = readFileSync(path, "utf8");
+    return text === "" ? undefined : (JSON.parse(text) as T);
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw e;
   }
 }

@@ -2,6 +2,7 @@
 
 /** linux/sched.h */
 export const CLONE = {
+  FS: 0x200,
   FILES: 0x400,
   PARENT: 0x8000,
   NEWTIME: 0x80,

@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { namesIn } from "../host/files.ts";
+import { namesIn, readJson } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
 import { InvalidOptionError, NameError } from "../values/errors.ts";
@@ -25,19 +25,8 @@ export const lockFile = (network: string) => join(places().leases, network, "loc
 export const leaseFile = (network: string, a: Pick<Address, "family" | "bytes">) =>
   join(leaseDirectory(network), formatIp(a));
 
-/** A lease that is being written is empty for a moment. */
-const read = (path: string): Lease | undefined => {
-  try {
-    const text = readFileSync(path, "utf8");
-    return text === "" ? undefined : (JSON.parse(text) as Lease);
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw e;
-  }
-};
-
 export const leasesOf = (network: string): { ip: string; lease: Lease | undefined }[] =>
-  namesIn(leaseDirectory(network)).map((ip) => ({ ip, lease: read(join(leaseDirectory(network), ip)) }));
+  namesIn(leaseDirectory(network)).map((ip) => ({ ip, lease: readJson<Lease>(join(leaseDirectory(network), ip)) }));
 
 /** Leases of containers that are not there, and whose makers are not there any more. */
 export function sweepLeases(network: string, isKnown: (container: string) => boolean): void {

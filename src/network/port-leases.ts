@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { namesIn } from "../host/files.ts";
+import { namesIn, readJson } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import { InvalidOptionError, NameError } from "../values/errors.ts";
 import { formatIp } from "./address.ts";
@@ -14,15 +14,7 @@ export const portFile = (p: Port): string =>
 
 type Holder = { readonly container: string; readonly pid: number; readonly port: string };
 
-function holderOf(path: string): Holder | undefined {
-  try {
-    const text = readFileSync(path, "utf8");
-    return text === "" ? undefined : (JSON.parse(text) as Holder);
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw e;
-  }
-}
+const holderOf = (path: string) => readJson<Holder>(path);
 
 /** The container that a port leads to, if it still runs, or is just being made. */
 function takenBy(path: string, isRunning: (container: string) => boolean): string | undefined {

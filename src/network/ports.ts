@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Address, Family } from "../kernel/rtnetlink.ts";
+import type { Address } from "../kernel/rtnetlink.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { formatIp, parseCidr } from "./address.ts";
 
@@ -74,5 +74,3 @@ export function listening(protocol: Protocol): ReadonlySet<number> {
     }),
   );
 }
-
-export const familyOf = (p: Port): Family | undefined => p.address?.family;

@@ -72,7 +72,7 @@ export async function onCallersRoot(
     const { failure } = await performSteps((s, program) => {
       const worker = program.section("worker for a caller");
       // It is to change its root: its parent's stays.
-      worker.call("have a root of its own", "unshare", [CLONE_FS]);
+      worker.call("have a root of its own", "unshare", [CLONE.FS]);
       worker.call("clear the umask", "umask", [0]);
       write(worker, root, () => {
         worker.call("enter its mounts", "setns", [namespace, CLONE.NEWNS]);
@@ -92,4 +92,3 @@ export async function onCallersRoot(
     });
   }
 }
-const CLONE_FS = 0x200;

@@ -2,21 +2,37 @@ import { capabilityMask, capabilityNames, capabilityNumber } from "../kernel/cap
 import { PR, PR_CAP_AMBIENT } from "../kernel/flags.ts";
 import { RLIM_INFINITY, type RlimitName, rlimitNames } from "../kernel/rlimits.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import { struct } from "../program/values.ts";
+import type { Slot } from "../program/types.ts";
+import { buffer, struct } from "../program/values.ts";
 import { type Context, isNew } from "./context.ts";
 import type { CapabilitySets, Process } from "./spec.ts";
 
 /** prlimit(2): -1 and values too large for the kernel mean no limit. */
+const limitOf = (n: number | bigint) => (BigInt(n) < 0n || BigInt(n) > RLIM_INFINITY ? RLIM_INFINITY : BigInt(n));
+const resource = (type: string) => rlimitNames.indexOf(type as RlimitName);
+
 export function setRlimits(process: Process, s: SectionBuilder, ignore?: readonly string[]): void {
   for (const r of process.rlimits ?? []) {
-    const value = (n: number | bigint) => (BigInt(n) < 0n || BigInt(n) > RLIM_INFINITY ? RLIM_INFINITY : BigInt(n));
     const limit = struct("rlimit", [
-      [8, value(r.soft)],
-      [8, value(r.hard)],
+      [8, limitOf(r.soft)],
+      [8, limitOf(r.hard)],
     ]);
-    s.call(`set ${r.type}`, "prlimit64", [0, rlimitNames.indexOf(r.type as RlimitName), limit, 0], {
-      ...(ignore && { ignore }),
-    });
+    s.call(`set ${r.type}`, "prlimit64", [0, resource(r.type), limit, 0], { ...(ignore && { ignore }) });
+  }
+}
+
+/**
+ * A hard limit is raised by a right over the host (CAP_SYS_RESOURCE, prlimit(2)), which root of a new user namespace
+ * has not: so its creator raises it. The soft limits stay, as set-up may need more than the command is to have.
+ */
+export function raiseHardLimits(c: Context, s: SectionBuilder, pid: Slot): void {
+  if (c.facts.uid !== 0 || !isNew(c.spec, "user")) return;
+  for (const r of c.spec.process?.rlimits ?? []) {
+    const limit = buffer("rlimit", 16);
+    s.call(`look at ${r.type}`, "prlimit64", [0, resource(r.type), 0, limit]);
+    s.store(limitOf(r.hard), limit, 8, 8);
+    // EINVAL: it is below the soft limit, so lower, which the first process may do itself. EPERM: nested; it may not matter.
+    s.call(`let ${r.type} be raised`, "prlimit64", [pid, resource(r.type), limit, 0], { ignore: ["EINVAL", "EPERM"] });
   }
 }
 

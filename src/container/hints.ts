@@ -49,6 +49,7 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   ],
   [/^make the bridge/, "EOPNOTSUPP", "the kernel was built without bridges, or its module is not loaded"],
   [/^enter the .* namespace/, "EINVAL", "this is no namespace of that kind, or one that cannot be entered from here"],
+  [/^set RLIMIT_/, "EPERM", "a hard limit is raised by CAP_SYS_RESOURCE alone: by root of the host"],
   [/^set memory/, "EBUSY", "more memory is in use than the limit"],
 ];
 

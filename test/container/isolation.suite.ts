@@ -12,6 +12,12 @@ const ids = (start: number) => [{ container: 0, host: start, size: 65536 }];
 const rootMapsIds = async ({ run }: Library) =>
   !(await run(["true"], { namespaces: { user: "auto" } })).notApplied.some((n) => n.startsWith("idMap"));
 
+const CAP_SYS_RESOURCE = 24n;
+const hasCapability = (n: bigint) => {
+  const mask = /^CapEff:\s*(\w+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  return ((BigInt(`0x${mask}`) >> n) & 1n) === 1n;
+};
+
 export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
   "each namespace is its own, the host's, another container's or a file's": async ({ run, container }) => {
     const kinds = { pid: "pid", ipc: "ipc", uts: "uts", cgroup: "cgroup", time: "time" } as const;
@@ -91,6 +97,14 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
       await a.dispose();
       await b.dispose();
     }
+  },
+  "with ids of its own, too, a hard limit may be above the caller's": async ({ run }) => {
+    const above = { namespaces: { user: "auto" }, ulimits: { msgqueue: 1 << 24 } } as const;
+    if (!hasCapability(CAP_SYS_RESOURCE)) {
+      await assert.rejects(run(["true"], above), /RLIMIT_MSGQUEUE: EPERM/);
+      return console.log("skipped: the limit itself: this root has no CAP_SYS_RESOURCE");
+    }
+    assert.equal((await run(["bash", "-c", "ulimit -Hq"], above)).stdout.trim(), String(1 << 24));
   },
   "maps of ids that overlap, or lack a root, are refused": async ({ run }) => {
     const gid = ids(100000);

@@ -6,6 +6,7 @@ import { addressOf, buffer, high, low } from "../../program/values.ts";
 import { bear, leftToEnter } from "../birth.ts";
 import { endRest, makeGroups, removeGroups } from "../cgroup.ts";
 import { type Context, isNew, writeText } from "../context.ts";
+import { raiseHardLimits } from "../credentials.ts";
 import { idMounts } from "../id-mounts.ts";
 import { writeInit } from "../init.ts";
 import type { Job } from "../job.ts";
@@ -86,6 +87,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   if (mapped) {
     s.call("close the container's end", "close", [low(mapped)]);
     writeIdMaps(c, s, pid);
+    raiseHardLimits(c, s, pid);
     writeText(s, "say that ids are mapped", high(mapped), "!");
     s.call("close the pipe of the id maps", "close", [high(mapped)]);
   }

@@ -183,7 +183,7 @@ static void format(char *to, s64 v) {
 /* ---- supervise: reap, pass signals on, move bytes, watch the clock ---- */
 
 struct relay { s32 from, to, flags, state; };
-enum { RELAY_WINDOW = 1, RELAY_EOF_CHAR = 2, RELAY_DONE = -1 };
+enum { RELAY_WINDOW = 1, RELAY_EOF_CHAR = 2, RELAY_BRIEF = 4, RELAY_DONE = -1 };
 enum { KILL_SIGNAL = 64, INSIST = 3, CHUNK = 4096 };
 static char buffers[4][CHUNK];
 
@@ -282,14 +282,15 @@ static void supervise(struct program *p, struct step *s) {
       sys4(NR_pidfd_send_signal, pidfd, sig, 0, 0);
     }
   }
-  /* What the command wrote last is still in the terminal. */
+  /* What the command wrote last is still in the terminal. Who must not hold others up gets a second to take it. */
   for (int i = 0; i < n; i++) {
-    struct pollfd in = { relays[i].from, POLLIN, 0 };
-    struct timespec none = { 0, 0 };
+    struct timespec none = { 0, 0 }, second = { 1, 0 };
     if (relays[i].flags & (RELAY_WINDOW | RELAY_EOF_CHAR)) continue;
     while (relays[i].state != RELAY_DONE) {
-      if (relays[i].state == 0 && sys6(NR_ppoll, (s64)&in, 1, (s64)&none, 0, 8, 0) <= 0) break;
-      if (!move(&relays[i], buffers[i], 1, 1)) relays[i].state = RELAY_DONE;
+      int full = relays[i].state > 0;
+      struct pollfd next = { full ? relays[i].to : relays[i].from, full ? POLLOUT : POLLIN, 0 };
+      if (sys6(NR_ppoll, (s64)&next, 1, (s64)(!full ? &none : relays[i].flags & RELAY_BRIEF ? &second : 0), 0, 8, 0) <= 0) break;
+      if (!move(&relays[i], buffers[i], !full, full)) relays[i].state = RELAY_DONE;
     }
   }
 }

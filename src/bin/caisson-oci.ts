@@ -1,6 +1,17 @@
 #!/usr/bin/env node
-import { ociMain } from "../oci/main.ts";
+import { basename } from "node:path";
 
-ociMain(process.argv.slice(2)).then((code) => {
+/** One file, two names: as containerd's shim it is installed by a link of that name. */
+const SHIM = "containerd-shim-caisson-v2";
+const words = process.argv.slice(2);
+
+async function main(): Promise<number> {
+  const named = basename(process.argv0) === SHIM;
+  if (!named && words[0] !== "__shim") return (await import("../oci/main.ts")).ociMain(words);
+  const [{ shimMain }, { ownWords }] = await Promise.all([import("../shim/main.ts"), import("../oci/context.ts")]);
+  return shimMain([...ownWords(), "__shim"], named ? words : words.slice(1));
+}
+
+main().then((code) => {
   process.exitCode = code;
 });

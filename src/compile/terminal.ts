@@ -105,11 +105,21 @@ export function takeTerminal(s: SectionBuilder, sockets: Slot): Loose {
 const RELAY_WINDOW = 1;
 const RELAY_EOF_CHAR = 2;
 
+/** The end of the container is told within a second, even if nobody takes what it wrote last. */
+export const RELAY_BRIEF = 4;
+
 /** What the supervisor moves: the caller's input to the terminal, the terminal's output to the caller. */
-export function terminalRelays(s: SectionBuilder, master: Loose, input: number | undefined, output: Loose): Block {
+export function terminalRelays(
+  s: SectionBuilder,
+  master: Loose,
+  input: Loose | undefined,
+  output: Loose,
+  flags = 0,
+): Block {
   const relays = buffer("relays", input === undefined ? 16 : 32);
   s.store(master, relays, 0, 4);
   s.store(output, relays, 4, 4);
+  if (flags) s.store(flags, relays, 8, 4);
   if (input !== undefined) {
     s.store(input, relays, 16, 4);
     s.store(master, relays, 20, 4);

@@ -82,13 +82,17 @@ export async function update(
   id: string | undefined,
   values: Readonly<Record<string, unknown>>,
 ): Promise<number> {
-  const c = load(g.root, id);
-  running(c, "created", "running", "paused");
   const from = values["resources"];
   const given =
     typeof from === "string"
       ? parseResources(parseJson(from === "-" ? readStandardInput() : readText(from), from))
       : fromFlags(values);
+  await updateResources(load(g.root, id), given);
+  return 0;
+}
+
+export async function updateResources(c: Container, given: Resources): Promise<void> {
+  running(c, "created", "running", "paused");
   const before = c.saved.spec.linux?.resources ?? {};
   const after = merged(before, given);
   const { unified, devices, ...rest } = Object.fromEntries(
@@ -103,5 +107,4 @@ export async function update(
   const at = join(c.directory, RUNTIME_FILES.state);
   writeFileSync(`${at}.new`, JSON.stringify(saved), { mode: 0o600 });
   renameSync(`${at}.new`, at);
-  return 0;
 }

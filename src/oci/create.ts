@@ -28,6 +28,17 @@ export type CreateOptions = {
   readonly mode: Lifecycle["mode"];
   readonly keep: boolean;
   readonly subreaper: boolean;
+  /** Kept: by whom, and what the streams are. */
+  readonly kept?: Kept;
+};
+
+/** What is performed by a launcher rather than by what this process becomes. */
+export type Kept = {
+  /** By which the launcher tells of it. */
+  readonly token: number;
+  readonly streams: NonNullable<Lifecycle["streams"]>;
+  /** The caller's own idea of whether there is a terminal. */
+  readonly terminal: boolean;
 };
 
 const INHERIT = { kind: "inherit" } as const;
@@ -74,6 +85,17 @@ function checkPreserved(count: number): void {
       );
 }
 
+/** Whom a program tells of its end, and of a failure. */
+export function reportOf(g: Global, kept: Kept | undefined, preserve: number, doing: string): Job["report"] {
+  if (kept) return { to: "library", token: kept.token, survive: true };
+  const n = numbers(preserve);
+  return {
+    to: "runtime",
+    after: afterWords(g, { record: n.end, own: n.own, said: n.said }, doing),
+    fd: n.end,
+  };
+}
+
 /** Checks everything, and compiles the program. Nothing but parents of control groups is made. */
 export async function prepareCreate(
   g: Global,
@@ -91,9 +113,12 @@ export async function prepareCreate(
   const rootless = facts.uid !== 0 || facts.userNamespace === true;
   const place = groupPlace(given.linux?.cgroupsPath, id as string, { systemd: g.systemd, rootless });
   const spec = completeSpec(given, bundle, layout, place.path);
-  const command = withListeners(spec.process as Process);
+  const command: Process = {
+    ...withListeners(spec.process as Process),
+    ...(o.kept && { terminal: o.kept.terminal }),
+  };
   const attached = o.mode === "attached";
-  checkConsole(command.terminal === true, o.consoleSocket, !attached);
+  if (!o.kept) checkConsole(command.terminal === true, o.consoleSocket, !attached);
   const groups = await groupsFor(g, spec, place, rootless);
 
   const saved = savedState(id as string, bundle, spec, place, groups);
@@ -108,11 +133,10 @@ export async function prepareCreate(
     keep: o.keep,
     subreaper: o.subreaper,
     caller: callerOf(o),
+    ...(o.kept && { streams: o.kept.streams }),
     ...plainOf(o.mode, facts, saved, groups, directory),
   };
   const file = performedFile();
-  const n = numbers(o.preserve);
-  const fds = { record: n.end, own: n.own, said: n.said };
   const job: Job = {
     name: id as string,
     root: { kind: "directory" },
@@ -125,7 +149,7 @@ export async function prepareCreate(
     noPivot: o.noPivot,
     sharedKeyring: o.noNewKeyring,
     cgroup: groups.plan,
-    report: { to: "runtime", after: afterWords(g, fds, `${o.mode === "create" ? "create" : "run"} ${id}`), fd: n.end },
+    report: reportOf(g, o.kept, o.preserve, `${o.mode === "create" ? "create" : "run"} ${id}`),
   };
   return { program: compileCreate({ ...spec, process: command }, facts, job, file, lifecycle), file, bundle };
 }

@@ -1,15 +1,16 @@
 import { join } from "node:path";
 import { isDirectory, readOptional } from "../cgroups/files.ts";
 import type { CgroupPlan, Job } from "../compile/job.ts";
-import { numbers } from "../compile/runtime/descriptors.ts";
 import { compileRuntimeExec } from "../compile/runtime/exec.ts";
+import type { Lifecycle } from "../compile/runtime/lifecycle.ts";
 import type { CapabilitySets, Process, Spec, User } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import { hostFacts, parseOwnGroups } from "../host/facts.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
+import type { Program } from "../program/types.ts";
 import { parseJson, parseProcess, readText } from "./config.ts";
-import { afterWords, type Global } from "./context.ts";
-import { callerOf, checkConsole, STDIO, terminalOf } from "./create.ts";
+import type { Global } from "./context.ts";
+import { callerOf, checkConsole, type Kept, reportOf, STDIO, terminalOf } from "./create.ts";
 import { engineLayout } from "./groups.ts";
 import { RuntimeError } from "./places.ts";
 import { type Container, load, running } from "./state.ts";
@@ -116,39 +117,49 @@ export async function exec(
   o: ExecOptions,
 ): Promise<number> {
   const c = load(g.root, id);
-  const allowed = ["created", "running"] as const;
-  const init = o.ignorePaused ? running(c, ...allowed, "paused") : running(c, ...allowed);
   const process = processOf(c, o, command);
   checkConsole(process.terminal === true, o.consoleSocket, o.detach);
+  const { program, file } = await prepareExec(g, c, process, o);
+  return perform(program, file, o.preserve);
+}
+
+type How = Pick<ExecOptions, "pidFile" | "consoleSocket" | "preserve" | "detach" | "cgroup" | "ignorePaused">;
+
+/** Checks that it may be, and compiles the program. */
+export async function prepareExec(
+  g: Global,
+  c: Container,
+  process: Process,
+  o: How,
+  kept?: Kept,
+): Promise<{ readonly program: Program; readonly file: string }> {
+  const allowed = ["created", "running"] as const;
+  const init = o.ignorePaused ? running(c, ...allowed, "paused") : running(c, ...allowed);
   const spec: Spec = { ...revive(c.saved.spec), process };
   const file = performedFile();
-  const n = numbers(o.preserve);
   const job: Job = {
     name: c.saved.id,
     root: { kind: "directory" },
     scratch: "/",
     ...{ directories: {}, existing: [] },
     stdio: STDIO,
-    ...(await terminalOf(process, !o.detach)),
+    ...(await terminalOf(process, !o.detach && !kept)),
     ...{ init: false, idle: false, timeoutMs: -1 },
     cgroup: groupsOf(c, init.pid, o.cgroup),
-    report: {
-      to: "runtime",
-      after: afterWords(g, { record: n.end, own: n.own, said: n.said }, `exec in ${id}`),
-      fd: n.end,
-    },
+    report: reportOf(g, kept, o.preserve, `exec in ${c.saved.id}`),
   };
-  const lifecycle = {
+  const lifecycle: Lifecycle = {
     id: c.saved.id,
     bundle: c.saved.bundle,
     directory: c.directory,
     state: "",
     annotations: c.saved.spec.annotations ?? {},
     ociVersion: c.saved.ociVersion,
-    mode: o.detach ? "detached" : "attached",
+    mode: kept ? "kept" : o.detach ? "detached" : "attached",
     keep: true,
     subreaper: false,
     caller: callerOf(o),
-  } as const;
-  return perform(compileRuntimeExec(spec, hostFacts(), job, file, lifecycle, init.pid), file, o.preserve);
+    ...(kept && { streams: kept.streams }),
+  };
+  return { program: compileRuntimeExec(spec, hostFacts(), job, file, lifecycle, init.pid), file };
 }

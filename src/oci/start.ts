@@ -1,4 +1,5 @@
-import { closeSync, constants, existsSync, openSync, readFileSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { FAILURE_RECORD, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import type { Global } from "./context.ts";
@@ -26,15 +27,16 @@ function readNote(c: Container): Uint8Array | undefined {
 /** The FIFO that tells of the end is opened before the byte that starts is written: it cannot be missed. */
 async function startAndWait(c: Container): Promise<string | undefined> {
   const at = (file: "go" | "done") => join(c.directory, RUNTIME_FILES[file]);
-  const done = openSync(at("done"), constants.O_RDONLY);
+  const done = await open(at("done"), constants.O_RDONLY);
   try {
     const go = openSync(at("go"), constants.O_WRONLY | constants.O_NONBLOCK);
     writeSync(go, "!");
     closeSync(go);
     const record = new Uint8Array(FAILURE_RECORD);
-    return readSync(done, record, 0, record.length, null) === 0 ? undefined : await failureIn(c, record);
+    const { bytesRead } = await done.read(record, 0, record.length, null);
+    return bytesRead === 0 ? undefined : await failureIn(c, record);
   } finally {
-    closeSync(done);
+    await done.close();
   }
 }
 

@@ -15,6 +15,9 @@ export CAISSON_STORAGE=vfs CAISSON_ENGINES_ALONE=1
 if command -v podman >/dev/null && command -v conmon >/dev/null; then lanes+=(./test/engines/podman.test.ts); else echo "skipped: podman is not installed"; fi
 # Networks last, in a namespace of their own.
 networks() { unshare --net --mount node_modules/.bin/bun test --timeout 240000 ./test/network/bridge.netns.ts; }
+# One directory or file by itself: npm run test:vm -- test/attacks
+only=$(sed -n 's/.*caisson.only=\(test[^ ]*\).*/\1/p' /proc/cmdline)
+[ -z "$only" ] || { lanes=("./$only"); networks() { :; }; }
 all() { grep -q caisson.only=networks /proc/cmdline || node_modules/.bin/bun test --timeout 240000 "${lanes[@]}"; }
 if all && networks; then echo "VM LANE: passed"; else echo "VM LANE: failed"; fi
 sync

@@ -73,7 +73,7 @@ boot() {
 }
 
 [ "${1:-}" = systemd ] || boot "VM LANE" "caisson.only=${1:-}"
-[ "${1:-}" != networks ] || exit 0
+case ${1:-} in networks | test*) exit 0 ;; esac
 # Where systemd is installed, the same machine with systemd as its first process.
 if [ -x /lib/systemd/systemd ] && [ -x /usr/bin/dbus-daemon ]; then
   boot "SYSTEMD LANE" caisson.init=systemd systemd.show_status=0

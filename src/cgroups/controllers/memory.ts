@@ -47,6 +47,8 @@ export type MemoryUsage = {
   readonly anonymous?: number;
   readonly file?: number;
   readonly kernel?: number;
+  /** Cached files that nobody used lately: what can be taken back first. */
+  readonly inactiveFile?: number;
   /** Processes killed for want of memory. */
   readonly oomKills?: number;
   /** How often `max` was reached. */
@@ -159,6 +161,7 @@ export const memory: Controller<MemoryInput, MemoryLimits, MemoryUsage> = {
       anonymous: v1 ? stat["total_rss"] : stat["anon"],
       file: v1 ? stat["total_cache"] : stat["file"],
       kernel: v1 ? readNumber(f.read("memory.kmem.usage_in_bytes")) : stat["kernel"],
+      inactiveFile: stat[v1 ? "total_inactive_file" : "inactive_file"],
       oomKills: events["oom_kill"],
       maxReached: v1 ? readNumber(f.read("memory.failcnt")) : events["max"],
     });

@@ -18,6 +18,7 @@ import { writeIdMaps } from "../users.ts";
 import { numbers, reserve } from "./descriptors.ts";
 import { writeFailed, writeGate } from "./gate.ts";
 import { HOOK_LABEL, openSaid, runHooks } from "./hooks.ts";
+import { becomeKeeper, keep, keeperSection, openStreams } from "./keeper.ts";
 import { FAILURE_RECORD, type Labels, type Lifecycle } from "./lifecycle.ts";
 import { sendListener } from "./listener.ts";
 import { moveDevices } from "./net-devices.ts";
@@ -45,7 +46,10 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   const attached = l.mode === "attached";
   const record = endRecord(c);
 
-  reserve(s, file, n);
+  const kept = l.mode === "kept";
+  if (kept) becomeKeeper(s, l, n);
+  else reserve(s, file, n);
+  const streams = kept ? openStreams(c, s, l) : undefined;
   const hooks = Object.values(c.spec.hooks ?? {}).some((list) => list?.length);
   if (hooks) openSaid(s, n.said);
   const signals = attached ? takeSignalsToPassOn(s) : undefined;
@@ -53,7 +57,8 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   const made = takeId(s, l);
   const groups = makeGroups(c, s);
   const p = makePipes(c, s);
-  const own = attached && job.terminal && l.caller.consoleSocket === undefined ? terminalSockets(s) : undefined;
+  const own =
+    (attached || kept) && job.terminal && l.caller.consoleSocket === undefined ? terminalSockets(s) : undefined;
   const given = l.caller.consoleSocket;
   const socket = given === undefined ? undefined : connect(s, `connect to the console socket ${given}`, given);
   const o: Opened = {
@@ -109,7 +114,11 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   s.call("let the container live on", "write", [high(p.settled), "!", 1]);
   s.call("wait until it does", "read", [low(p.ready), buffer("one byte", 1), 1]);
   s.check("does the container live?");
-  if (l.mode === "create") s.exit(0);
+  if (streams) {
+    // Whoever starts it waits until nobody has this end any more.
+    for (const fd of [o.go, o.done, low(p.ready), high(p.settled)]) s.call("let go of the container", "close", [fd]);
+    keep(c, s, { pid, pidfd, record }, { streams, master });
+  } else if (l.mode === "create") s.exit(0);
   else {
     startNow(s, o);
     awaitExec(s, l, o);
@@ -171,6 +180,7 @@ export function compileCreate(spec: Spec, facts: HostFacts, job: Job, file: stri
   const program = new ProgramBuilder(facts.arch);
   const c: Context = { spec, facts, job, program };
   if (!spec.process) throw new TypeError("a spec without a process was to be compiled");
-  writeRuntime(c, program.section("runtime"), file, l, spec.process);
+  const section = l.mode === "kept" ? keeperSection(program) : program.section("runtime");
+  writeRuntime(c, section, file, l, spec.process);
   return program.build();
 }

@@ -16,6 +16,7 @@ import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
 import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
 import { leaveOnlyPreserved, type Numbers, numbers, reserve } from "./descriptors.ts";
+import { becomeKeeper, keep, keeperSection, openStreams } from "./keeper.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { sendListener } from "./listener.ts";
 import { connect } from "./sockets.ts";
@@ -74,7 +75,10 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   const record = endRecord(c);
   const flags = (c.spec.linux?.namespaces ?? []).reduce((bits, ns) => bits | cloneFlag[ns.type], 0);
 
-  reserve(s, file, n);
+  const kept = l.mode === "kept";
+  if (kept) becomeKeeper(s, l, n);
+  else reserve(s, file, n);
+  const streams = kept ? openStreams(c, s, l) : undefined;
   const signals = attached ? takeSignalsToPassOn(s) : undefined;
   const container = s.get("find the container's first process", "pidfd_open", [pid, 0]);
   const groups = openGroups(s, job.cgroup.groups);
@@ -85,7 +89,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   };
   const [ready, settled] = [pipe("pipe of the readiness"), pipe("pipe of the settlement")];
   const given = l.caller.consoleSocket;
-  const own = process.terminal && attached && given === undefined ? terminalSockets(s) : undefined;
+  const own = process.terminal && (attached || kept) && given === undefined ? terminalSockets(s) : undefined;
   const socket = given === undefined ? undefined : connect(s, `connect to the console socket ${given}`, given);
   const entering = s.spawn("start the one that enters", enter);
 
@@ -111,7 +115,8 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   s.call("wait until it is executed", "read", [low(ready), buffer("one byte", 1), 1]);
   s.check("was the command executed?");
   let saved: ReturnType<typeof rawMode> | undefined;
-  if (attached) {
+  if (streams) keep(c, s, { pid: child, pidfd, record }, { streams, master });
+  else if (attached) {
     saved = job.terminal?.raw ? rawMode(s) : undefined;
     const relays = master ? terminalRelays(s, master, 0, 1) : undefined;
     const results = s.supervise("wait for the command", {
@@ -143,6 +148,7 @@ export function compileRuntimeExec(
   const program = new ProgramBuilder(facts.arch);
   const c: Context = { spec, facts, job, program };
   if (!spec.process) throw new TypeError("a spec without a process was to be compiled");
-  writeRuntime(c, program.section("runtime"), file, l, spec.process, pid);
+  const section = l.mode === "kept" ? keeperSection(program) : program.section("runtime");
+  writeRuntime(c, section, file, l, spec.process, pid);
   return program.build();
 }

@@ -8,8 +8,13 @@ export type Lifecycle = {
   readonly state: string;
   readonly annotations: Readonly<Record<string, string>>;
   readonly ociVersion: string;
-  /** "create": the command waits for `start`. "detached": it is started. "attached": and waited for. */
-  readonly mode: "create" | "detached" | "attached";
+  /**
+   * "create": the command waits for `start`. "detached": it is started. "attached": and waited for. "kept": as "create", by
+   * a process of a launcher that stays with it.
+   */
+  readonly mode: "create" | "detached" | "attached" | "kept";
+  /** Kept: what the standard streams are. One that is missing is /dev/null. */
+  readonly streams?: Streams;
   /** Attached: what is left at the end stays, for `delete`. */
   readonly keep: boolean;
   /** Attached: processes that lose their parent become ours. */
@@ -18,6 +23,9 @@ export type Lifecycle = {
   /** For a container that the small commands can do without an engine: its own group, the rest of its state, its end. */
   readonly plain?: { readonly home: string; readonly brief: string; readonly end: Uint8Array };
 };
+
+export type Stream = { readonly kind: "fifo" | "file"; readonly path: string };
+export type Streams = { readonly [S in "stdin" | "stdout" | "stderr"]?: Stream };
 
 /** What both a container and another process in it have from their caller. */
 export type Caller = {

@@ -1,0 +1,67 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { put } from "../host/output.ts";
+import { AT_FDCWD, LOCK, O } from "../kernel/flags.ts";
+import { launcher } from "../program/launcher.ts";
+import { performed } from "./launch.ts";
+import { type Served, shimDirectory, socketOf } from "./places.ts";
+import { services } from "./service.ts";
+import { listen } from "./ttrpc/server.ts";
+
+/** A shim that has nothing to do stays that long for the next container: most come one after the other. */
+const LINGER_MS = 5000;
+const FLUSH_MS = 2000;
+export const READY = "ready\n";
+
+/** The lock is the launcher's, which ends with this process: so only one serves, and a socket that is there is ours. */
+async function takeTurn(directory: string): Promise<boolean> {
+  try {
+    await performed("shim", (s) => {
+      const path = join(directory, "lock");
+      const lock = s.get("open the lock", "openat", [AT_FDCWD, path, O.RDWR | O.CREAT | O.CLOEXEC, 0o600]);
+      s.call("hold the lock", "flock", [lock, LOCK.EX | LOCK.NB]);
+    });
+    return true;
+  } catch (e) {
+    if (/EAGAIN/.test((e as Error).message)) return false;
+    throw e;
+  }
+}
+
+/** Serves all containers of a namespace of a containerd, until there are none. */
+export async function serve(served: Served): Promise<number> {
+  const directory = shimDirectory(served);
+  if (!(await takeTurn(directory))) return 0;
+  const socket = socketOf(directory);
+  rmSync(socket, { force: true });
+  let last: NodeJS.Timeout | undefined;
+  let over: () => void = () => {};
+  const end = new Promise<void>((resolve) => {
+    over = resolve;
+  });
+  const { methods, flush } = services({
+    namespace: served.namespace,
+    idle() {
+      clearTimeout(last);
+      last = setTimeout(over, LINGER_MS);
+    },
+  });
+  const wake: typeof methods = Object.fromEntries(
+    Object.entries(methods).map(([name, perform]) => [
+      name,
+      (payload: Uint8Array) => {
+        if (name.endsWith("/Reserve")) clearTimeout(last);
+        return perform(payload);
+      },
+    ]),
+  );
+  await listen(socket, wake);
+  put(1, READY);
+  await end;
+  // Who connects from here on is refused, and starts another.
+  rmSync(socket, { force: true });
+  await flush(FLUSH_MS);
+  launcher().close();
+  // Connections that containerd has not closed yet would keep it.
+  process.exit(0);
+}

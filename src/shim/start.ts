@@ -1,0 +1,67 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { openSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { put } from "../host/output.ts";
+import { type Served, shimDirectory, socketOf } from "./places.ts";
+import { ReserveRequestSchema } from "./protocol/task_pb.ts";
+import { RESERVATIONS } from "./service.ts";
+import { Client } from "./ttrpc/client.ts";
+
+const TIMEOUT_MS = 10_000;
+
+/** Says to the one that serves that a container comes: from then on it does not go away. */
+async function reserve(socket: string, payload: Uint8Array): Promise<boolean> {
+  let client: Client;
+  try {
+    client = await Client.connect(socket);
+  } catch (e) {
+    if (["ENOENT", "ECONNREFUSED"].includes((e as NodeJS.ErrnoException).code ?? "")) return false;
+    throw e;
+  }
+  try {
+    await client.call(RESERVATIONS, "Reserve", payload, TIMEOUT_MS);
+    return true;
+  } finally {
+    client.close();
+  }
+}
+
+/** Starts one that serves, in a session of its own. Resolves once it does, or has found another that does. */
+async function startServing(self: readonly string[], served: Served, directory: string): Promise<void> {
+  const log = openSync(join(directory, "log"), "a", 0o600);
+  const [file = "", ...words] = self;
+  const child = spawn(file, [...words, "serve", served.namespace, served.address], {
+    stdio: ["ignore", "pipe", log],
+    cwd: "/",
+    detached: true,
+  });
+  const said = child.stdout as Readable;
+  const failed = once(child, "error").then(([e]) => Promise.reject(e as Error));
+  failed.catch(() => {});
+  await Promise.race([once(said, "data"), once(child, "exit"), failed]);
+  said.destroy();
+  child.unref();
+}
+
+/** `start`: prints where the shim of this container listens. */
+export async function start(
+  self: readonly string[],
+  served: Served,
+  o: { readonly id: string; readonly bundle: string; readonly publish: string },
+): Promise<number> {
+  const directory = shimDirectory(served);
+  const socket = socketOf(directory);
+  const payload = toBinary(ReserveRequestSchema, create(ReserveRequestSchema, o));
+  const until = Date.now() + TIMEOUT_MS;
+  while (!(await reserve(socket, payload))) {
+    if (Date.now() > until) throw new Error(`nobody serves at ${socket}; see ${directory}/log`);
+    await startServing(self, served, directory);
+  }
+  // containerd finds its shims again by this file when it is started anew.
+  writeFileSync(join(o.bundle, "address"), `unix://${socket}`, { mode: 0o600 });
+  put(1, `unix://${socket}`);
+  return 0;
+}

@@ -232,6 +232,18 @@ function oci(): void {
   }
 }
 
+/** containerd's shim and ours. */
+function shim(): void {
+  if (!has("containerd")) return;
+  const words = [join(here, "bench/shim.ts"), work, root, String(rounds)];
+  const r = spawnSync(join(here, "node_modules/.bin/bun"), words, { maxBuffer: 1 << 24 });
+  if (r.status !== 0) throw new Error(String(r.stderr));
+  for (const line of String(r.stdout).trim().split("\n")) {
+    const { figure, unit, base, values } = JSON.parse(line);
+    report(figure, values, unit, base);
+  }
+}
+
 /** In a network namespace of its own. */
 function isolation(): void {
   const own = 'ip link set lo up; exec "$0" "$@"';
@@ -244,7 +256,7 @@ function isolation(): void {
   }
 }
 
-const figures = { commands: coldRuns, library, idle, many, groups, pausing, oci, isolation };
+const figures = { commands: coldRuns, library, idle, many, groups, pausing, oci, shim, isolation };
 const only = process.argv.slice(2).filter((a) => a in figures);
 
 try {

@@ -13,6 +13,7 @@ export {
   registerController,
   type Usage,
 } from "./cgroups/table.ts";
+export type { ReadyHandler } from "./container/answers/names.ts";
 export { Container, container, type ExecOptions, openContainer } from "./container/container.ts";
 export type { DeviceChoice, DeviceOptions } from "./container/devices.ts";
 export { addDevices, removeDevices } from "./container/hotplug.ts";
@@ -27,7 +28,6 @@ export type { ProfileName } from "./container/profiles.ts";
 export type { Ending } from "./container/record.ts";
 export { type Output, type RunOptions, type RunResult, run } from "./container/run.ts";
 export { findContainer, type Known, listContainers, removeContainer } from "./container/state.ts";
-export type { ReadyHandler } from "./container/syscall-handlers.ts";
 export type { BlockedSyscall } from "./container/syscalls.ts";
 export { type FoundNamespace, listNamespaces } from "./namespaces/list.ts";
 export {

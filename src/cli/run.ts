@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../compile/compile.ts";
 import type { Job, Stdio } from "../compile/job.ts";
+import { partsFor } from "../compile/parts.ts";
 import type { Spec } from "../compile/spec.ts";
 import { claim } from "../container/claim.ts";
 import { notedState } from "../container/noted.ts";
@@ -12,7 +13,6 @@ import { fileKeys, sweep } from "../container/state.ts";
 import { places } from "../host/places.ts";
 import { encode } from "../program/encode.ts";
 import { executor } from "../program/executor.ts";
-import { explainData, explainText } from "../program/explain.ts";
 import { link } from "../program/link.ts";
 import type { Program } from "../program/types.ts";
 import { InvalidOptionError } from "../values/errors.ts";
@@ -20,7 +20,6 @@ import type { Values } from "./option-table.ts";
 import { toContainerOptions } from "./options.ts";
 import { complain, print } from "./output.ts";
 import { commandReport, delegation } from "./perform.ts";
-import { runHere } from "./run-here.ts";
 import { needsUs } from "./syscall-options.ts";
 
 const INHERIT: Stdio = { kind: "inherit" };
@@ -36,20 +35,27 @@ function terminalOf(o: ContainerOptions, attached: boolean): Pick<Job, "terminal
   return { terminal: { raw: attached && process.stdin.isTTY === true, rows, columns } };
 }
 
-function program(p: Prepared, command: readonly string[], v: Values, o: ContainerOptions, file: string): Program {
+async function program(
+  p: Prepared,
+  command: readonly string[],
+  v: Values,
+  o: ContainerOptions,
+  file: string,
+): Promise<Program> {
   const detach = v["detach"] === true;
   const kept = (detach || o.keep === true) && v["rm"] !== true;
   const log = detach ? join(places().data, p.job.name, "log") : undefined;
   const output: Stdio = log ? { kind: "log", path: log } : INHERIT;
   const stdio: Job["stdio"] = detach ? [{ kind: "null" }, output, output] : [INHERIT, INHERIT, INHERIT];
-  const state = notedState(p, command, { remove: !kept, ...(log && { log }) });
+  const state = await notedState(p, command, { remove: !kept, ...(log && { log }) });
   const report = commandReport(file, fileKeys(p.job.cgroup), {
     detach,
     explain: !detach,
     data: join(places().data, p.job.name),
     ...(p.job.cgroup.delegated && { state: state.directory }),
   });
-  return compile(p.spec as Spec, p.facts, { ...p.job, ...terminalOf(o, !detach), stdio, state, report });
+  const job = { ...p.job, ...terminalOf(o, !detach), stdio, state, report };
+  return compile(p.spec as Spec, p.facts, job, await partsFor(job));
 }
 
 export async function run(v: Values, command: readonly string[]): Promise<number> {
@@ -68,23 +74,24 @@ export async function run(v: Values, command: readonly string[]): Promise<number
     return result.exitCode;
   }
   await sweep();
-  const p = await claim(prepare(o, command));
+  const p = await claim(await prepare(o, command));
   for (const line of p.notApplied) complain(`not applied: ${line}`);
   const { root, name } = p.job;
   if (root.kind === "overlay" && root.keep) mkdirSync(root.keep, { recursive: true, mode: 0o700 });
   if (v["detach"]) mkdirSync(join(places().data, name), { recursive: true, mode: 0o700 });
   await delegation(p.job.cgroup);
-  if (needsUs(v)) return runHere(p, v, terminalOf(o, true));
+  if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
   const file = performedFile();
-  return perform(program(p, command, v, o, file), file);
+  return perform(await program(p, command, v, o, file), file);
 }
 
 /** The program of a run, and nothing done. */
-export function explain(v: Values, command: readonly string[]): number {
+export async function explain(v: Values, command: readonly string[]): Promise<number> {
   needCommand(command);
   const o = toContainerOptions(v);
-  const p = prepare(o, command);
-  const made = program(p, command, v, o, "/dev/shm/caisson-program");
+  const p = await prepare(o, command);
+  const { explainData, explainText } = await import("../program/explain.ts");
+  const made = await program(p, command, v, o, "/dev/shm/caisson-program");
   print(
     v["spec"]
       ? JSON.stringify(p.spec, null, 2)
@@ -96,12 +103,13 @@ export function explain(v: Values, command: readonly string[]): number {
 }
 
 /** Executor and program in one executable file, which needs nothing else. */
-export function compileToFile(v: Values, command: readonly string[]): number {
+export async function compileToFile(v: Values, command: readonly string[]): Promise<number> {
   needCommand(command);
   const output = v["output"];
   if (typeof output !== "string") throw new InvalidOptionError("--output", "", "given: the file to write");
-  const p = prepare(toContainerOptions(v), command);
-  const made = compile(p.spec, p.facts, { ...p.job, stdio: [INHERIT, INHERIT, INHERIT], report: { to: "nobody" } });
+  const p = await prepare(toContainerOptions(v), command);
+  const job: Job = { ...p.job, stdio: [INHERIT, INHERIT, INHERIT], report: { to: "nobody" } };
+  const made = compile(p.spec, p.facts, job, await partsFor(job));
   writeFileSync(output, link(executor(), encode(made)), { mode: 0o755 });
   return 0;
 }

@@ -1,5 +1,5 @@
+import { readyNames } from "../container/answers/names.ts";
 import type { ContainerOptions } from "../container/options.ts";
-import { readyNames } from "../container/syscall-handlers.ts";
 import type { OptionTable, Values } from "./option-table.ts";
 
 export const syscallOptions: OptionTable = {

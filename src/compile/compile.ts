@@ -8,17 +8,19 @@ import { FD } from "./descriptors.ts";
 import { launcherPipes, openOwnFile } from "./exec.ts";
 import type { Job } from "./job.ts";
 import { listenerSockets, takeListener } from "./notify.ts";
+import type { Parts } from "./parts.ts";
 import { takeAllSignals } from "./signals.ts";
 import type { Spec } from "./spec.ts";
 import { writeSupervisor } from "./supervisor.ts";
 
 /**
- * A spec, the facts of the host and a job become a program. Pure: no file is opened and no clock is read here, so
+ * A spec, the facts of the host and a job become a program; `parts` are what `partsFor` the job gives. Pure: no file is opened and no clock is read here, so
  * the same three always give the same program.
  */
-export function compile(spec: Spec, facts: HostFacts, job: Job): Program {
+export function compile(spec: Spec, facts: HostFacts, job: Job, parts: Parts = {}): Program {
+  if (job.network && !parts.network) throw new TypeError("a job with a network was to be compiled without that part");
   const program = new ProgramBuilder(facts.arch);
-  const c: Context = { spec, facts, job, program };
+  const c: Context = { spec, facts, job, program, parts };
   if (job.report.to === "library") compileForLauncher(c);
   else if (job.report.to === "command") compileForCommand(c, job.report);
   else writeSupervisor(c, program.section("supervisor"), { streams: [] });

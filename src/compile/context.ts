@@ -4,6 +4,7 @@ import type { ProgramBuilder, SectionBuilder } from "../program/builder.ts";
 import type { Block, Slot } from "../program/types.ts";
 import { type Loose, struct, textBlock } from "../program/values.ts";
 import type { Job } from "./job.ts";
+import type { Parts } from "./parts.ts";
 import type { NamespaceKind, Spec } from "./spec.ts";
 
 /** What all files of the compile step are given. */
@@ -12,6 +13,7 @@ export type Context = {
   readonly facts: HostFacts;
   readonly job: Job;
   readonly program: ProgramBuilder;
+  readonly parts?: Parts;
 };
 
 export const namespaceOf = (spec: Spec, kind: NamespaceKind) => spec.linux?.namespaces?.find((n) => n.type === kind);

@@ -63,3 +63,9 @@ export type Connection = {
   readonly tables: readonly Table[];
   readonly bridge?: Pick<Bridge, "name" | "table" | "lock" | "leases">;
 };
+
+export function connectionOf({ link, leases, tables }: NetworkPlan): Connection {
+  if (link.kind !== "veth") return { leases, tables };
+  const { name, table, lock, leases: directory } = link.bridge;
+  return { link: link.host, leases, tables, bridge: { name, table, lock, leases: directory } };
+}

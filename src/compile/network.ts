@@ -1,5 +1,5 @@
 import { errno } from "../kernel/errno.ts";
-import { AT, AT_FDCWD, CLONE, IFF_UP, LOCK, O, SIOCGIFINDEX, SIOCSIFFLAGS } from "../kernel/flags.ts";
+import { AT, AT_FDCWD, CLONE, LOCK, O, SIOCGIFINDEX } from "../kernel/flags.ts";
 import { batch, deleteTable } from "../kernel/nftables.ts";
 import {
   addAddress,
@@ -16,28 +16,22 @@ import {
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block, Policy, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, into, type Loose, low, stringArray, textBlock } from "../program/values.ts";
-import { type Context, isNew, writeText } from "./context.ts";
+import { type Context, writeText } from "./context.ts";
 import { ask, openNetlink } from "./netlink.ts";
-import type { Bridge, Connection, NetworkPlan, Rules, Table } from "./network-plan.ts";
+import {
+  type Bridge,
+  type Connection,
+  connectionOf,
+  type NetworkPlan,
+  type Rules,
+  type Table,
+} from "./network-plan.ts";
 import { resetSignals } from "./signals.ts";
 
 const SIGKILL = 9;
 const AF_INET = 2;
 const SOCK_DGRAM = 2;
 const IFREQ_SIZE = 40;
-const IFREQ_FLAGS_AT = 16;
-
-/** A new network namespace has a loopback device, down. netdevice(7). */
-export function loopbackUp(c: Context, s: SectionBuilder): void {
-  if (!isNew(c.spec, "network")) return;
-  const bytes = new Uint8Array(IFREQ_SIZE);
-  new TextEncoder().encodeInto("lo", bytes);
-  new DataView(bytes.buffer).setUint16(IFREQ_FLAGS_AT, IFF_UP, true);
-  const ifreq: Block = { name: "ifreq of lo", bytes, pointers: [] };
-  const socket = s.get("open a socket", "socket", [AF_INET, SOCK_DGRAM | O.CLOEXEC, 0]);
-  s.call("bring the loopback device up", "ioctl", [socket, SIOCSIFFLAGS, ifreq]);
-  s.call("close the socket", "close", [socket]);
-}
 
 /** The number of an interface: struct ifreq, put into slots, since what the kernel writes there can be read. */
 function indexOf(s: SectionBuilder, name: string): Loose {
@@ -182,12 +176,6 @@ export function configureNetwork(c: Context, s: SectionBuilder): void {
   for (const g of gateways) ask(s, socket, `route by ${g.family} gateway`, addRoute(index, g));
   if (upload) ask(s, socket, `limit what ${name} sends`, limitRate(index, upload.rate, upload.burst));
   s.call("close the socket", "close", [socket]);
-}
-
-export function connectionOf({ link, leases, tables }: NetworkPlan): Connection {
-  if (link.kind !== "veth") return { leases, tables };
-  const { name, table, lock, leases: directory } = link.bridge;
-  return { link: link.host, leases, tables, bridge: { name, table, lock, leases: directory } };
 }
 
 /**

@@ -5,16 +5,17 @@ import type { Program, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
 import { type Context, writeFile, writeText } from "./context.ts";
 import type { Job } from "./job.ts";
+import { loopbackUp } from "./loopback.ts";
 import { attach, cloneTree } from "./mounts.ts";
 import { setNames } from "./names.ts";
 import { cloneFlag } from "./namespaces.ts";
-import { configureNetwork, connectNetwork, disconnectNetwork, loopbackUp } from "./network.ts";
+import { configureNetwork, connectNetwork, disconnectNetwork } from "./network.ts";
+import { POD_FILE } from "./pod-file.ts";
 import type { NamespaceKind, Spec } from "./spec.ts";
 import { setSysctls } from "./sysctl.ts";
 import { writeIdMaps } from "./users.ts";
 
 const SIGKILL = 9;
-export const POD_FILE = "pod.json";
 
 /** What a namespace is called in /proc/PID/ns comes with the plan: it is a fact of the kernel, not of a pod. */
 export type PodPlan = {

@@ -11,7 +11,6 @@ import { FD } from "./descriptors.ts";
 import { idMounts } from "./id-mounts.ts";
 import { writeInit, writePayload } from "./init.ts";
 import { needsEntering } from "./namespaces.ts";
-import { connectNetwork, disconnectNetwork } from "./network.ts";
 import { assembleOutside } from "./outside.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
@@ -92,7 +91,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     s.call("leave a mount to the container", "close", [fd]);
   if (linked) {
     s.call("close the container's end", "close", [low(linked)]);
-    connectNetwork(c, s, pid, begun);
+    c.parts?.network?.connectNetwork(c, s, pid, begun);
     writeText(s, "say that the network is there", high(linked), "!");
     s.call("close the pipe of the network", "close", [high(linked)]);
   }
@@ -124,7 +123,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   fillRecord(c, s, record, results);
   noteEnd(c, s, record.block);
   if (outlives) endRest(s, job.cgroup);
-  disconnectNetwork(c, s, begun);
+  c.parts?.network?.disconnectNetwork(c, s, begun);
   giveUpClaims(c, s);
   removeGroups(s, groups.made, job.cgroup.delegated);
   if (job.state?.remove && !job.cgroup.delegated) removeState(c, s, kept);
@@ -135,7 +134,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   undo.call("reap the container", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], { ignore: "all" });
   if (saved) restoreMode(undo, saved);
   if (outlives) endRest(undo, job.cgroup);
-  disconnectNetwork(c, undo, begun);
+  c.parts?.network?.disconnectNetwork(c, undo, begun);
   giveUpClaims(c, undo);
   removeGroups(undo, groups.made);
   removeState(c, undo, kept);

@@ -3,7 +3,6 @@ import { mapOf, proposeRange, rangeFile, sweepRanges, takeRange } from "../names
 import { NameError } from "../values/errors.ts";
 import { isRootless } from "./describe.ts";
 import { rangeDirectory } from "./id-maps.ts";
-import { claimNetwork, dnsOf, unclaimNetwork } from "./network.ts";
 import { type Prepared, withNetwork } from "./prepare.ts";
 import { findExact, sweep } from "./state.ts";
 
@@ -33,13 +32,15 @@ export async function claim(prepared: Prepared): Promise<Prepared> {
   // What killed supervisors left may have what is to be taken.
   if (prepared.network.request) await sweep();
   const p = claimIds(prepared);
+  if (!p.network.request) return p;
+  const { claimNetwork, dnsOf } = await import("./network.ts");
   const { name } = p.job;
   const network = claimNetwork(p.network, { name, hostname: p.spec.hostname ?? name }, dnsOf(p.options));
   return { ...p, network, job: { ...p.job, ...withNetwork(network, p.spec.root?.path ?? "/") } };
 }
 
 /** Gives it back where the start never came to its program. */
-export function unclaim(p: Prepared): void {
-  unclaimNetwork(p.network);
+export async function unclaim(p: Prepared): Promise<void> {
+  if (p.network.request) (await import("./network.ts")).unclaimNetwork(p.network);
   for (const path of p.job.claims ?? []) rmSync(path, { force: true });
 }

@@ -1,6 +1,7 @@
 import { compile } from "../compile/compile.ts";
 import { compileExec } from "../compile/exec.ts";
 import type { Job } from "../compile/job.ts";
+import { type Parts, partsFor } from "../compile/parts.ts";
 import { hostFacts } from "../host/facts.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { explainText } from "../program/explain.ts";
@@ -34,20 +35,21 @@ export class Container {
   readonly pid: number;
   readonly #prepared: Prepared;
   readonly #supervisor: Supervisor;
+  readonly #parts: Parts;
 
-  constructor(prepared: Prepared, pid: number, supervisor: Supervisor) {
+  constructor(prepared: Prepared, pid: number, supervisor: Supervisor, parts: Parts = {}) {
     this.name = prepared.job.name;
     this.pid = pid;
     this.#prepared = prepared;
     this.#supervisor = supervisor;
+    this.#parts = parts;
   }
 
   /** The program that made it, as text. */
   plan(): string {
     const report = { to: "library", token: 0, survive: false } as const;
-    return explainText(
-      compile(this.#prepared.spec, this.#prepared.facts, { ...this.#prepared.job, stdio: NOTHING, report }),
-    );
+    const { spec, facts, job } = this.#prepared;
+    return explainText(compile(spec, facts, { ...job, stdio: NOTHING, report }, this.#parts));
   }
 
   async spawn(command: readonly string[], options: ExecOptions = {}): Promise<ContainerProcess> {
@@ -132,13 +134,14 @@ const NOTHING = [{ kind: "null" }, { kind: "null" }, { kind: "null" }] as const;
  */
 export async function container(options: ContainerOptions & { readonly detached?: boolean } = {}): Promise<Container> {
   const { detached = false, ...rest } = options;
-  const prepared = await claim(prepare(rest, ["(idle)"]));
-  const state = notedState(prepared, [], { remove: true });
+  const prepared = await claim(await prepare(rest, ["(idle)"]));
+  const state = await notedState(prepared, [], { remove: true });
   const withState: Prepared = { ...prepared, job: { ...prepared.job, idle: true, state } };
   const started = await start(withState, NOTHING, { survive: detached });
   const pid = await started.pid;
   if (detached) started.leave();
-  return new Container(withState, pid, { kill: started.kill, ended: () => started.ended });
+  const supervisor = { kill: started.kill, ended: () => started.ended };
+  return new Container(withState, pid, supervisor, await partsFor(withState.job));
 }
 
 /** A running container by its name, whoever started it. */

@@ -3,9 +3,8 @@ import type { Namespace, NamespaceKind } from "../compile/spec.ts";
 import { checkNamespace } from "../namespaces/identify.ts";
 import { namespaceKinds, procNames } from "../namespaces/kinds.ts";
 import { InvalidOptionError } from "../values/errors.ts";
-import { cniNamespace } from "./cni.ts";
 import type { ContainerOptions } from "./options.ts";
-import { podNamespaces } from "./pod.ts";
+import { cniPod, podNamespaces } from "./pod.ts";
 import { runningContainer } from "./state.ts";
 
 /**
@@ -76,7 +75,7 @@ export function resolveNamespaces(o: ContainerOptions, mapped: boolean, name: st
     const field = kind === "network" ? "network" : `namespaces.${kind}`;
     // It is there once the plugins are asked.
     if (kind === "network" && typeof o.network === "object" && "cni" in o.network)
-      return [{ type: kind, path: cniNamespace(name) }];
+      return [{ type: kind, path: cniPod(name).namespace }];
     const choice = choiceOf(o, kind, mapped);
     check(field, choice);
     if (choice === "host") return [];

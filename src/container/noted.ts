@@ -1,9 +1,6 @@
 import { dirname } from "node:path";
 import type { StatePlan } from "../compile/job.ts";
-import { connectionOf } from "../compile/network.ts";
 import type { Spec } from "../compile/spec.ts";
-import { formatIp } from "../network/address.ts";
-import { formatPort } from "../network/ports.ts";
 import { isDefaultProfile } from "../seccomp/profile.ts";
 import type { Prepared } from "./prepare.ts";
 import { type Noted, stateDirectory } from "./state.ts";
@@ -16,27 +13,12 @@ function withoutDefaultProfile(spec: Spec): Pick<Noted, "spec" | "defaultSeccomp
     : { spec, defaultSeccomp: false };
 }
 
-/** What is to be removed of its network, should its supervisor not do so. */
-export function notedNetwork({
-  job,
-  network: { request, files },
-}: Pick<Prepared, "job" | "network">): Pick<Noted, "network"> {
-  const plan = job.network;
-  if (!plan) return {};
-  return {
-    network: {
-      ...(request && { name: request.network.name }),
-      files,
-      ...(request?.egress && { limited: true }),
-      addresses: plan.inside.addresses.map(formatIp),
-      ...(request?.ports.length && { ports: request.ports.map(formatPort) }),
-      ...connectionOf(plan),
-    },
-  };
-}
-
 /** The state directory of a container that is about to be made, and what is noted in it. */
-export function notedState(p: Prepared, command: readonly string[], o: { remove: boolean; log?: string }): StatePlan {
+export async function notedState(
+  p: Prepared,
+  command: readonly string[],
+  o: { remove: boolean; log?: string },
+): Promise<StatePlan> {
   const { name, cgroup, root } = p.job;
   const keep = root.kind === "overlay" ? root.keep : undefined;
   const noted: Noted = {
@@ -45,7 +27,7 @@ export function notedState(p: Prepared, command: readonly string[], o: { remove:
     createdAt: Date.now(),
     ...withoutDefaultProfile(p.spec),
     cgroup,
-    ...notedNetwork(p),
+    ...(p.job.network && (await import("./noted-network.ts")).notedNetwork(p)),
     remove: o.remove,
     ...(o.log && { log: o.log }),
     ...(keep && { keep }),

@@ -3,10 +3,10 @@ import type { Seccomp } from "../compile/spec.ts";
 import type { NetworkOptions } from "../network/options.ts";
 import type { SyscallHandlers } from "../seccomp/notify/call.ts";
 import type { Ulimits } from "../values/ulimits.ts";
+import type { ReadyHandler } from "./answers/names.ts";
 import type { DeviceOptions } from "./devices.ts";
 import type { NamespaceOptions } from "./namespaces.ts";
 import type { ProfileName } from "./profiles.ts";
-import type { ReadyHandler } from "./syscall-handlers.ts";
 
 /** A directory or file of the host in the container. `"/data:ro"`-style text is for the command line. */
 export type Volume =

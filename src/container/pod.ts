@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Job } from "../compile/job.ts";
-import { POD_FILE } from "../compile/pod.ts";
+import { POD_FILE } from "../compile/pod-file.ts";
 import type { NamespaceKind } from "../compile/spec.ts";
 import { places } from "../host/places.ts";
 import { isKind } from "../namespaces/kinds.ts";
@@ -19,6 +19,12 @@ export function podNamespaces(name: string): Partial<Record<NamespaceKind, strin
       .filter(isKind)
       .map((kind) => [kind, join(directory, kind)]),
   );
+}
+
+/** The namespace that CNI plugins connect: a file, since they are done before the container is. */
+export function cniPod(container: string): { readonly pod: string; readonly namespace: string } {
+  const pod = `cni-${container}`;
+  return { pod, namespace: join(podDirectory(pod), "network") };
 }
 
 /** What its containers see of its network. */

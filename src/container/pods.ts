@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { disconnect } from "../compile/network.ts";
-import { compilePod, POD_FILE, removeKept } from "../compile/pod.ts";
+import { compilePod, removeKept } from "../compile/pod.ts";
+import { POD_FILE } from "../compile/pod-file.ts";
 import type { NamespaceKind, Spec } from "../compile/spec.ts";
 import { hostFacts } from "../host/facts.ts";
 import { namesIn } from "../host/files.ts";
@@ -17,7 +18,7 @@ import { describeIdMaps } from "./id-maps.ts";
 import { containerName } from "./names.ts";
 import { networkChoice } from "./namespaces.ts";
 import { claimNetwork, dnsOf, prepareNetwork, unclaimNetwork } from "./network.ts";
-import { notedNetwork } from "./noted.ts";
+import { notedNetwork } from "./noted-network.ts";
 import type { ContainerOptions } from "./options.ts";
 import { podDirectory } from "./pod.ts";
 import { listContainers, type NotedNetwork } from "./state.ts";

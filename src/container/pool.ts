@@ -38,8 +38,11 @@ export class ContainerPool {
   }
 
   async #start(): Promise<Waiting> {
-    const prepared = await claim(prepare(this.#options, ["(waiting)"]));
-    const started = await start({ ...prepared, job: { ...prepared.job, warm: true, ...stateOf(prepared) } }, PIPES);
+    const prepared = await claim(await prepare(this.#options, ["(waiting)"]));
+    const started = await start(
+      { ...prepared, job: { ...prepared.job, warm: true, ...(await stateOf(prepared)) } },
+      PIPES,
+    );
     const { warm } = started;
     if (!warm) throw new TypeError("a container of a pool has no pipe");
     await started.pid;
@@ -99,7 +102,8 @@ export class ContainerPool {
 }
 
 /** What has an address is noted, so that the address is given back whatever happens to us. */
-const stateOf = (p: Prepared) => (p.network.request ? { state: notedState(p, ["(waiting)"], { remove: true }) } : {});
+const stateOf = async (p: Prepared) =>
+  p.network.request ? { state: await notedState(p, ["(waiting)"], { remove: true }) } : {};
 
 function lastSteps(p: Prepared, command: readonly string[]) {
   const program = new ProgramBuilder(p.facts.arch);

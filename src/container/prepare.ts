@@ -13,12 +13,12 @@ import { describeDevices } from "./devices.ts";
 import { containerGroups } from "./groups.ts";
 import { containerName } from "./names.ts";
 import { resolveNamespaces } from "./namespaces.ts";
-import { type PreparedNetwork, prepareNetwork } from "./network.ts";
+import type { PreparedNetwork } from "./network.ts";
 import { type ContainerOptions, optionNames } from "./options.ts";
 import { withProfile } from "./profiles.ts";
-import { type Answers, answersOf } from "./syscalls.ts";
+import type { Answers } from "./syscalls.ts";
 import { resolveUser } from "./users.ts";
-import { type View, viewMounts, viewOf } from "./view.ts";
+import type { View } from "./view.ts";
 
 /** All that a program is compiled from, but for who is told of it. */
 export type Prepared = {
@@ -98,8 +98,26 @@ function rootEntries(facts: HostFacts): RootEntry[] {
   });
 }
 
+// What most containers do not have is not loaded for them: a start from cold is mostly the reading of code.
+
+const isConnected = (o: ContainerOptions): boolean =>
+  o.pod !== undefined || (o.network !== undefined && o.network !== "none" && o.network !== "host");
+
+/** Whether this runtime is to answer system calls: where the kernel decides alone, that costs nothing. */
+const isAsked = (o: ContainerOptions, view: View | undefined): boolean =>
+  o.onSyscall !== undefined ||
+  (o.answer?.length ?? 0) > 0 ||
+  o.reportBlocked === true ||
+  o.learn === true ||
+  view !== undefined ||
+  o.date !== undefined;
+
 /** Checks all options, and looks up what they name. Nothing of the machine is changed. */
-export function prepare(given: ContainerOptions, command: readonly string[], cwd = process.cwd()): Prepared {
+export async function prepare(
+  given: ContainerOptions,
+  command: readonly string[],
+  cwd = process.cwd(),
+): Promise<Prepared> {
   checkNames(given);
   const facts = hostFacts();
   const o = withProfile(given, !isRootless(given, facts));
@@ -125,10 +143,13 @@ export function prepare(given: ContainerOptions, command: readonly string[], cwd
   const user = resolveUser(root, o.user, o.groups);
   const workdir = o.workdir ?? (onHost ? cwd : "/");
   if (!workdir.startsWith("/")) throw new InvalidOptionError("workdir", workdir, "an absolute path in the container");
-  const view = viewOf(o, name, rootless);
+  const views = o.view ? await import("./view.ts") : undefined;
+  const view = views?.viewOf(o, name, rootless);
   const groups = containerGroups(view ? { cgroups: "account", ...o } : o, facts, name, namespaces);
   const hostname = o.hostname ?? name.slice(0, 63);
-  const network = prepareNetwork(o, facts, { name, hostname });
+  const network: PreparedNetwork = isConnected(o)
+    ? (await import("./network.ts")).prepareNetwork(o, facts, { name, hostname })
+    : { files: [] };
   const { limits, mounts: groupMounts } = groups;
   const mappedVolumes = new Set(
     [...volumes].flatMap(([destination, source]) => {
@@ -148,13 +169,13 @@ export function prepare(given: ContainerOptions, command: readonly string[], cwd
     groupMounts,
     namespaces,
     mappedVolumes,
-    viewMounts: view ? viewMounts(view) : [],
+    viewMounts: views && view ? views.viewMounts(view) : [],
   });
   const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
   const { scratch, state, data } = places();
   const keep = o.keep === true ? join(data, name, "changes") : o.keep ? resolve(o.keep) : undefined;
   const size = typeof o.tty === "object" ? o.tty : { rows: 24, columns: 80 };
-  const answers = answersOf(o, () => spec, view?.cpus);
+  const answers = isAsked(o, view) ? (await import("./syscalls.ts")).answersOf(o, () => spec, view?.cpus) : undefined;
   const notApplied = [
     ...groups.notApplied,
     ...(mayMap && !mapRoot

@@ -104,9 +104,9 @@ export function resultOf(
 }
 
 /** A container which may make groups of its own, or has an address, is noted, so that what it leaves is found whatever happens to us. */
-const withState = (p: Prepared, command: readonly string[]): Prepared =>
+const withState = async (p: Prepared, command: readonly string[]): Promise<Prepared> =>
   p.job.cgroup.delegated || p.network.request
-    ? { ...p, job: { ...p.job, state: notedState(p, command, { remove: true }) } }
+    ? { ...p, job: { ...p.job, state: await notedState(p, command, { remove: true }) } }
     : p;
 
 /**
@@ -122,7 +122,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     if (!(value in outputs)) throw new InvalidOptionError(field, value, '"pipe", "inherit" or "ignore"');
   signal?.throwIfAborted();
   const began = performance.now();
-  const prepared = withState(await claim(prepare(container, command)), command);
+  const prepared = await withState(await claim(await prepare(container, command)), command);
   const stdin = input === undefined ? { kind: "null" as const } : { kind: "pipe" as const };
   const started = await start(prepared, [stdin, outputs[stdout], outputs[stderr]]);
   const stop = abortWith(signal, started);

@@ -6,23 +6,21 @@ import { compile } from "../compile/compile.ts";
 import { pipeName } from "../compile/exec.ts";
 import type { Job, Stdio } from "../compile/job.ts";
 import { TAKER } from "../compile/notify.ts";
+import { partsFor } from "../compile/parts.ts";
 import type { Spec } from "../compile/spec.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { KIND } from "../program/frames.ts";
 import { type Launcher, launcher } from "../program/launcher.ts";
 import type { Program } from "../program/types.ts";
-import { listen } from "../seccomp/notify/listener.ts";
 import { UnsupportedError } from "../values/errors.ts";
 import { unclaim } from "./claim.ts";
-import { connectCni } from "./cni.ts";
 import { failureOf } from "./failure.ts";
 import { readPipe, writePipe } from "./pipes.ts";
 import type { Prepared } from "./prepare.ts";
 import { type Ending, readEnding, readFailure } from "./record.ts";
 import { finishDelegated } from "./state.ts";
 import type { Answers } from "./syscalls.ts";
-import { makeView, removeView, serveView } from "./view.ts";
 
 /** A process of a container that this runtime started: its streams, and how it ends. */
 export type Started = {
@@ -57,8 +55,10 @@ function small(
 }
 
 /** Answers the calls of a filter that was told of. */
-export const answering = (answers: Answers, spec: Spec) => (taker: { pid: number; fd: number }) =>
-  listen(taker, answers.answererFor(spec), (e) => answers.failures.push(e));
+export const answering = (answers: Answers, spec: Spec) => async (taker: { pid: number; fd: number }) =>
+  (await import("../seccomp/notify/listener.ts")).listen(taker, answers.answererFor(spec), (e) =>
+    answers.failures.push(e),
+  );
 
 /** Performs a program by way of the launcher. `alter` lets tests make a step of it fail. */
 export async function start(
@@ -72,9 +72,10 @@ export async function start(
   };
   try {
     const { cni } = p.network;
-    if (cni) undo.push(await connectCni(cni, p.job.name));
+    if (cni) undo.push(await (await import("./cni.ts")).connectCni(cni, p.job.name));
     if (p.view) {
       const { view } = p;
+      const { makeView, removeView, serveView } = await import("./view.ts");
       undo.push(() => removeView(view));
       makeView(view);
       undo.push(await serveView(view, (e) => p.answers?.failures.push(e)));
@@ -85,7 +86,7 @@ export async function start(
     ended.catch(() => {});
     return { ...started, ended };
   } catch (e) {
-    unclaim(p);
+    await unclaim(p);
     await finish();
     throw e;
   }
@@ -109,7 +110,7 @@ async function startPrepared(
     );
   const told = answers?.apply(p.spec);
   const job = { ...p.job, stdio, report, ...(told && { notify: told.notify }) };
-  const compiled = compile(told?.spec ?? p.spec, p.facts, job);
+  const compiled = compile(told?.spec ?? p.spec, p.facts, job, await partsFor(job));
   const program = how.alter ? how.alter(compiled) : compiled;
   const started = await startProgram(
     l,
@@ -131,13 +132,16 @@ async function startPrepared(
 
 export async function startProgram(
   l: Launcher,
-  program: Program,
+  given: Program,
   token: number,
   stdio: readonly Stdio[],
   fileKeys: readonly string[],
   /** Is told where the seccomp listener is; what it gives is called at the end. */
   onListener?: (taker: { pid: number; fd: number }) => Promise<() => Promise<void>>,
 ): Promise<Started> {
+  // Once it has started no step of it fails any more: who holds many containers need not hold their programs.
+  let program: Program | undefined = given;
+  const { arch, slots: names } = given;
   let [began, ended] = [(_: number) => {}, (_: Ending) => {}];
   let failed = (_: Error) => {};
   const pid = new Promise<number>((resolve, reject) => {
@@ -170,35 +174,39 @@ export async function startProgram(
   l.hold();
   l.listen(token, (frame) => {
     if (frame.kind === KIND.event) return offered(frame.payload.getInt32(0, true));
-    if (frame.kind === KIND.started) return began(frame.payload.getInt32(0, true));
+    if (frame.kind === KIND.started) {
+      program = undefined;
+      return began(frame.payload.getInt32(0, true));
+    }
     if (over) return;
     const failure = frame.kind === KIND.ended ? readFailure(frame.payload) : undefined;
     finish();
     if (frame.kind === KIND.ended && !failure) return ended(readEnding(frame.payload, fileKeys));
-    const error = failure ? failureOf(program, failure) : new Error("the executor ended before the container did");
+    const error =
+      failure && program ? failureOf(program, failure) : new Error("the executor ended before the container did");
     failed(error);
     endFailed(error);
   });
 
   let slots: Int32Array;
   try {
-    slots = await l.perform(encode(program, false), token);
+    slots = await l.perform(encode(given, false), token);
   } catch (e) {
     finish();
     throw e;
   }
-  const slot = (name: string, half: 0 | 1 = 0) => slots[2 * program.slots.indexOf(name) + half] ?? -1;
+  const slot = (name: string, half: 0 | 1 = 0) => slots[2 * names.indexOf(name) + half] ?? -1;
   const supervisor = slot("pid of supervisor");
   const errno = slots[4] ?? 0;
   if (supervisor <= 0) {
     finish();
-    throw failureOf(program, { section: slots[0] ?? 0, step: slots[2] ?? 0, errno });
+    throw failureOf(given, { section: slots[0] ?? 0, step: slots[2] ?? 0, errno });
   }
   // What has said that it ended is about to exit: its parent reaps it, so that its pid was ours to signal until now.
   const reap = () =>
-    small(l, program.arch, (s) =>
-      s.call("reap", "waitid", [P_PID, supervisor, 0, WEXITED, 0], { ignore: "all" }),
-    ).catch(() => {});
+    small(l, arch, (s) => s.call("reap", "waitid", [P_PID, supervisor, 0, WEXITED, 0], { ignore: "all" })).catch(
+      () => {},
+    );
   ending.then(reap, reap);
   if (onListener) {
     const pid = slot(TAKER);
@@ -208,28 +216,28 @@ export async function startProgram(
     ending
       .then(
         () => stopAnswering?.then((stop) => stop()),
-        () => small(l, program.arch, (s) => s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" })),
+        () => small(l, arch, (s) => s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" })),
       )
       .catch(() => {});
   }
-  const names = stdio.map((plan, n) => (plan.kind === "pipe" ? pipeName(n) : undefined));
-  const fd = (n: number, half: 0 | 1) => slot(names[n] as string, half);
+  const pipes = stdio.map((plan, n) => (plan.kind === "pipe" ? pipeName(n) : undefined));
+  const fd = (n: number, half: 0 | 1) => slot(pipes[n] as string, half);
   const [stdin, stdout, stderr] = [
-    names[0] ? writePipe(l.pid, fd(0, 1)) : undefined,
-    names[1] ? readPipe(l.pid, fd(1, 0)) : undefined,
-    names[2] ? readPipe(l.pid, fd(2, 0)) : undefined,
+    pipes[0] ? writePipe(l.pid, fd(0, 1)) : undefined,
+    pipes[1] ? readPipe(l.pid, fd(1, 0)) : undefined,
+    pipes[2] ? readPipe(l.pid, fd(2, 0)) : undefined,
   ];
-  const isWarm = program.slots.includes("pipe of what comes");
+  const isWarm = names.includes("pipe of what comes");
   const warm = isWarm
     ? {
         to: openSync(`/proc/${l.pid}/fd/${slot("pipe of what comes", 1)}`, "w"),
         from: openSync(`/proc/${l.pid}/fd/${slot("pipe of the answer", 0)}`, "r"),
       }
     : undefined;
-  const open = names.flatMap((n) => (n ? [slot(n, 0), slot(n, 1)] : []));
+  const open = pipes.flatMap((n) => (n ? [slot(n, 0), slot(n, 1)] : []));
   if (isWarm) for (const name of ["pipe of what comes", "pipe of the answer"]) open.push(slot(name, 0), slot(name, 1));
   if (open.length)
-    void small(l, program.arch, (s) => {
+    void small(l, arch, (s) => {
       for (const n of open) s.call("close our side", "close", [n], { ignore: "all" });
     }).catch(() => {});
   return {

@@ -4,14 +4,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../cgroups/freezer.ts";
 import { removeTree } from "../cgroups/remove.ts";
 import type { CgroupPlan } from "../compile/job.ts";
-import { disconnect } from "../compile/network.ts";
 import type { Connection } from "../compile/network-plan.ts";
 import type { Spec } from "../compile/spec.ts";
 import { STATE_FILES } from "../compile/state.ts";
 import { namesIn } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import { hostArch } from "../kernel/arch.ts";
-import { performSteps } from "../program/steps.ts";
 import { defaultProfile } from "../seccomp/profile.ts";
 import { NameError } from "../values/errors.ts";
 import { type Ending, readEnding, readStarted } from "./record.ts";
@@ -155,7 +153,13 @@ export async function removeContainer(c: Known): Promise<void> {
       `control groups of ${c.noted.name} are still busy: ${busy.map((g) => g.path).join(", ")}`,
     );
   const { network } = c.noted;
-  if (network && c.status === "lost") await performSteps((s) => disconnect(s, network));
+  if (network && c.status === "lost") {
+    const [{ performSteps }, { disconnect }] = await Promise.all([
+      import("../program/steps.ts"),
+      import("../compile/network.ts"),
+    ]);
+    await performSteps((s) => disconnect(s, network));
+  }
   removeData(c.noted.name);
   rmSync(c.directory, { recursive: true, force: true });
 }

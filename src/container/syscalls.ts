@@ -9,8 +9,9 @@ import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { affinityHandlers } from "./answers/affinity.ts";
 import { dateHandlers, dateOffset, dateRules } from "./answers/date.ts";
+import { readyNames } from "./answers/names.ts";
 import type { ContainerOptions } from "./options.ts";
-import { readyHandlers, readyNames } from "./syscall-handlers.ts";
+import { readyHandlers } from "./syscall-handlers.ts";
 
 /** A system call that the container's seccomp rules refused, or killed for. */
 export type BlockedSyscall = {
@@ -66,10 +67,8 @@ const both = (first: SyscallHandlers, second: SyscallHandlers): SyscallHandlers 
     ]),
   );
 
-/** What the options ask of system calls; undefined where the kernel decides alone, which costs nothing. */
-export function answersOf(o: ContainerOptions, spec: () => Spec, cpus?: number): Answers | undefined {
-  if (!o.onSyscall && !o.answer?.length && !o.reportBlocked && !o.learn && cpus === undefined && o.date === undefined)
-    return undefined;
+/** What the options ask of system calls. */
+export function answersOf(o: ContainerOptions, spec: () => Spec, cpus?: number): Answers {
   for (const name of o.answer ?? [])
     if (!readyNames.includes(name)) throw new InvalidOptionError("answer", name, `one of ${readyNames.join(", ")}`);
   check(o.onSyscall ?? {});

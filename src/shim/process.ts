@@ -31,8 +31,8 @@ export class KeptProcess {
   #open: OpenStreams | undefined;
   #kept: Started | undefined;
 
-  constructor(io: Io) {
-    this.io = io;
+  constructor({ stdin, stdout, stderr, terminal }: Io) {
+    this.io = { stdin, stdout, stderr, terminal };
     this.exited = new Promise((resolve) => {
       this.#exited = resolve;
     });

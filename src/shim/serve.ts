@@ -11,6 +11,7 @@ import { listen } from "./ttrpc/server.ts";
 /** A shim that has nothing to do stays that long for the next container: most come one after the other. */
 const LINGER_MS = 5000;
 const FLUSH_MS = 2000;
+const CALM_MS = 1000;
 export const READY = "ready\n";
 
 /** The lock is the launcher's, which ends with this process: so only one serves, and a socket that is there is ours. */
@@ -26,6 +27,16 @@ async function takeTurn(directory: string): Promise<boolean> {
     if (/EAGAIN/.test((e as Error).message)) return false;
     throw e;
   }
+}
+
+/** What is kept for long should be little: a while after the last call, memory that only calls needed is given back. */
+function tidier(): () => void {
+  const { Bun: engine } = globalThis as { Bun?: { gc(force: boolean): void } };
+  let timer: NodeJS.Timeout | undefined;
+  return () => {
+    clearTimeout(timer);
+    if (engine) timer = setTimeout(() => engine.gc(true), CALM_MS);
+  };
 }
 
 /** Serves all containers of a namespace of a containerd, until there are none. */
@@ -46,11 +57,13 @@ export async function serve(served: Served): Promise<number> {
       last = setTimeout(over, LINGER_MS);
     },
   });
+  const tidy = tidier();
   const wake: typeof methods = Object.fromEntries(
     Object.entries(methods).map(([name, perform]) => [
       name,
       (payload: Uint8Array) => {
         if (name.endsWith("/Reserve")) clearTimeout(last);
+        tidy();
         return perform(payload);
       },
     ]),

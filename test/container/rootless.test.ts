@@ -67,7 +67,7 @@ test.skipIf(!isRoot || helper !== "")(`a user has the ids that /etc/subuid gives
       "--",
       "sh",
       "-c",
-      "cat /proc/self/uid_map; touch /tmp/x && chown 33:33 /tmp/x && stat -c %u /tmp/x",
+      "cat /proc/self/uid_map; f=$(mktemp) && chown 33:33 $f && stat -c %u $f",
     );
     expect(r.err).toBe("");
     expect(r.out.replace(/ +/g, " ")).toBe(" 0 65534 1\n 1 700000 65536\n33\n");

@@ -34,8 +34,8 @@ export async function eachStepFails(
 ): Promise<number> {
   await run(["true"]);
   const make = async () => {
-    const p = await claim(prepare({ name: "undo-test", ...options }, ["true"]));
-    return { ...p, job: { ...p.job, state: notedState(p, ["true"], { remove: true }) } };
+    const p = await claim(await prepare({ name: "undo-test", ...options }, ["true"]));
+    return { ...p, job: { ...p.job, state: await notedState(p, ["true"], { remove: true }) } };
   };
   let steps: { section: number; step: number }[] = [];
   const first = await start(await make(), NOTHING, {

@@ -62,13 +62,7 @@ const missing = (path: string) => (existsSync(path) ? "" : ` (skipped: ${path} i
 const helper = missing("/usr/bin/newuidmap");
 test.skipIf(!isRoot || helper !== "")(`a user has the ids that /etc/subuid gives him${helper}`, () =>
   withRanges(() => {
-    const r = asUser(
-      "run",
-      "--",
-      "sh",
-      "-c",
-      "cat /proc/self/uid_map; f=$(mktemp) && chown 33:33 $f && stat -c %u $f",
-    );
+    const r = asUser("run", "--", "sh", "-c", "cat /proc/self/uid_map; f=$(mktemp) && chown 33:33 $f && stat -c %u $f");
     expect(r.err).toBe("");
     expect(r.out.replace(/ +/g, " ")).toBe(" 0 65534 1\n 1 700000 65536\n33\n");
   }),

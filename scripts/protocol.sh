@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Writes src/shim/protocol/*_pb.ts from the .proto files beside them; to be run after a change of those.
+# Writes *_pb.ts from the .proto files beside them; to be run after a change of those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash scripts/packages.sh protobuf-compiler
 plugin=$(mktemp -d)
 trap 'rm -rf "$plugin"' EXIT
 npm install --silent --no-audit --no-fund --prefix "$plugin" @bufbuild/protoc-gen-es@2.17.0 typescript@5
-cd src/shim/protocol
-protoc --plugin="protoc-gen-es=$plugin/node_modules/.bin/protoc-gen-es" --es_out=target=ts,import_extension=none:. ./*.proto
+for folder in src/shim/protocol test/engines/cri; do
+  protoc -I "$folder" --plugin="protoc-gen-es=$plugin/node_modules/.bin/protoc-gen-es" \
+    "--es_out=target=ts,import_extension=none:$folder" "$folder"/*.proto
+done

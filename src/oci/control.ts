@@ -9,7 +9,7 @@ import type { Resources } from "../compile/spec.ts";
 import { hostFacts } from "../host/facts.ts";
 import { parseJson, parseResources, readStandardInput, readText } from "./config.ts";
 import type { Global } from "./context.ts";
-import { engineLayout } from "./groups.ts";
+import { engineLayout, withDefaultDevices } from "./groups.ts";
 import { RuntimeError } from "./places.ts";
 import { type Container, load, running } from "./state.ts";
 
@@ -95,11 +95,16 @@ export async function updateResources(c: Container, given: Resources): Promise<v
   running(c, "created", "running", "paused");
   const before = c.saved.spec.linux?.resources ?? {};
   const after = merged(before, given);
-  const { unified, devices, ...rest } = Object.fromEntries(
+  const { unified, ...rest } = Object.fromEntries(
     Object.keys(given).map((k) => [k, after[k as keyof Resources]]),
   ) as Resources;
+  // Engines give the rules that they know; what every container may have, it keeps.
+  const { spec } = c.saved;
+  const devices = given.devices?.length
+    ? withDefaultDevices({ ...spec, linux: { ...spec.linux, resources: { devices: given.devices } } }).devices
+    : undefined;
   await updateLimits(engineLayout(hostFacts()), c.saved.cgroup.path, {
-    ...limitsOfResources(rest, { exact: true }),
+    ...limitsOfResources({ ...rest, devices: [] }, { exact: true }),
     ...(devices?.length && limitsOfResources({ devices })),
   });
   for (const [file, text] of Object.entries(unified ?? {})) writeFile(join(unifiedDirectory(c), file), text);

@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 import {
   clear,
   clearGroups,
+  makeImage,
   type Result,
   rootfs,
   runtimeNames,
@@ -130,24 +131,6 @@ for (const [name, chosen] of Object.entries(choices))
     });
   });
 
-/** An image of one layer, as `docker save` writes one. */
-function importImage(): void {
-  const from = join(at, "image");
-  mkdirSync(from);
-  sh(["tar", "-C", root, "-cf", join(from, "layer.tar"), "."]);
-  const sum = sh(["sha256sum", join(from, "layer.tar")]).out.split(" ")[0];
-  const config = {
-    ...{ architecture: process.arch === "x64" ? "amd64" : process.arch, os: "linux" },
-    config: { Cmd: ["/bin/sh"], Env: ["PATH=/bin"] },
-    rootfs: { type: "layers", diff_ids: [`sha256:${sum}`] },
-  };
-  writeFileSync(join(from, "config.json"), JSON.stringify(config));
-  const manifest = [{ Config: "config.json", RepoTags: ["local/busybox:1"], Layers: ["layer.tar"] }];
-  writeFileSync(join(from, "manifest.json"), JSON.stringify(manifest));
-  sh(["tar", "-C", from, "-cf", join(at, "image.tar"), "config.json", "manifest.json", "layer.tar"]);
-  expect(ctr("images", "import", join(at, "image.tar"))).toMatchObject({ code: 0 });
-}
-
 describe("our shim", () => {
   const run = (...words: string[]) => ctr("run", "--runtime", SHIM, ...words);
   const status = (id: string) =>
@@ -175,7 +158,7 @@ describe("our shim", () => {
     }
   });
   test("a root filesystem of a snapshotter: mounted for the container, and gone after it", () => {
-    importImage();
+    expect(ctr("images", "import", makeImage(at, root, "local/busybox:1", ["/bin/sh"]))).toMatchObject({ code: 0 });
     for (const snapshotter of ["overlayfs", "native"]) {
       const words = ["run", "--rm", "--runtime", SHIM, "--snapshotter", snapshotter, "docker.io/local/busybox:1", "im"];
       expect(ctr(...words, "/bin/sh", "-c", "echo here; touch /made")).toMatchObject({ code: 0, out: "here\n" });

@@ -64,6 +64,24 @@ export function rootfs(at: string): string {
   return root;
 }
 
+/** An image of one layer, as `docker save` writes one; gives the archive. */
+export function makeImage(at: string, root: string, name: string, command: readonly string[]): string {
+  const from = mkdtempSync(join(at, "image-"));
+  sh(["tar", "-C", root, "-cf", join(from, "layer.tar"), "."]);
+  const sum = sh(["sha256sum", join(from, "layer.tar")]).out.split(" ")[0];
+  const config = {
+    ...{ architecture: process.arch === "x64" ? "amd64" : process.arch, os: "linux" },
+    config: { Cmd: command, Env: ["PATH=/bin"] },
+    rootfs: { type: "layers", diff_ids: [`sha256:${sum}`] },
+  };
+  writeFileSync(join(from, "config.json"), JSON.stringify(config));
+  const manifest = [{ Config: "config.json", RepoTags: [name], Layers: ["layer.tar"] }];
+  writeFileSync(join(from, "manifest.json"), JSON.stringify(manifest));
+  const archive = `${from}.tar`;
+  sh(["tar", "-C", from, "-cf", archive, "config.json", "manifest.json", "layer.tar"]);
+  return archive;
+}
+
 /** Ends what an engine left mounted, and removes its directory. */
 export function clear(at: string): void {
   const mounts = sh(["cat", "/proc/self/mountinfo"]).out.split("\n");

@@ -54,7 +54,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   if (hooks) openSaid(s, n.said);
   const signals = attached ? takeSignalsToPassOn(s) : undefined;
   if (attached && l.subreaper) s.call("be the parent of orphans", "prctl", [PR.SET_CHILD_SUBREAPER, 1, 0, 0, 0]);
-  const made = takeId(s, l);
+  const { made, lock } = takeId(s, l);
   const groups = makeGroups(c, s);
   const p = makePipes(c, s);
   const own =
@@ -116,7 +116,9 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   s.check("does the container live?");
   if (streams) {
     // Whoever starts it waits until nobody has this end any more.
-    for (const fd of [o.go, o.done, low(p.ready), high(p.settled)]) s.call("let go of the container", "close", [fd]);
+    const { join, leaf, born } = groups;
+    const held = [o.go, o.done, low(p.ready), high(p.settled), lock, ...join, leaf, born];
+    for (const fd of held) if (fd) s.call("let go of the container", "close", [fd]);
     keep(c, s, { pid, pidfd, record }, { streams, master });
   } else if (l.mode === "create") s.exit(0);
   else {

@@ -115,8 +115,11 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   s.call("wait until it is executed", "read", [low(ready), buffer("one byte", 1), 1]);
   s.check("was the command executed?");
   let saved: ReturnType<typeof rawMode> | undefined;
-  if (streams) keep(c, s, { pid: child, pidfd, record }, { streams, master });
-  else if (attached) {
+  if (streams) {
+    for (const fd of [container, low(ready), high(settled), ...groups.join, groups.born])
+      if (fd) s.call("let go of the container", "close", [fd]);
+    keep(c, s, { pid: child, pidfd, record }, { streams, master });
+  } else if (attached) {
     saved = job.terminal?.raw ? rawMode(s) : undefined;
     const relays = master ? terminalRelays(s, master, 0, 1) : undefined;
     const results = s.supervise("wait for the command", {

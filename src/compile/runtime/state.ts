@@ -13,7 +13,7 @@ const at = (l: Pick<Lifecycle, "directory">, file: keyof typeof F) => `${l.direc
  * Making the directory takes the id. The lock is held as long as the container is being made, however that ends: who
  * finds it free, and no first process written down, knows that nobody is at it any more.
  */
-export function takeId(s: SectionBuilder, l: Lifecycle): Slot {
+export function takeId(s: SectionBuilder, l: Lifecycle): { readonly made: Slot; readonly lock: Slot } {
   const made = s.get(`take the id ${l.id}`, "mkdirat", [AT_FDCWD, l.directory, 0o711]);
   const lock = s.get("open the lock", "openat", [...[AT_FDCWD, at(l, "lock"), O.RDWR | O.CREAT | O.CLOEXEC, 0o600]]);
   s.call("hold the lock", "flock", [lock, LOCK.EX | LOCK.NB]);
@@ -21,7 +21,7 @@ export function takeId(s: SectionBuilder, l: Lifecycle): Slot {
   s.call("put the state in its place", "renameat2", [AT_FDCWD, `${at(l, "state")}.new`, AT_FDCWD, at(l, "state"), 0]);
   for (const file of ["go", "done"] as const)
     s.call(`make the FIFO ${file}`, "mknodat", [AT_FDCWD, at(l, file), S_IF.FIFO | 0o600, 0]);
-  return made;
+  return { made, lock };
 }
 
 /** Opened for both directions, so that neither opening nor reading ever sees the end of the other side. */

@@ -1,6 +1,7 @@
-import { unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
+import { namesIn } from "../host/files.ts";
 import { mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
 import { encode } from "../program/encode.ts";
@@ -18,9 +19,26 @@ function executableDirectory(facts: HostFacts): string {
   throw new UnsupportedError("running a program", `no place for it: ${state} and ${data} are mounted noexec`);
 }
 
+/** As old as a file must be before nobody can be about to execute it, whose process is not to be seen from here. */
+const STALE_MS = 1000;
+
+/** Files that were never performed, since their process was killed before it came to that. */
+function sweepFiles(directory: string): void {
+  for (const name of namesIn(directory)) {
+    const pid = /^caisson-(\d+)-\w+$/.exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    const path = join(directory, name);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat && stat.uid === process.geteuid?.() && Date.now() - stat.mtimeMs > STALE_MS) rmSync(path, { force: true });
+  }
+}
+
 /** A name for the file to be performed; its program names it too, to remove it first thing. */
-export const performedFile = (): string =>
-  join(executableDirectory(hostFacts()), `caisson-${process.pid}-${process.hrtime.bigint().toString(36)}`);
+export function performedFile(): string {
+  const directory = executableDirectory(hostFacts());
+  sweepFiles(directory);
+  return join(directory, `caisson-${process.pid}-${process.hrtime.bigint().toString(36)}`);
+}
 
 /**
  * This process becomes the program. Where the runtime cannot do that, the program is its child, and it passes signals

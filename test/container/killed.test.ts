@@ -1,0 +1,70 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { caisson, sh } from "../helpers/command.ts";
+import { isRoot, settled } from "../helpers/machine.ts";
+
+/** kill -9 of whoever starts a container, at moments from before its first step to its running: the next call cleans up. */
+const LONG = ["sleep", "1000"];
+const limits = ["--memory", "64M", "--pids-limit", "20"];
+
+const STALE_MS = 1100;
+/** In a slow machine fewer: that they do not matter is seen elsewhere. */
+const MOMENTS = process.env["CAISSON_ENGINES_ALONE"] ? 5 : 16;
+
+/** How long a start takes here, to spread the moments over it. */
+async function startMs(start: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await start();
+  return performance.now() - began;
+}
+
+async function killedAtEachMoment(ms: number, words: readonly string[], moments: number): Promise<void> {
+  await sh("run", "--", "true");
+  const before = await settled();
+  for (let i = 0; i <= moments; i++) {
+    const p = Bun.spawn([...words], { stdio: ["ignore", "ignore", "ignore"] });
+    await Bun.sleep((ms * i) / moments);
+    p.kill("SIGKILL");
+    await p.exited;
+    await settled();
+    expect(await sh("run", "--", "true")).toMatchObject({ code: 0, err: "" });
+    const { files: _, ...left } = await settled();
+    expect({ moment: i, left: { ...left, files: before.files } }).toEqual({ moment: i, left: before });
+  }
+  // A file that was not performed could be another's, about to be, for a second.
+  await Bun.sleep(STALE_MS);
+  await sh("run", "--", "true");
+  expect(await settled()).toEqual(before);
+}
+
+test.skipIf(!isRoot)(
+  "the command, in the foreground",
+  async () => {
+    const ms = await startMs(() => sh("run", ...limits, "--", "true"));
+    await killedAtEachMoment(ms * 1.2, [caisson, "run", ...limits, "--", ...LONG], MOMENTS);
+  },
+  300_000,
+);
+
+test.skipIf(!isRoot)(
+  "a program that uses the library",
+  async () => {
+    const at = mkdtempSync(join(tmpdir(), "caisson-killed-"));
+    const library = join(import.meta.dir, "../../src/index.ts");
+    const script = join(at, "script.ts");
+    const text = (command: readonly string[]) =>
+      `import { run } from ${JSON.stringify(library)};\nawait run(${JSON.stringify(command)}, { memory: "64M", pidsLimit: 20 });\n`;
+    try {
+      writeFileSync(script, text(["true"]));
+      const words = [process.execPath, script];
+      const ms = await startMs(() => Bun.spawn(words, { stdio: ["ignore", "ignore", "ignore"] }).exited);
+      writeFileSync(script, text(LONG));
+      await killedAtEachMoment(ms * 1.1, words, MOMENTS);
+    } finally {
+      rmSync(at, { recursive: true });
+    }
+  },
+  300_000,
+);

@@ -13,7 +13,7 @@ import { encode } from "../program/encode.ts";
 import { KIND } from "../program/frames.ts";
 import { type Launcher, launcher } from "../program/launcher.ts";
 import type { Program } from "../program/types.ts";
-import { UnsupportedError } from "../values/errors.ts";
+import { CaissonError, UnsupportedError } from "../values/errors.ts";
 import { unclaim } from "./claim.ts";
 import { failureOf } from "./failure.ts";
 import { readPipe, writePipe } from "./pipes.ts";
@@ -21,6 +21,7 @@ import type { Prepared } from "./prepare.ts";
 import { type Ending, readEnding, readFailure } from "./record.ts";
 import { finishDelegated } from "./state.ts";
 import type { Answers } from "./syscalls.ts";
+import { watchSupervisor } from "./watchdog.ts";
 
 /** A process of a container that this runtime started: its streams, and how it ends. */
 export type Started = {
@@ -166,8 +167,10 @@ export async function startProgram(
     if (held) l.release();
     held = false;
   };
+  let unwatch = () => {};
   const finish = () => {
     over = true;
+    unwatch();
     l.forget(token);
     leave();
   };
@@ -202,6 +205,13 @@ export async function startProgram(
     finish();
     throw failureOf(given, { section: slots[0] ?? 0, step: slots[2] ?? 0, errno });
   }
+  if (!over)
+    unwatch = watchSupervisor(supervisor, () => {
+      finish();
+      const error = new CaissonError("the container's supervisor was killed");
+      failed(error);
+      endFailed(error);
+    });
   // What has said that it ended is about to exit: its parent reaps it, so that its pid was ours to signal until now.
   const reap = () =>
     small(l, arch, (s) => s.call("reap", "waitid", [P_PID, supervisor, 0, WEXITED, 0], { ignore: "all" })).catch(

@@ -43,6 +43,9 @@ function tidier(): () => void {
 export async function serve(served: Served): Promise<number> {
   const directory = shimDirectory(served);
   if (!(await takeTurn(directory))) return 0;
+  // What goes wrong with one container must not be the end of all others: containerd removes them if this process ends.
+  for (const event of ["uncaughtException", "unhandledRejection"])
+    process.on(event, (e: unknown) => put(2, `${e instanceof Error ? e.stack : String(e)}\n`));
   const socket = socketOf(directory);
   rmSync(socket, { force: true });
   let last: NodeJS.Timeout | undefined;

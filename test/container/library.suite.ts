@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -129,6 +129,25 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     assert.deepEqual([init.stdout, init.exitCode], ["2\n", 4]);
     const tty = await run(["sh", "-c", "tty; stty size"], { tty: { rows: 11, columns: 22 } });
     assert.equal(tty.stdout, "/dev/pts/0\r\n11 22\r\n");
+  },
+  "is told of if its supervisor is killed, and leaves nothing": async ({ run }) => {
+    const long = String(900_000 + process.pid);
+    const running = run(["sleep", long]);
+    running.catch(() => {});
+    const words = (pid: string) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      } catch {
+        return "";
+      }
+    };
+    const find = () => readdirSync("/proc").find((pid) => words(pid) === `sleep\0${long}\0`);
+    for (let i = 0; i < 200 && !find(); i++) await new Promise((r) => setTimeout(r, 20));
+    const pid = find() ?? assert.fail("it did not start");
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    process.kill(Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]), "SIGKILL");
+    await assert.rejects(running, /the container's supervisor was killed/);
+    assert.equal(find(), undefined);
   },
   "says what is wrong with an option, and has touched nothing": async ({ run, InvalidOptionError }) => {
     const bad: [object, RegExp][] = [

@@ -156,6 +156,19 @@ test.skipIf(!isRoot)("other processes in it, its pause, its figures, a limit tha
   expect(topics().filter((t) => t === "exit")).toHaveLength(4);
 });
 
+test.skipIf(!isRoot)("a keeper that is killed: its container ends, and containerd is told", async () => {
+  using b = new Bundle(["sleep", "1000"]);
+  const pid = await makeTask(b);
+  await which("Start", b.id, m.PidResponseSchema);
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  process.kill(Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]), "SIGKILL");
+  expect(await which("Wait", b.id, m.WaitResponseSchema)).toMatchObject({ exitStatus: 255 });
+  await which("Delete", b.id, m.DeleteResponseSchema);
+  expect(existsSync(`/proc/${pid}`)).toBe(false);
+  await until("all events", () => topics().includes("delete"));
+  expect(topics()).toEqual(["create", "start", "exit", "delete"]);
+});
+
 test.skipIf(!isRoot)("out of memory is told of", async () => {
   using b = new Bundle(
     ["sh", "-c", "tail /dev/zero"],
@@ -248,5 +261,5 @@ test.skipIf(!isRoot)(
     expect(await settled()).toEqual(was);
     expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(b.at);
   },
-  120_000,
+  300_000,
 );

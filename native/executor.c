@@ -9,7 +9,7 @@
 enum { MAGIC = 0x4e535343, VERSION = 1, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
 enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, OPS };
 enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, ARGUMENT, KINDS };
-enum { SAME_TEXT = 5, OTHER_TEXT = 6 };
+enum { SAME_TEXT = 5, OTHER_TEXT = 6, IN_ENVIRONMENT = 7 };
 enum { IGNORE_ALL = 1 };
 enum { FAILED_SECTION, FAILED_STEP, FAILED_ERRNO, RESERVED_SLOTS }; /* the slots a failure is written to */
 
@@ -57,7 +57,7 @@ static int check_step(const struct header *h, const struct section *sec, u32 sel
     return s->kinds[0] == DATA && s->kinds[1] == IMM && within(s->args[0], s->args[1], h->data_len) && s->nr > self &&
            s->nr < h->sections;
   case JUMP:
-    return s->nr <= OTHER_TEXT && s->kinds[2] == IMM && s->args[2] < sec->count - index;
+    return s->nr <= IN_ENVIRONMENT && s->kinds[2] == IMM && s->args[2] < sec->count - index;
   case FORMAT: /* 20 digits and a sign at most */
     return s->kinds[1] == DATA && within(s->args[1], 21, h->data_len);
   case STORE:
@@ -157,10 +157,21 @@ static int same(const char *a, const char *b) {
   return *a == *b;
 }
 
+/* Whether a string of the environment, which is behind the arguments, begins with this text. */
+static int in_environment(const char *text) {
+  for (u64 *e = arguments + arguments[0] + 2; text && *e; e++) {
+    const char *a = text, *b = (const char *)*e;
+    while (*a && *a == *b) a++, b++;
+    if (!*a) return 1;
+  }
+  return 0;
+}
+
 static int jumps(u32 compare, s64 a, s64 b) {
   switch (compare) {
   case SAME_TEXT: return same((char *)a, (char *)b);
   case OTHER_TEXT: return !same((char *)a, (char *)b);
+  case IN_ENVIRONMENT: return in_environment((char *)a);
   case 0: return a == b;
   case 1: return a != b;
   case 2: return a < b;

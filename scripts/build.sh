@@ -47,7 +47,7 @@ compiled() { # compiled NAME: the command, with the executor in it
   # shellcheck disable=SC2086
   "$bin/bun" build $COMPILE "src/bin/$1.ts" --outfile "dist/$1.new" \
     --define "CAISSON_EXECUTOR=\"$(base64 -w0 "dist/native/executor-$(uname -m)")\"" >/dev/null
-  if [ -n "${2:-}" ]; then "$bin/bun" scripts/front.ts "dist/$1.new" "$2"; fi
+  if [ -n "${2:-}" ]; then "$bin/bun" scripts/front.ts "dist/$1.new" "$2" "$1"; fi
   mv "dist/$1.new" "dist/$1"
 }
 # The front is at an address of its own, behind all that a JavaScript engine has.
@@ -56,13 +56,12 @@ front() {
   # shellcheck disable=SC2086
   gcc ${flags/-Wl,--no-dynamic-linker/} -o dist/native/front.new native/front.c && mv dist/native/front.new dist/native/front
 }
-compiled caisson
 # Only where it has been tried: elsewhere the engine does the small commands, too.
 if [ "$(uname -m)" = x86_64 ]; then
-  if newer dist/caisson-oci src native; then front; fi
-  compiled caisson-oci dist/native/front
+  if newer dist/caisson-oci src native || newer dist/caisson src native; then front; fi
+  for name in caisson caisson-oci; do compiled "$name" dist/native/front; done
 else
-  compiled caisson-oci
+  for name in caisson caisson-oci; do compiled "$name"; done
 fi
 # The bootstrap script compares its time with that of the last change of the checkout.
 touch dist/caisson dist/caisson-oci

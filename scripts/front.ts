@@ -1,13 +1,16 @@
 /**
- * front.ts COMPILED FRONT: puts native/front.c and the program of the small commands into a compiled command. Two program
+ * front.ts COMPILED FRONT caisson|caisson-oci: puts native/front.c and the program of the small commands into a compiled command. Two program
  * headers that a static start has no use for (the loader's path, the notes) make room for the front's two segments.
  */
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { commandFront } from "../src/front/command.ts";
 import { smallCommands } from "../src/front/dispatch.ts";
 import { hostArch } from "../src/kernel/arch.ts";
 import { encode } from "../src/program/encode.ts";
 
-const [compiled = "", frontPath = ""] = process.argv.slice(2);
+const [compiled = "", frontPath = "", which = ""] = process.argv.slice(2);
+const make = { caisson: commandFront, "caisson-oci": smallCommands }[which];
+if (!make) throw new Error(`${which}: neither caisson nor caisson-oci`);
 const PT = { LOAD: 1, INTERP: 3, NOTE: 4, PHDR: 6 } as const;
 const HEADER = 56;
 const PAGE = 4096;
@@ -39,7 +42,7 @@ if (above > u64(code, 16)) throw new Error(`${compiled}: its segments reach up t
 // What is zero at the start is in the file, too: a kernel before 6.10 clears only what follows the last segment.
 const bytes = Buffer.alloc(align(u64(data, 40), 8));
 front.copy(bytes, 0, u64(data, 8), u64(data, 8) + u64(data, 32));
-const program = encode(smallCommands(hostArch()), false);
+const program = encode(make(hostArch()), false);
 // The dynamic loader gets the headers as they were; one of them says where they are.
 const before = Buffer.concat(headers.map((h) => Buffer.from(h)));
 const beforeAt = u64(data, 16) + bytes.length;

@@ -5,6 +5,8 @@ import { type Command, commandHelp, overview } from "./help.ts";
 import { toParseArgs } from "./option-table.ts";
 import { complain, print } from "./output.ts";
 
+const VERSION = "0.1.0";
+
 /** Options end at the first word that is the container's command: what follows belongs to that. */
 function split(args: readonly string[], c: Command): [own: string[], rest: string[]] {
   if (c.own === "all") return [[...args], []];
@@ -65,6 +67,10 @@ async function dispatch(args: readonly string[]): Promise<number> {
   const [name, rest] = nameIn(args);
   if (name === "__after") return (await import("./after.ts")).after(rest[0] ?? "", rest[1], rest[2]);
   if (name === "__resolve") return (await import("../network/resolver/serve.ts")).resolveNetwork(rest[0] ?? "");
+  if (name === "--version" || name === "-v") {
+    print(`caisson version ${VERSION}`);
+    return 0;
+  }
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     const about = name === "help" && rest.length ? rest.join(" ") : undefined;
     const c = about === undefined ? undefined : commands[about];

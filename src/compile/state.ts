@@ -6,7 +6,13 @@ import { type Context, writeFile } from "./context.ts";
 import { STARTED, timeOfDay } from "./record.ts";
 
 /** The files of a container's state directory. `ended` is there once it has ended; `lock` is held until then. */
-export const STATE_FILES = { lock: "lock", state: "state.json", started: "started", ended: "ended" } as const;
+export const STATE_FILES = {
+  lock: "lock",
+  state: "state.json",
+  started: "started",
+  ended: "ended",
+  home: "home",
+} as const;
 
 /** Whether the state directory is ours: the result of making it. */
 export type Kept = { readonly made: Slot } | undefined;
@@ -24,6 +30,10 @@ export function keepState(c: Context, s: SectionBuilder): Kept {
   const fd = s.get("open the lock", "openat", [AT_FDCWD, lock, O.RDWR | O.CREAT | O.CLOEXEC, 0o600]);
   s.call("hold the lock", "flock", [fd, LOCK.EX | LOCK.NB]);
   writeFile(s, "write the state", `${state.directory}/${STATE_FILES.state}`, state.json, O.WRONLY | O.CREAT | O.EXCL);
+  // For who pauses it without reading what is noted.
+  const home = c.job.cgroup.groups.find((g) => g.unified)?.path;
+  if (home)
+    s.call("point to its control group", "symlinkat", [home, AT_FDCWD, `${state.directory}/${STATE_FILES.home}`]);
   return { made };
 }
 
@@ -58,7 +68,9 @@ export function removeState(c: Context, s: SectionBuilder, kept: Kept): void {
   const { state } = c.job;
   if (!state || !kept) return;
   s.skipIf(kept.made, "!=", 0, () => {
-    for (const file of [STATE_FILES.state, STATE_FILES.started, `${STATE_FILES.started}.new`, STATE_FILES.lock])
+    for (const file of [
+      ...[STATE_FILES.home, STATE_FILES.state, STATE_FILES.started, `${STATE_FILES.started}.new`, STATE_FILES.lock],
+    ])
       s.call(`remove ${file}`, "unlinkat", [AT_FDCWD, `${state.directory}/${file}`, 0], { ignore: "all" });
     if (state.log && state.remove) {
       s.call("remove the log", "unlinkat", [AT_FDCWD, state.log.path, 0], { ignore: "all" });

@@ -110,7 +110,7 @@ export function listContainers(): Known[] {
 export function findContainer(name: string): Known {
   const all = listContainers();
   const exact = all.find((c) => c.noted.name === name);
-  const beginning = all.filter((c) => c.noted.name.startsWith(name));
+  const beginning = name === "" ? [] : all.filter((c) => c.noted.name.startsWith(name));
   const found = exact ?? (beginning.length === 1 ? beginning[0] : undefined);
   if (!found)
     throw new NameError(

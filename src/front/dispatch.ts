@@ -2,7 +2,7 @@ import type { Arch } from "../kernel/arch.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import type { Program } from "../program/types.ts";
 import { withContainer } from "./container.ts";
-import { kill, remove, start, state } from "./verbs.ts";
+import { kill, pause, remove, resume, start, state } from "./verbs.ts";
 import { readWords, VERBS } from "./words.ts";
 
 const ROOT = "/run/caisson-oci";
@@ -21,6 +21,8 @@ export function smallCommands(arch: Arch): Program {
       s.skipIf(said.verb, "!=", VERBS.start, () => start(s, said, f));
       s.skipIf(said.verb, "!=", VERBS.state, () => state(s, said, f));
       s.skipIf(said.verb, "!=", VERBS.kill, () => kill(s, said, f));
+      s.skipIf(said.verb, "!=", VERBS.pause, () => pause(s, said, f));
+      s.skipIf(said.verb, "!=", VERBS.resume, () => resume(s, said, f));
       s.skipIf(said.verb, "!=", VERBS.delete, () => remove(s, said, f, false));
       s.skipIf(said.verb, "!=", VERBS["delete --force"], () => remove(s, said, f, true));
     }),

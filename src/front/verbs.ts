@@ -4,8 +4,9 @@ import { errno } from "../kernel/errno.ts";
 import { AT_FDCWD, O, RESOLVE } from "../kernel/flags.ts";
 import { signalName } from "../kernel/signals.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import { addressOf, buffer, low, textBlock } from "../program/values.ts";
+import { buffer, textBlock } from "../program/values.ts";
 import { ANY, type Found, openState, poll } from "./container.ts";
+import { freeze, ifAsked, thaw } from "./freeze.ts";
 import { ifSame, type Said } from "./words.ts";
 
 const F = RUNTIME_FILES;
@@ -59,14 +60,8 @@ export function state(s: SectionBuilder, said: Said, f: Found): void {
   s.skipIf(said.next, "!=", 0, () => {
     s.skipIf(f.alive, "!=", 0, () => say("stopped"));
     s.skipIf(f.alive, "==", 0, () => {
-      const freeze = openState(s, f, `${F.home}/cgroup.freeze`, O.RDONLY);
-      const asked = s.program.slot("cgroup.freeze");
-      const read = s.get("read cgroup.freeze", "read", [freeze, addressOf(asked), 2], ANY);
-      s.call("close it", "close", [freeze], ANY);
-      // The slot was -1, and its lowest two bytes are the text now: "1\n" or "0\n".
-      const text = (digit: string) => 0xffff0000 | 0x0a00 | digit.charCodeAt(0) | 0;
-      s.skipIf(read, "!=", 2, () => {
-        s.skipIf(low(asked), "!=", text("1"), () => say("paused"));
+      ifAsked(s, f.directory, "1", () => say("paused"));
+      ifAsked(s, f.directory, "0", () => {
         const go = openState(s, f, F.go, O.WRONLY | O.NONBLOCK);
         s.skipIf(go, "<", 0, () => say("created"));
         s.skipIf(go, ">", -1, () => say("running"));
@@ -74,6 +69,16 @@ export function state(s: SectionBuilder, said: Said, f: Found): void {
     });
   });
 }
+
+/** As src/oci/control.ts. */
+export const pause = (s: SectionBuilder, said: Said, f: Found): void =>
+  s.skipIf(said.next, "!=", 0, () =>
+    s.skipIf(f.alive, "==", 0, () => ifAsked(s, f.directory, "0", () => freeze(s, f.directory))),
+  );
+export const resume = (s: SectionBuilder, said: Said, f: Found): void =>
+  s.skipIf(said.next, "!=", 0, () =>
+    s.skipIf(f.alive, "==", 0, () => ifAsked(s, f.directory, "1", () => thaw(s, f.directory))),
+  );
 
 const NAMED = 31;
 

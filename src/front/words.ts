@@ -12,7 +12,7 @@ export type Said = {
   readonly after: Slot;
 };
 
-export const VERBS = { start: 1, state: 2, kill: 3, delete: 4, "delete --force": 5 } as const;
+export const VERBS = { start: 1, state: 2, kill: 3, delete: 4, "delete --force": 5, pause: 6, resume: 7 } as const;
 
 /** How far the options before the command are followed. Engines give four at most. */
 const WORDS = 16;
@@ -51,7 +51,7 @@ export function readWords(s: SectionBuilder, root: string): Said {
         s.let(said.after, argument(id + 2));
         s.let(at, DONE);
       };
-      for (const verb of ["start", "state", "kill", "delete"] as const)
+      for (const verb of ["start", "state", "kill", "delete", "pause", "resume"] as const)
         ifSame(s, argument(i), verb, () => found(VERBS[verb], i + 1));
       for (const force of ["--force", "-f"])
         s.skipIf(said.verb, "!=", VERBS.delete, () =>

@@ -22,7 +22,16 @@ const OPS: Record<Step["op"], number> = {
   exit: 9,
   let: 10,
 };
-const COMPARISONS: Record<Comparison, number> = { "==": 0, "!=": 1, "<": 2, ">": 3, "&": 4, same: 5, other: 6 };
+const COMPARISONS: Record<Comparison, number> = {
+  "==": 0,
+  "!=": 1,
+  "<": 2,
+  ">": 3,
+  "&": 4,
+  same: 5,
+  other: 6,
+  environment: 7,
+};
 const KIND = { number: 0, data: 1, slot: 2, address: 3, low: 4, high: 5, argument: 6 } as const;
 const IGNORE_ALL = 1;
 

@@ -32,7 +32,7 @@ export type Policy = {
 };
 
 /** The last two compare texts by their addresses. */
-export type Comparison = "==" | "!=" | "<" | ">" | "&" | "same" | "other";
+export type Comparison = "==" | "!=" | "<" | ">" | "&" | "same" | "other" | "environment";
 
 type Labelled = { readonly label: string };
 export type Step = Labelled &

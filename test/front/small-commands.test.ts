@@ -54,9 +54,11 @@ describe.skipIf(!isRoot || process.arch !== "x64")("small commands without an en
       expect(status()).toBe("created");
       expect(alone(...options, "start", b.id)).toEqual({ code: 0, out: "" });
       expect(status()).toBe("running");
-      expect(b.call(["pause", b.id]).code).toBe(0);
+      expect(alone(...options, "pause", b.id)).toEqual({ code: 0, out: "" });
       expect(status()).toBe("paused");
-      expect(b.call(["resume", b.id]).code).toBe(0);
+      expect(b.call(["pause", b.id]).err).toContain("it is paused");
+      expect(alone(...options, "resume", b.id)).toEqual({ code: 0, out: "" });
+      expect(status()).toBe("running");
       expect(alone(...options, "kill", b.id, "KILL").code).toBe(0);
       for (let i = 0; i < 100 && status() !== "stopped"; i++) await Bun.sleep(10);
       expect(alone(...options, "delete", b.id).code).toBe(0);

@@ -1,0 +1,49 @@
+import { openHow } from "../compile/context.ts";
+import { STATE_FILES } from "../compile/state.ts";
+import type { Arch } from "../kernel/arch.ts";
+import { errno } from "../kernel/errno.ts";
+import { AT_FDCWD, LOCK, O, RESOLVE } from "../kernel/flags.ts";
+import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
+import type { Program, Slot } from "../program/types.ts";
+import { type Loose, toValue } from "../program/values.ts";
+import { ANY } from "./container.ts";
+import { freeze, thaw } from "./freeze.ts";
+import { ifSame } from "./words.ts";
+
+const STATE = "/run/caisson/containers";
+const argument = (index: number): Loose => ({ kind: "argument", index });
+
+/** `body` is performed for a container of exactly this name that runs: its supervisor holds the lock. */
+function withRunning(s: SectionBuilder, name: Loose, body: (directory: Slot) => void): void {
+  const how = openHow(O.PATH | O.DIRECTORY, RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS);
+  const top = s.get("open the state", "openat", [AT_FDCWD, STATE, O.PATH | O.DIRECTORY | O.CLOEXEC, 0], ANY);
+  const directory = s.get("open the container", "openat2", [top, name, how, how.bytes.length], ANY);
+  const open = (file: string) => s.get(`open ${file}`, "openat", [directory, file, O.RDONLY | O.CLOEXEC, 0], ANY);
+  const [lock, started] = [open(STATE_FILES.lock), open(STATE_FILES.started)];
+  const held = s.get("is it looked after?", "flock", [lock, LOCK.EX | LOCK.NB], ANY);
+  s.skipIf(started, "<", 0, () => s.skipIf(held, "!=", -errno("EAGAIN"), () => body(directory)));
+  for (const fd of [lock, started, directory, top]) s.call("close what was for that", "close", [fd], ANY);
+}
+
+/**
+ * `caisson pause NAME` and `unpause NAME`, of root's containers and by their whole names, before any JavaScript is loaded: to
+ * stop something takes less than an engine takes to start. All else is the engine's (src/cli).
+ */
+export function commandFront(arch: Arch): Program {
+  const program = new ProgramBuilder(arch);
+  const s = program.section("pause and unpause");
+  const root = s.get("ask who this is", "geteuid", [], ANY);
+  const when = (verb: string, body: (directory: Slot) => void) =>
+    ifSame(s, argument(1), verb, () => withRunning(s, argument(2), body));
+  s.skipIf(root, "!=", 0, () =>
+    s.skipIf(toValue("CAISSON_ROOT="), "environment", 0, () =>
+      s.skipIf(argument(2), "==", 0, () =>
+        s.skipIf(argument(3), "!=", 0, () => {
+          when("pause", (directory) => freeze(s, directory));
+          when("unpause", (directory) => thaw(s, directory));
+        }),
+      ),
+    ),
+  );
+  return program.build();
+}

@@ -1,11 +1,12 @@
 /** The figures of docs/benchmarks.md: us and the peers that are installed, interleaved in one run. Medians and ratios. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -127,13 +128,69 @@ function idle(): void {
   const caisson = join(here, "dist/caisson");
   spawnSync(caisson, ["run", "-d", "--name", "bench-idle", "--rootfs", root, "--", "/bin/sleep", "60"]);
   const [facts] = JSON.parse(String(spawnSync(caisson, ["inspect", "bench-idle"]).stdout));
-  report(
-    "memory (PSS) of what stays behind an idle container",
-    { supervisor: pss(facts.supervisor) / 1024 },
-    "MB",
-    "supervisor",
-  );
+  const peers = { ...conmon(), ...shimOfRunc() };
+  const values = { "our supervisor": pss(facts.supervisor) / 1024, ...peers };
+  report("memory (PSS) of what stays behind an idle container", values, "MB", "our supervisor");
   spawnSync(caisson, ["rm", "--force", "bench-idle"]);
+}
+
+const processesNamed = (name: string): string[] =>
+  String(spawnSync("pgrep", ["-f", `^\\S*${name}`]).stdout)
+    .split("\n")
+    .filter(Boolean);
+
+/** PSS of what another engine leaves: of the processes that are there now and were not. */
+function left(name: string, start: () => boolean, end: () => void): Record<string, number> {
+  const before = new Set(processesNamed(name));
+  try {
+    if (!start()) return {};
+    const own = processesNamed(name).filter((p) => !before.has(p));
+    return own.length ? { [name]: own.reduce((sum, p) => sum + pss(Number(p)), 0) / 1024 } : {};
+  } finally {
+    end();
+  }
+}
+
+/** podman's: one for each container. */
+function conmon(): Record<string, number> {
+  if (!has("podman")) return {};
+  const conf = join(work, "idle-containers.conf");
+  writeFileSync(
+    conf,
+    '[containers]\ndefault_ulimits = []\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n',
+  );
+  const env = { ...process.env, CONTAINERS_CONF: conf };
+  const podman = (...words: string[]) =>
+    spawnSync("podman", ["--root", join(work, "p"), "--runroot", join(work, "pr"), ...words], { env, stdio: "ignore" });
+  const words = ["run", "-d", "--name", "bench-idle", "--network", "none", "--rootfs", root, "/bin/sleep", "60"];
+  return left(
+    "conmon",
+    () => podman(...words).status === 0,
+    () => void podman("rm", "-f", "-t", "0", "bench-idle"),
+  );
+}
+
+/** containerd's: one for each container, or pod. */
+function shimOfRunc(): Record<string, number> {
+  if (!has("containerd")) return {};
+  const at = join(work, "idle-containerd");
+  const socket = join(at, "socket");
+  const config = `version = 2\nroot = "${at}/r"\nstate = "${at}/s"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "${socket}"\n`;
+  mkdirSync(at, { recursive: true });
+  writeFileSync(join(at, "config.toml"), config);
+  const ctr = (...words: string[]) => spawnSync("ctr", ["-a", socket, ...words], { stdio: "ignore", timeout: 20_000 });
+  const daemon = spawn("containerd", ["--config", join(at, "config.toml")], { stdio: "ignore" });
+  for (let i = 0; i < 100 && ctr("version").status !== 0; i++) spawnSync("sleep", ["0.1"]);
+  return left(
+    "containerd-shim-runc-v2",
+    () => ctr("run", "-d", "--rootfs", root, "bench-idle", "/bin/sleep", "60").status === 0,
+    () => {
+      ctr("tasks", "rm", "-f", "bench-idle");
+      ctr("containers", "rm", "bench-idle");
+      daemon.kill("SIGTERM");
+      spawnSync("sleep", ["1"]);
+    },
+  );
 }
 
 /** Many at once, and many in a row: what is left of them, and whether the last takes longer than the first. */
@@ -256,6 +313,23 @@ function isolation(): void {
   }
 }
 
+function engineGroups(): string[] {
+  const tops = ["", ...readdirSync("/sys/fs/cgroup")].map((h) => join("/sys/fs/cgroup", h));
+  return tops.flatMap((top) => ["libpod_parent", "default"].map((n) => join(top, n))).filter(existsSync);
+}
+const groupsBefore = new Set(engineGroups());
+
+/** Engines leave mounts where they were, and parents of control groups. */
+function tidy(): void {
+  for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n").reverse()) {
+    const point = line.split(" ")[4] ?? "";
+    if (point.startsWith(`${work}/`)) spawnSync("umount", ["-l", point]);
+  }
+  rmSync(work, { recursive: true, force: true });
+  for (const at of engineGroups())
+    if (!groupsBefore.has(at)) spawnSync("find", [at, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]);
+}
+
 const figures = { commands: coldRuns, library, idle, many, groups, pausing, oci, shim, isolation };
 const only = process.argv.slice(2).filter((a) => a in figures);
 
@@ -264,5 +338,5 @@ try {
   if (!existsSync(join(here, "dist/caisson"))) throw new Error('dist/caisson is missing: "npm run build" makes it');
   for (const [name, figure] of Object.entries(figures)) if (only.length === 0 || only.includes(name)) figure();
 } finally {
-  rmSync(work, { recursive: true, force: true });
+  tidy();
 }

@@ -55,6 +55,7 @@ export type Shim = {
 /** All tasks of one shim, and the methods that containerd calls. Source: containerd's "runtime/v2/README.md". */
 export function services(shim: Shim): { readonly methods: Services; readonly flush: (ms: number) => Promise<void> } {
   const tasks = new Map<string, Task>();
+  const creating = new Set<string>();
   const reserved = new Map<string, { readonly publish: string; readonly timer: NodeJS.Timeout }>();
   const publishers = new Map<string, Publisher>();
   const publisherAt = (address: string): Publisher => {
@@ -91,11 +92,16 @@ export function services(shim: Shim): { readonly methods: Services; readonly flu
       return {};
     }),
     [`${TASK}/Create`]: method(m.CreateRequestSchema, m.PidResponseSchema, async (r) => {
-      if (tasks.has(r.id)) throw new StatusError("alreadyExists", `task ${r.id}: already exists`);
+      if (tasks.has(r.id) || creating.has(r.id)) throw new StatusError("alreadyExists", `task ${r.id}: already exists`);
       const publisher = publisherAt(reserved.get(r.id)?.publish ?? "");
-      const task = await Task.create(r, { namespace: shim.namespace, publisher });
-      tasks.set(r.id, task);
-      return { pid: task.init.pid };
+      creating.add(r.id);
+      try {
+        const task = await Task.create(r, { namespace: shim.namespace, publisher });
+        tasks.set(r.id, task);
+        return { pid: task.init.pid };
+      } finally {
+        creating.delete(r.id);
+      }
     }),
     [`${TASK}/Start`]: on(m.PidResponseSchema, async (t, w) => ({ pid: await t.start(w.execId) })),
     [`${TASK}/Delete`]: on(m.DeleteResponseSchema, async (t, w) => {

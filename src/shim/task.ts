@@ -119,7 +119,7 @@ export class Task {
         this.#oom?.look();
         this.#oom?.stop();
         // Others that share a PID namespace with the host do not end with it.
-        await killContainer(this.#load()).catch(() => {});
+        await killContainer(this.#load()).catch((e: Error) => put(2, `${this.id}: ${e.message}\n`));
       }
       const event = { containerId: this.id, id, pid: process.pid, exitStatus: exit.status };
       this.#by.publisher.publish("/tasks/exit", { ...event, exitedAt: exitedAt(exit) });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Given } from "./group.suite.ts";
@@ -126,6 +126,30 @@ export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
       assert.ok(((await group.usage()).io?.write ?? 0) >= 4 * 2 ** 20);
     } finally {
       rmSync(dir, { recursive: true });
+    }
+  },
+
+  "a limit of huge pages: the page above it is not to be had": async ({ c, name, skip }) => {
+    const [file, wanted] = ["/proc/sys/vm/nr_hugepages", 4];
+    const found = existsSync(file) ? Number(readFileSync(file, "utf8")) : undefined;
+    if (process.arch !== "x64" || found === undefined) return skip("the kernel has no huge pages of 2 MB");
+    try {
+      try {
+        writeFileSync(file, String(found + wanted));
+      } catch (e) {
+        return skip(`huge pages cannot be reserved: ${(e as NodeJS.ErrnoException).code}`);
+      }
+      if (Number(readFileSync(file, "utf8")) < found + wanted) return skip("the kernel has no memory for huge pages");
+      await using group = await c.ControlGroup.create(name, { hugetlb: { "2MB": { max: "2M" } } });
+      // mmap(2) with MAP_HUGETLB, and a byte read into each page: where there is none, read(2) has no place to put it.
+      const script =
+        'open my $z, "<", "/dev/zero"; my $at = syscall(9, 0, 4 << 20, 3, 0x40022, -1, 0);' +
+        'for my $page (0, 1) { my $n = syscall(0, fileno $z, $at + ($page << 21), 1); print $n, $n < 0 ? " $!" : "", "\\n" }';
+      const r = await c.runIn(group, ["perl", "-e", script]);
+      assert.equal(r.stdout, "1\n-1 Bad address\n", r.stderr);
+      assert.ok(((await group.usage()).hugetlb?.["2MB"]?.maxReached ?? 0) >= 1);
+    } finally {
+      writeFileSync(file, String(found));
     }
   },
 

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { put } from "../host/output.ts";
 
+const VERSION = "0.1.0";
 const USAGE = `usage: containerd-shim-caisson-v2 -namespace NAME -id ID -address SOCKET [-bundle DIR] start|delete
 
 containerd starts it: a container whose runtime is io.containerd.caisson.v2 is one of ours.
@@ -13,7 +14,7 @@ const text = { type: "string" } as const;
 const flag = { type: "boolean" } as const;
 const options = {
   ...{ namespace: text, id: text, address: text, bundle: text, "publish-binary": text, socket: text },
-  ...{ debug: flag, v: flag, help: flag },
+  ...{ debug: flag, v: flag, help: flag, info: flag },
 } as const;
 
 async function dispatch(self: readonly string[], args: readonly string[]): Promise<number> {
@@ -23,8 +24,9 @@ async function dispatch(self: readonly string[], args: readonly string[]): Promi
   }
   const { values: v, positionals } = parseArgs({ args: twoDashes(args), options, allowPositionals: true });
   const [action] = positionals;
+  if (v.info) return (await import("./info.ts")).info(VERSION);
   if (v.v || v.help || action === undefined) {
-    put(1, v.v ? "containerd-shim-caisson-v2 0.1.0\n" : USAGE);
+    put(1, v.v ? `containerd-shim-caisson-v2 ${VERSION}\n` : USAGE);
     return 0;
   }
   const { namespace = "", id = "", address = "", bundle = process.cwd() } = v;

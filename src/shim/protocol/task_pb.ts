@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file task.proto.
  */
 export const file_task: GenFile = /*@__PURE__*/
-  fileDesc("Cgp0YXNrLnByb3RvEgxjYWlzc29uLnNoaW0iUQoHUmVxdWVzdBIPCgdzZXJ2aWNlGAEgASgJEg4KBm1ldGhvZBgCIAEoCRIPCgdwYXlsb2FkGAMgASgMEhQKDHRpbWVvdXRfbmFubxgEIAEoAyJBCghSZXNwb25zZRIkCgZzdGF0dXMYASABKAsyFC5jYWlzc29uLnNoaW0uU3RhdHVzEg8KB3BheWxvYWQYAiABKAwiJwoGU3RhdHVzEgwKBGNvZGUYASABKAUSDwoHbWVzc2FnZRgCIAEoCSJGCgVNb3VudBIMCgR0eXBlGAEgASgJEg4KBnNvdXJjZRgCIAEoCRIOCgZ0YXJnZXQYAyABKAkSDwoHb3B0aW9ucxgEIAMoCSLnAQoNQ3JlYXRlUmVxdWVzdBIKCgJpZBgBIAEoCRIOCgZidW5kbGUYAiABKAkSIwoGcm9vdGZzGAMgAygLMhMuY2Fpc3Nvbi5zaGltLk1vdW50EhAKCHRlcm1pbmFsGAQgASgIEg0KBXN0ZGluGAUgASgJEg4KBnN0ZG91dBgGIAEoCRIOCgZzdGRlcnIYByABKAkSEgoKY2hlY2twb2ludBgIIAEoCRIZChFwYXJlbnRfY2hlY2twb2ludBgJIAEoCRIlCgdvcHRpb25zGAogASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSKPAQoLRXhlY1JlcXVlc3QSCgoCaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCRIQCgh0ZXJtaW5hbBgDIAEoCBINCgVzdGRpbhgEIAEoCRIOCgZzdGRvdXQYBSABKAkSDgoGc3RkZXJyGAYgASgJEiIKBHNwZWMYByABKAsyFC5nb29nbGUucHJvdG9idWYuQW55IiQKBVdoaWNoEgoKAmlkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiSwoNUmVzaXplUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg0KBXdpZHRoGAMgASgNEg4KBmhlaWdodBgEIAEoDSJHCgtLaWxsUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg4KBnNpZ25hbBgDIAEoDRILCgNhbGwYBCABKAgiOgoMQ2xvc2VSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkSDQoFc3RkaW4YAyABKAgiVAoRQ2hlY2twb2ludFJlcXVlc3QSCgoCaWQYASABKAkSDAoEcGF0aBgCIAEoCRIlCgdvcHRpb25zGAMgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSK7AQoNVXBkYXRlUmVxdWVzdBIKCgJpZBgBIAEoCRInCglyZXNvdXJjZXMYAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55EkEKC2Fubm90YXRpb25zGAMgAygLMiwuY2Fpc3Nvbi5zaGltLlVwZGF0ZVJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKgoPU2h1dGRvd25SZXF1ZXN0EgoKAmlkGAEgASgJEgsKA25vdxgCIAEoCCIaCgtQaWRSZXNwb25zZRILCgNwaWQYASABKA0i3gEKDVN0YXRlUmVzcG9uc2USCgoCaWQYASABKAkSDgoGYnVuZGxlGAIgASgJEgsKA3BpZBgDIAEoDRIOCgZzdGF0dXMYBCABKAUSDQoFc3RkaW4YBSABKAkSDgoGc3Rkb3V0GAYgASgJEg4KBnN0ZGVychgHIAEoCRIQCgh0ZXJtaW5hbBgIIAEoCBITCgtleGl0X3N0YXR1cxgJIAEoDRItCglleGl0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2V4ZWNfaWQYCyABKAkiYQoORGVsZXRlUmVzcG9uc2USCwoDcGlkGAEgASgNEhMKC2V4aXRfc3RhdHVzGAIgASgNEi0KCWV4aXRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUgoMV2FpdFJlc3BvbnNlEhMKC2V4aXRfc3RhdHVzGAEgASgNEi0KCWV4aXRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPAoMUGlkc1Jlc3BvbnNlEiwKCXByb2Nlc3NlcxgBIAMoCzIZLmNhaXNzb24uc2hpbS5Qcm9jZXNzSW5mbyI+CgtQcm9jZXNzSW5mbxILCgNwaWQYASABKA0SIgoEaW5mbxgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiNAoNU3RhdHNSZXNwb25zZRIjCgVzdGF0cxgBIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiRgoPQ29ubmVjdFJlc3BvbnNlEhAKCHNoaW1fcGlkGAEgASgNEhAKCHRhc2tfcGlkGAIgASgNEg8KB3ZlcnNpb24YAyABKAkiPQoOUmVzZXJ2ZVJlcXVlc3QSCgoCaWQYASABKAkSDgoGYnVuZGxlGAIgASgJEg8KB3B1Ymxpc2gYAyABKAkiOgoORm9yd2FyZFJlcXVlc3QSKAoIZW52ZWxvcGUYASABKAsyFi5jYWlzc29uLnNoaW0uRW52ZWxvcGUigAEKCEVudmVsb3BlEi0KCXRpbWVzdGFtcBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJbmFtZXNwYWNlGAIgASgJEg0KBXRvcGljGAMgASgJEiMKBWV2ZW50GAQgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueWIGcHJvdG8z", [file_google_protobuf_any, file_google_protobuf_timestamp]);
+  fileDesc("Cgp0YXNrLnByb3RvEgxjYWlzc29uLnNoaW0iUQoHUmVxdWVzdBIPCgdzZXJ2aWNlGAEgASgJEg4KBm1ldGhvZBgCIAEoCRIPCgdwYXlsb2FkGAMgASgMEhQKDHRpbWVvdXRfbmFubxgEIAEoAyJBCghSZXNwb25zZRIkCgZzdGF0dXMYASABKAsyFC5jYWlzc29uLnNoaW0uU3RhdHVzEg8KB3BheWxvYWQYAiABKAwiJwoGU3RhdHVzEgwKBGNvZGUYASABKAUSDwoHbWVzc2FnZRgCIAEoCSJGCgVNb3VudBIMCgR0eXBlGAEgASgJEg4KBnNvdXJjZRgCIAEoCRIOCgZ0YXJnZXQYAyABKAkSDwoHb3B0aW9ucxgEIAMoCSLnAQoNQ3JlYXRlUmVxdWVzdBIKCgJpZBgBIAEoCRIOCgZidW5kbGUYAiABKAkSIwoGcm9vdGZzGAMgAygLMhMuY2Fpc3Nvbi5zaGltLk1vdW50EhAKCHRlcm1pbmFsGAQgASgIEg0KBXN0ZGluGAUgASgJEg4KBnN0ZG91dBgGIAEoCRIOCgZzdGRlcnIYByABKAkSEgoKY2hlY2twb2ludBgIIAEoCRIZChFwYXJlbnRfY2hlY2twb2ludBgJIAEoCRIlCgdvcHRpb25zGAogASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSKPAQoLRXhlY1JlcXVlc3QSCgoCaWQYASABKAkSDwoHZXhlY19pZBgCIAEoCRIQCgh0ZXJtaW5hbBgDIAEoCBINCgVzdGRpbhgEIAEoCRIOCgZzdGRvdXQYBSABKAkSDgoGc3RkZXJyGAYgASgJEiIKBHNwZWMYByABKAsyFC5nb29nbGUucHJvdG9idWYuQW55IiQKBVdoaWNoEgoKAmlkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkiSwoNUmVzaXplUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg0KBXdpZHRoGAMgASgNEg4KBmhlaWdodBgEIAEoDSJHCgtLaWxsUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEg4KBnNpZ25hbBgDIAEoDRILCgNhbGwYBCABKAgiOgoMQ2xvc2VSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB2V4ZWNfaWQYAiABKAkSDQoFc3RkaW4YAyABKAgiVAoRQ2hlY2twb2ludFJlcXVlc3QSCgoCaWQYASABKAkSDAoEcGF0aBgCIAEoCRIlCgdvcHRpb25zGAMgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSK7AQoNVXBkYXRlUmVxdWVzdBIKCgJpZBgBIAEoCRInCglyZXNvdXJjZXMYAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55EkEKC2Fubm90YXRpb25zGAMgAygLMiwuY2Fpc3Nvbi5zaGltLlVwZGF0ZVJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKgoPU2h1dGRvd25SZXF1ZXN0EgoKAmlkGAEgASgJEgsKA25vdxgCIAEoCCIaCgtQaWRSZXNwb25zZRILCgNwaWQYASABKA0i3gEKDVN0YXRlUmVzcG9uc2USCgoCaWQYASABKAkSDgoGYnVuZGxlGAIgASgJEgsKA3BpZBgDIAEoDRIOCgZzdGF0dXMYBCABKAUSDQoFc3RkaW4YBSABKAkSDgoGc3Rkb3V0GAYgASgJEg4KBnN0ZGVychgHIAEoCRIQCgh0ZXJtaW5hbBgIIAEoCBITCgtleGl0X3N0YXR1cxgJIAEoDRItCglleGl0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2V4ZWNfaWQYCyABKAkiYQoORGVsZXRlUmVzcG9uc2USCwoDcGlkGAEgASgNEhMKC2V4aXRfc3RhdHVzGAIgASgNEi0KCWV4aXRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUgoMV2FpdFJlc3BvbnNlEhMKC2V4aXRfc3RhdHVzGAEgASgNEi0KCWV4aXRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPAoMUGlkc1Jlc3BvbnNlEiwKCXByb2Nlc3NlcxgBIAMoCzIZLmNhaXNzb24uc2hpbS5Qcm9jZXNzSW5mbyI+CgtQcm9jZXNzSW5mbxILCgNwaWQYASABKA0SIgoEaW5mbxgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiNAoNU3RhdHNSZXNwb25zZRIjCgVzdGF0cxgBIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiRgoPQ29ubmVjdFJlc3BvbnNlEhAKCHNoaW1fcGlkGAEgASgNEhAKCHRhc2tfcGlkGAIgASgNEg8KB3ZlcnNpb24YAyABKAkimQEKC1J1bnRpbWVJbmZvEgwKBG5hbWUYASABKAkSLQoHdmVyc2lvbhgCIAEoCzIcLmNhaXNzb24uc2hpbS5SdW50aW1lVmVyc2lvbhIlCgdvcHRpb25zGAMgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueRImCghmZWF0dXJlcxgEIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkiMwoOUnVudGltZVZlcnNpb24SDwoHdmVyc2lvbhgBIAEoCRIQCghyZXZpc2lvbhgCIAEoCSI9Cg5SZXNlcnZlUmVxdWVzdBIKCgJpZBgBIAEoCRIOCgZidW5kbGUYAiABKAkSDwoHcHVibGlzaBgDIAEoCSI6Cg5Gb3J3YXJkUmVxdWVzdBIoCghlbnZlbG9wZRgBIAEoCzIWLmNhaXNzb24uc2hpbS5FbnZlbG9wZSKAAQoIRW52ZWxvcGUSLQoJdGltZXN0YW1wGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgluYW1lc3BhY2UYAiABKAkSDQoFdG9waWMYAyABKAkSIwoFZXZlbnQYBCABKAsyFC5nb29nbGUucHJvdG9idWYuQW55YgZwcm90bzM", [file_google_protobuf_any, file_google_protobuf_timestamp]);
 
 /**
  * ttrpc: the payloads of its two kinds of frames.
@@ -654,6 +654,64 @@ export const ConnectResponseSchema: GenMessage<ConnectResponse> = /*@__PURE__*/
   messageDesc(file_task, 20);
 
 /**
+ * What `-info` prints, for containerd 2.
+ *
+ * @generated from message caisson.shim.RuntimeInfo
+ */
+export type RuntimeInfo = Message<"caisson.shim.RuntimeInfo"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: caisson.shim.RuntimeVersion version = 2;
+   */
+  version?: RuntimeVersion | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Any options = 3;
+   */
+  options?: Any | undefined;
+
+  /**
+   * In JSON: what the OCI runtime can do.
+   *
+   * @generated from field: google.protobuf.Any features = 4;
+   */
+  features?: Any | undefined;
+};
+
+/**
+ * Describes the message caisson.shim.RuntimeInfo.
+ * Use `create(RuntimeInfoSchema)` to create a new message.
+ */
+export const RuntimeInfoSchema: GenMessage<RuntimeInfo> = /*@__PURE__*/
+  messageDesc(file_task, 21);
+
+/**
+ * @generated from message caisson.shim.RuntimeVersion
+ */
+export type RuntimeVersion = Message<"caisson.shim.RuntimeVersion"> & {
+  /**
+   * @generated from field: string version = 1;
+   */
+  version: string;
+
+  /**
+   * @generated from field: string revision = 2;
+   */
+  revision: string;
+};
+
+/**
+ * Describes the message caisson.shim.RuntimeVersion.
+ * Use `create(RuntimeVersionSchema)` to create a new message.
+ */
+export const RuntimeVersionSchema: GenMessage<RuntimeVersion> = /*@__PURE__*/
+  messageDesc(file_task, 22);
+
+/**
  * Between two processes of this shim: a container that containerd is about to create, and whom to tell of it.
  *
  * @generated from message caisson.shim.ReserveRequest
@@ -680,7 +738,7 @@ export type ReserveRequest = Message<"caisson.shim.ReserveRequest"> & {
  * Use `create(ReserveRequestSchema)` to create a new message.
  */
 export const ReserveRequestSchema: GenMessage<ReserveRequest> = /*@__PURE__*/
-  messageDesc(file_task, 21);
+  messageDesc(file_task, 23);
 
 /**
  * What containerd takes events in.
@@ -699,7 +757,7 @@ export type ForwardRequest = Message<"caisson.shim.ForwardRequest"> & {
  * Use `create(ForwardRequestSchema)` to create a new message.
  */
 export const ForwardRequestSchema: GenMessage<ForwardRequest> = /*@__PURE__*/
-  messageDesc(file_task, 22);
+  messageDesc(file_task, 24);
 
 /**
  * @generated from message caisson.shim.Envelope
@@ -731,5 +789,5 @@ export type Envelope = Message<"caisson.shim.Envelope"> & {
  * Use `create(EnvelopeSchema)` to create a new message.
  */
 export const EnvelopeSchema: GenMessage<Envelope> = /*@__PURE__*/
-  messageDesc(file_task, 23);
+  messageDesc(file_task, 25);
 

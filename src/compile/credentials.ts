@@ -4,7 +4,7 @@ import { RLIM_INFINITY, type RlimitName, rlimitNames } from "../kernel/rlimits.t
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { buffer, struct } from "../program/values.ts";
-import { type Context, isNew } from "./context.ts";
+import { type Context, isNew, namespaceOf } from "./context.ts";
 import type { CapabilitySets, Process } from "./spec.ts";
 
 /** prlimit(2): -1 and values too large for the kernel mean no limit. */
@@ -48,11 +48,8 @@ function dropBounding(sets: CapabilitySets, s: SectionBuilder): void {
 
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
-function setCapabilities(sets: CapabilitySets, s: SectionBuilder): void {
-  const [effective, permitted, inheritable] = [sets.effective, sets.permitted, sets.inheritable].map((names) =>
-    capabilityMask(names ?? []),
-  ) as [bigint, bigint, bigint];
-  const half = (mask: bigint, n: bigint) => [4, Number((mask >> (32n * n)) & 0xffffffffn)] as const;
+function capset(s: SectionBuilder, label: string, [effective, permitted, inheritable]: readonly bigint[]): void {
+  const half = (mask: bigint | undefined, n: bigint) => [4, Number(((mask ?? 0n) >> (32n * n)) & 0xffffffffn)] as const;
   const header = struct("cap_user_header", [
     [4, LINUX_CAPABILITY_VERSION_3],
     [4, 0],
@@ -61,7 +58,42 @@ function setCapabilities(sets: CapabilitySets, s: SectionBuilder): void {
     "cap_user_data",
     [0n, 1n].flatMap((n) => [half(effective, n), half(permitted, n), half(inheritable, n)]),
   );
-  s.call("set the capabilities", "capset", [header, data]);
+  s.call(label, "capset", [header, data]);
+}
+
+/**
+ * For a process of ours that the container sees. Who has CAP_SYS_PTRACE over the host itself may trace one that is not
+ * dumpable, too (ptrace(2)): so it may do little more than the container.
+ */
+export function keepCapabilities(s: SectionBuilder, names: readonly string[]): void {
+  const mask = capabilityMask(names);
+  capset(s, "keep few capabilities", [mask, mask, 0n]);
+}
+
+/** The rights that are left to a process which is about to be in the container: the command's, and what it takes to get there. */
+export function limitRights(c: Context, process: Process, s: SectionBuilder, groups: boolean): void {
+  const { capabilities: sets, rlimits, oomScoreAdj, scheduler, ioPriority, noNewPrivileges } = process;
+  // In a user namespace of its own no capability of the container's is one over this process.
+  if (!sets || namespaceOf(c.spec, "user")) return;
+  dropBounding(sets, s);
+  const wanted = [
+    ...new Set(Object.values(sets).flatMap((list) => list ?? [])),
+    ...["CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_CHOWN"],
+    ...(groups ? ["CAP_DAC_OVERRIDE"] : []),
+    ...(rlimits?.length || oomScoreAdj !== undefined ? ["CAP_SYS_RESOURCE"] : []),
+    ...(scheduler || ioPriority ? ["CAP_SYS_NICE", "CAP_SYS_ADMIN"] : []),
+    ...(!noNewPrivileges && c.spec.linux?.seccomp ? ["CAP_SYS_ADMIN"] : []),
+  ];
+  // Those that this process has not it cannot keep.
+  keepCapabilities(
+    s,
+    wanted.filter((name) => c.facts.bounding.includes(name)),
+  );
+}
+
+function setCapabilities(sets: CapabilitySets, s: SectionBuilder): void {
+  const masks = [sets.effective, sets.permitted, sets.inheritable].map((names) => capabilityMask(names ?? []));
+  capset(s, "set the capabilities", masks);
   s.call("clear the ambient capabilities", "prctl", [PR.CAP_AMBIENT, PR_CAP_AMBIENT.CLEAR_ALL, 0, 0, 0]);
   // Those that are not both permitted and inheritable the kernel refuses; engines list them all the same.
   const possible = sets.ambient?.filter((n) => sets.permitted?.includes(n) && sets.inheritable?.includes(n));

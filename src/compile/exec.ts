@@ -5,6 +5,7 @@ import type { Program, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
 import { enterGroups, openGroups, spawnSibling } from "./cgroup.ts";
 import type { Context } from "./context.ts";
+import { limitRights } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { finishProcess } from "./init.ts";
 import type { Job } from "./job.ts";
@@ -46,6 +47,7 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   enter.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
   enterGroups(enter, groups.join);
   enter.call("enter the container's namespaces", "setns", [container, namespaces]);
+  if (c.spec.process) limitRights(c, c.spec.process, enter, groups.born !== undefined);
   const child = spawnSibling(enter, "start the command as the supervisor's child", command, groups.born);
 
   command.call("end when the supervisor does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);

@@ -5,7 +5,7 @@ import { buffer, high, low } from "../program/values.ts";
 import { enterGroups } from "./cgroup.ts";
 import { executeCommand } from "./command.ts";
 import { type Context, isNew, namespaceOf, openInRoot, writeText } from "./context.ts";
-import { setRlimits, takeIdentity } from "./credentials.ts";
+import { keepCapabilities, setRlimits, takeIdentity } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { addDevices, openDevices } from "./devices.ts";
 import { showFiles } from "./files.ts";
@@ -156,6 +156,8 @@ function beInit(c: Context, s: SectionBuilder, payload: SectionBuilder): void {
   const signals = takeAllSignals(s);
   const pidfd = s.program.slot("pidfd of the command");
   const pid = s.spawn("start the command", payload, { flags: CLONE.PIDFD, pidfd: pidfd });
+  // What it still does is to reap, and to signal a command that may be another user's.
+  keepCapabilities(s, ["CAP_KILL"]);
   s.call("leave the pipe to the command", "close", [FD.READY]);
   const results = s.supervise("reap, and wait for the command", { child: pid, pidfd: low(pidfd), signals });
   s.exit(results[0] as Slot);
@@ -164,6 +166,7 @@ function beInit(c: Context, s: SectionBuilder, payload: SectionBuilder): void {
 /** No command: reap whoever is started here later, until told to end. */
 function beIdle(s: SectionBuilder): void {
   lastRights(s);
+  keepCapabilities(s, []);
   const signals = takeAllSignals(s);
   s.call("say that the container is there", "close", [FD.READY]);
   const results = s.supervise("reap until told to end", { child: -1, pidfd: -1, signals });

@@ -6,6 +6,7 @@ import { addressOf, buffer, high, low } from "../../program/values.ts";
 import { enterGroups, openGroups, spawnSibling } from "../cgroup.ts";
 import { probeCommand } from "../command.ts";
 import type { Context } from "../context.ts";
+import { limitRights } from "../credentials.ts";
 import { becomeUser, execute } from "../init.ts";
 import type { Job } from "../job.ts";
 import { cloneFlag } from "../namespaces.ts";
@@ -98,6 +99,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   setAffinity(enter, process.execCPUAffinity?.initial);
   enterGroups(enter, groups.join);
   if (flags) enter.call("enter the container's namespaces", "setns", [container, flags]);
+  limitRights(c, process, enter, groups.born !== undefined);
   const child = spawnSibling(enter, "start the command as the runtime's child", command, groups.born);
   writeCommand(c, command, process, n, { ready, settled, console: own ? high(own) : socket });
 

@@ -36,6 +36,8 @@ export const codeOf = (e: unknown): string | undefined => (e as NodeJS.ErrnoExce
 function hint(code: string | undefined, path: string, text: string): string {
   if (code === "EBUSY" && path.endsWith("subtree_control"))
     return " (the group has processes of its own: on v2 only groups without may have controllers for their children)";
+  if (code === "ENOENT" && path.endsWith("subtree_control"))
+    return " (the group was not given this controller: systemd delegates those that it knows itself, and hugetlb, rdma and misc are not among them)";
   if (code === "EBUSY" && path.endsWith("cgroup.procs"))
     return " (the group gives controllers to its children: on v2 such a group has no processes of its own)";
   if (code === "EBUSY" && path.includes("memory")) return " (more is in use and could not be reclaimed)";

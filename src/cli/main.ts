@@ -1,11 +1,10 @@
 import { parseArgs } from "node:util";
+import { VERSION } from "../host/version.ts";
 import { CaissonError, InvalidOptionError } from "../values/errors.ts";
 import { commands } from "./commands.ts";
 import { type Command, commandHelp, overview } from "./help.ts";
 import { toParseArgs } from "./option-table.ts";
 import { complain, print } from "./output.ts";
-
-const VERSION = "0.1.0";
 
 /** Options end at the first word that is the container's command: what follows belongs to that. */
 function split(args: readonly string[], c: Command): [own: string[], rest: string[]] {

@@ -1,5 +1,5 @@
 import { existsSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
 import { namesIn } from "../host/files.ts";
 import { mountOf } from "../host/mountinfo.ts";
@@ -34,17 +34,15 @@ function sweepFiles(directory: string): void {
 }
 
 /** A name for the file to be performed; its program names it too, to remove it first thing. */
-export function performedFile(): string {
-  const directory = executableDirectory(hostFacts());
-  sweepFiles(directory);
-  return join(directory, `caisson-${process.pid}-${process.hrtime.bigint().toString(36)}`);
-}
+export const performedFile = (): string =>
+  join(executableDirectory(hostFacts()), `caisson-${process.pid}-${process.hrtime.bigint().toString(36)}`);
 
 /**
  * This process becomes the program. Where the runtime cannot do that, the program is its child, and it passes signals
  * on; so it is where file descriptors from 3 on are to be handed through, which Bun closes at execve(2).
  */
 export async function perform(program: Program, file: string, descriptors = 0): Promise<number> {
+  sweepFiles(dirname(file));
   writeFileSync(file, link(executor(), encode(program)), { mode: 0o700, flag: "wx" });
   const execve = (process as { execve?(file: string, args: string[], env: Record<string, string>): never }).execve;
   if (execve && descriptors === 0) {

@@ -6,19 +6,18 @@ import { AT_FDCWD, LOCK, O, RESOLVE } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
 import { type Loose, toValue } from "../program/values.ts";
-import { ANY } from "./container.ts";
+import { ANY, openState } from "./container.ts";
 import { freeze, thaw } from "./freeze.ts";
-import { ifSame } from "./words.ts";
+import { argument, ifSame } from "./words.ts";
 
 const STATE = "/run/caisson/containers";
-const argument = (index: number): Loose => ({ kind: "argument", index });
 
 /** `body` is performed for a container of exactly this name that runs: its supervisor holds the lock. */
 function withRunning(s: SectionBuilder, name: Loose, body: (directory: Slot) => void): void {
   const how = openHow(O.PATH | O.DIRECTORY, RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS);
   const top = s.get("open the state", "openat", [AT_FDCWD, STATE, O.PATH | O.DIRECTORY | O.CLOEXEC, 0], ANY);
   const directory = s.get("open the container", "openat2", [top, name, how, how.bytes.length], ANY);
-  const open = (file: string) => s.get(`open ${file}`, "openat", [directory, file, O.RDONLY | O.CLOEXEC, 0], ANY);
+  const open = (file: string) => openState(s, { directory }, file, O.RDONLY);
   const [lock, started] = [open(STATE_FILES.lock), open(STATE_FILES.started)];
   const held = s.get("is it looked after?", "flock", [lock, LOCK.EX | LOCK.NB], ANY);
   s.skipIf(started, "<", 0, () => s.skipIf(held, "!=", -errno("EAGAIN"), () => body(directory)));

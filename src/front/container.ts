@@ -26,7 +26,7 @@ export type Found = {
 };
 
 /** `open` a file of the container's state directory. */
-export const openState = (s: SectionBuilder, f: Found, file: string, flags: number): Slot =>
+export const openState = (s: SectionBuilder, f: Pick<Found, "directory">, file: string, flags: number): Slot =>
   s.get(`open ${file}`, "openat", [f.directory, file, flags | O.CLOEXEC, 0], ANY);
 
 /** Whether the process has ended: its descriptor can be read then. */

@@ -3,13 +3,12 @@ import { O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, buffer, low } from "../program/values.ts";
-import { ANY, POLLFD } from "./container.ts";
+import { ANY, openState, POLLFD } from "./container.ts";
 import { ifSame } from "./words.ts";
 
 /** A container's state directory has a link to its group in the hierarchy that freezes. */
-const file = (name: string) => `${RUNTIME_FILES.home}/${name}`;
 const open = (s: SectionBuilder, directory: Slot, name: string, flags: number) =>
-  s.get(`open ${name}`, "openat", [directory, file(name), flags | O.CLOEXEC, 0], ANY);
+  openState(s, { directory }, `${RUNTIME_FILES.home}/${name}`, flags);
 
 /** `body` is performed if the group was told to be frozen ("1"), or was not ("0"). */
 export function ifAsked(s: SectionBuilder, directory: Slot, digit: "0" | "1", body: () => void): void {

@@ -20,7 +20,7 @@ const WORDS = 16;
 const options = { "--root": 2, "--log": 2, "--log-format": 2, "--debug": 1, "--systemd-cgroup": 1 } as const;
 const DONE = 1000;
 
-const argument = (index: number): Loose => ({ kind: "argument", index });
+export const argument = (index: number): Loose => ({ kind: "argument", index });
 
 /** Whether a word is a text; both are addresses. */
 export const ifSame = (s: SectionBuilder, word: Loose, text: string, body: () => void): void =>

@@ -1,13 +1,12 @@
 import { parseArgs } from "node:util";
 import { type OptionTable, toParseArgs, type Values } from "../cli/option-table.ts";
 import { put } from "../host/output.ts";
+import { VERSION } from "../host/version.ts";
 import { CaissonError } from "../values/errors.ts";
 import { type OciCommand, ociCommands } from "./commands.ts";
 import { type Global, ownWords } from "./context.ts";
 import { complain, type Log, logOf } from "./log.ts";
 import { defaultRoot, RuntimeError } from "./places.ts";
-
-const VERSION = "caisson-oci version 0.1.0\nspec: 1.3.0\n";
 
 const globals: OptionTable = {
   root: { type: "string", value: "DIR", help: "where state is kept" },
@@ -88,7 +87,7 @@ async function dispatch(args: readonly string[], found: (log: Log) => void): Pro
   found(log);
   const name = args[at];
   if (v["version"]) {
-    put(1, VERSION);
+    put(1, `caisson-oci version ${VERSION}\nspec: 1.3.0\n`);
     return 0;
   }
   if (v["help"] || name === undefined || name === "help") {

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { put } from "../host/output.ts";
+import { VERSION } from "../host/version.ts";
 
-const VERSION = "0.1.0";
 const USAGE = `usage: containerd-shim-caisson-v2 -namespace NAME -id ID -address SOCKET [-bundle DIR] start|delete
 
 containerd starts it: a container whose runtime is io.containerd.caisson.v2 is one of ours.

@@ -33,7 +33,7 @@ function v1(u: GroupUsage, l: Limits) {
       usage: count(h.current),
       failcnt: count(h.maxReached),
     })),
-    pids: { current: count(u.pids?.current ?? u.processes), limit: l.pids?.max === undefined ? 0n : limit(l.pids.max) },
+    pids: { current: count(u.pids?.current ?? u.processes), limit: limit(l.pids?.max) },
     cpu: {
       usage: { total: nano(cpu?.time), kernel: nano(cpu?.system), user: nano(cpu?.user) },
       throttling: {

@@ -8,11 +8,11 @@ import { ensureDirectory, places } from "../host/places.ts";
  */
 export type Served = { readonly namespace: string; readonly address: string };
 
+const NAME_DIGITS = 16;
+
 export function shimDirectory({ namespace, address }: Served): string {
   const hash = createHash("sha256").update(`${address}\0${namespace}`).digest("hex");
-  const [first] = [16];
-  ensureDirectory(join(places().scratch, "shims"));
-  return ensureDirectory(join(places().scratch, "shims", hash.slice(0, first)));
+  return ensureDirectory(join(places().scratch, "shims", hash.slice(0, NAME_DIGITS)));
 }
 
 export const socketOf = (directory: string): string => join(directory, "socket");

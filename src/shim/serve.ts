@@ -12,21 +12,16 @@ import { listen } from "./ttrpc/server.ts";
 const LINGER_MS = 5000;
 const FLUSH_MS = 2000;
 const CALM_MS = 1000;
-export const READY = "ready\n";
+const READY = "ready\n";
 
 /** The lock is the launcher's, which ends with this process: so only one serves, and a socket that is there is ours. */
 async function takeTurn(directory: string): Promise<boolean> {
-  try {
-    await performed("shim", (s) => {
-      const path = join(directory, "lock");
-      const lock = s.get("open the lock", "openat", [AT_FDCWD, path, O.RDWR | O.CREAT | O.CLOEXEC, 0o600]);
-      s.call("hold the lock", "flock", [lock, LOCK.EX | LOCK.NB]);
-    });
-    return true;
-  } catch (e) {
-    if (/EAGAIN/.test((e as Error).message)) return false;
-    throw e;
-  }
+  const { made, value } = await performed("shim", (s) => {
+    const path = join(directory, "lock");
+    const lock = s.get("open the lock", "openat", [AT_FDCWD, path, O.RDWR | O.CREAT | O.CLOEXEC, 0o600]);
+    return s.get("hold the lock", "flock", [lock, LOCK.EX | LOCK.NB], { ignore: ["EAGAIN"] });
+  });
+  return value(made) === 0;
 }
 
 /** What is kept for long should be little: a while after the last call, memory that only calls needed is given back. */

@@ -12,13 +12,12 @@ import { Publisher } from "./events.ts";
 import { exitedAt } from "./process.ts";
 import { ProcessDetailsSchema } from "./protocol/options_pb.ts";
 import * as m from "./protocol/task_pb.ts";
+import { RESERVATIONS } from "./reservations.ts";
 import { Task, type TaskStatus } from "./task.ts";
 import type { Method, Services } from "./ttrpc/server.ts";
 import { StatusError } from "./ttrpc/status.ts";
 
 const TASK = "containerd.task.v2.Task";
-/** Ours, between the process that containerd starts for each container and the one that serves them all. */
-export const RESERVATIONS = "caisson.shim.Reservations";
 /** A reservation that nobody comes for. */
 const RESERVED_MS = 60_000;
 const statuses: Readonly<Record<TaskStatus, number>> = { created: 1, running: 2, stopped: 3, paused: 4 };

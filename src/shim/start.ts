@@ -7,27 +7,9 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { put } from "../host/output.ts";
 import { type Served, shimDirectory, socketOf } from "./places.ts";
 import { ReserveRequestSchema } from "./protocol/task_pb.ts";
-import { RESERVATIONS } from "./service.ts";
-import { Client } from "./ttrpc/client.ts";
+import { tell } from "./reservations.ts";
 
 const TIMEOUT_MS = 10_000;
-
-/** Says to the one that serves that a container comes: from then on it does not go away. */
-async function reserve(socket: string, payload: Uint8Array): Promise<boolean> {
-  let client: Client;
-  try {
-    client = await Client.connect(socket);
-  } catch (e) {
-    if (["ENOENT", "ECONNREFUSED"].includes((e as NodeJS.ErrnoException).code ?? "")) return false;
-    throw e;
-  }
-  try {
-    await client.call(RESERVATIONS, "Reserve", payload, TIMEOUT_MS);
-    return true;
-  } finally {
-    client.close();
-  }
-}
 
 /** Starts one that serves, in a session of its own. Resolves once it does, or has found another that does. */
 async function startServing(self: readonly string[], served: Served, directory: string): Promise<void> {
@@ -56,7 +38,8 @@ export async function start(
   const socket = socketOf(directory);
   const payload = toBinary(ReserveRequestSchema, create(ReserveRequestSchema, o));
   const until = Date.now() + TIMEOUT_MS;
-  while (!(await reserve(socket, payload))) {
+  // From then on the one that serves does not go away.
+  while (!(await tell(socket, "Reserve", payload, TIMEOUT_MS))) {
     if (Date.now() > until) throw new Error(`nobody serves at ${socket}; see ${directory}/log`);
     await startServing(self, served, directory);
   }

@@ -9,7 +9,7 @@ import { ensureDirectory } from "../host/places.ts";
 import { parseJson, parseProcess, parseResources } from "../oci/config.ts";
 import type { Global } from "../oci/context.ts";
 import { pause, resume, updateResources } from "../oci/control.ts";
-import { prepareCreate } from "../oci/create.ts";
+import { type Kept, prepareCreate } from "../oci/create.ts";
 import { remove } from "../oci/delete.ts";
 import { prepareExec } from "../oci/exec.ts";
 import { engineLayout } from "../oci/groups.ts";
@@ -98,8 +98,7 @@ export class Task {
       noPivot: o?.noPivotRoot === true,
       noNewKeyring: o?.noNewKeyring === true,
     };
-    const prepare = async (kept: Parameters<Parameters<KeptProcess["keep"]>[1]>[0]) =>
-      (await prepareCreate(this.#g, this.id, { ...given, kept })).program;
+    const prepare = async (kept: Kept) => (await prepareCreate(this.#g, this.id, { ...given, kept })).program;
     await this.init.keep(this.#whose(), prepare, (exit) => this.#ended(this.id, this.init, exit));
     await this.#watchOom();
   }

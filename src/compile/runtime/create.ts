@@ -15,10 +15,10 @@ import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
 import { rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
 import { writeIdMaps } from "../users.ts";
-import { numbers, reserve } from "./descriptors.ts";
+import { numbers } from "./descriptors.ts";
 import { writeFailed, writeGate } from "./gate.ts";
 import { HOOK_LABEL, openSaid, runHooks } from "./hooks.ts";
-import { becomeKeeper, keep, keeperSection, openStreams } from "./keeper.ts";
+import { begin, keep, runtimeSection } from "./keeper.ts";
 import { FAILURE_RECORD, type Labels, type Lifecycle } from "./lifecycle.ts";
 import { sendListener } from "./listener.ts";
 import { moveDevices } from "./net-devices.ts";
@@ -46,10 +46,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   const attached = l.mode === "attached";
   const record = endRecord(c);
 
-  const kept = l.mode === "kept";
-  if (kept) becomeKeeper(s, l, n);
-  else reserve(s, file, n);
-  const streams = kept ? openStreams(c, s, l) : undefined;
+  const streams = begin(c, s, file, l, n);
   const hooks = Object.values(c.spec.hooks ?? {}).some((list) => list?.length);
   if (hooks) openSaid(s, n.said);
   const signals = attached ? takeSignalsToPassOn(s) : undefined;
@@ -58,7 +55,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   const groups = makeGroups(c, s);
   const p = makePipes(c, s);
   const own =
-    (attached || kept) && job.terminal && l.caller.consoleSocket === undefined ? terminalSockets(s) : undefined;
+    (attached || streams) && job.terminal && l.caller.consoleSocket === undefined ? terminalSockets(s) : undefined;
   const given = l.caller.consoleSocket;
   const socket = given === undefined ? undefined : connect(s, `connect to the console socket ${given}`, given);
   const o: Opened = {
@@ -182,7 +179,6 @@ export function compileCreate(spec: Spec, facts: HostFacts, job: Job, file: stri
   const program = new ProgramBuilder(facts.arch);
   const c: Context = { spec, facts, job, program };
   if (!spec.process) throw new TypeError("a spec without a process was to be compiled");
-  const section = l.mode === "kept" ? keeperSection(program) : program.section("runtime");
-  writeRuntime(c, section, file, l, spec.process);
+  writeRuntime(c, runtimeSection(program, l), file, l, spec.process);
   return program.build();
 }

@@ -16,8 +16,8 @@ import { loadSeccomp, notifies } from "../seccomp.ts";
 import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
 import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
-import { leaveOnlyPreserved, type Numbers, numbers, reserve } from "./descriptors.ts";
-import { becomeKeeper, keep, keeperSection, openStreams } from "./keeper.ts";
+import { leaveOnlyPreserved, type Numbers, numbers } from "./descriptors.ts";
+import { begin, keep, runtimeSection } from "./keeper.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { sendListener } from "./listener.ts";
 import { connect } from "./sockets.ts";
@@ -76,10 +76,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   const record = endRecord(c);
   const flags = (c.spec.linux?.namespaces ?? []).reduce((bits, ns) => bits | cloneFlag[ns.type], 0);
 
-  const kept = l.mode === "kept";
-  if (kept) becomeKeeper(s, l, n);
-  else reserve(s, file, n);
-  const streams = kept ? openStreams(c, s, l) : undefined;
+  const streams = begin(c, s, file, l, n);
   const signals = attached ? takeSignalsToPassOn(s) : undefined;
   const container = s.get("find the container's first process", "pidfd_open", [pid, 0]);
   const groups = openGroups(s, job.cgroup.groups);
@@ -90,7 +87,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   };
   const [ready, settled] = [pipe("pipe of the readiness"), pipe("pipe of the settlement")];
   const given = l.caller.consoleSocket;
-  const own = process.terminal && (attached || kept) && given === undefined ? terminalSockets(s) : undefined;
+  const own = process.terminal && (attached || streams) && given === undefined ? terminalSockets(s) : undefined;
   const socket = given === undefined ? undefined : connect(s, `connect to the console socket ${given}`, given);
   const entering = s.spawn("start the one that enters", enter);
 
@@ -153,7 +150,6 @@ export function compileRuntimeExec(
   const program = new ProgramBuilder(facts.arch);
   const c: Context = { spec, facts, job, program };
   if (!spec.process) throw new TypeError("a spec without a process was to be compiled");
-  const section = l.mode === "kept" ? keeperSection(program) : program.section("runtime");
-  writeRuntime(c, section, file, l, spec.process, pid);
+  writeRuntime(c, runtimeSection(program, l), file, l, spec.process, pid);
   return program.build();
 }

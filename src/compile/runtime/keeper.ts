@@ -7,7 +7,7 @@ import { closeFrom } from "../descriptors.ts";
 import { afterEnd, type EndRecord, fillRecord, reportStart } from "../report.ts";
 import { takeAllSignals } from "../signals.ts";
 import { RELAY_BRIEF, terminalRelays } from "../terminal.ts";
-import type { Numbers } from "./descriptors.ts";
+import { type Numbers, reserve } from "./descriptors.ts";
 import type { Lifecycle, Stream } from "./lifecycle.ts";
 
 /**
@@ -18,8 +18,9 @@ import type { Lifecycle, Stream } from "./lifecycle.ts";
 /** Where a keeper has the terminal, so that its size can be set from outside. */
 export const KEPT_TERMINAL = 4;
 
-/** What the launcher performs: the start of the keeper, which is the section that is returned. */
-export function keeperSection(program: ProgramBuilder): SectionBuilder {
+/** The runtime's own section. A keeper's is started by one that the launcher performs. */
+export function runtimeSection(program: ProgramBuilder, l: Lifecycle): SectionBuilder {
+  if (l.mode !== "kept") return program.section("runtime");
   const main = program.section("launcher");
   const keeper = program.section("supervisor");
   main.spawn("start the keeper", keeper);
@@ -27,7 +28,7 @@ export function keeperSection(program: ProgramBuilder): SectionBuilder {
 }
 
 /** The launcher's socket is at the first number that is not a stream's, and stays there. */
-export function becomeKeeper(s: SectionBuilder, l: Lifecycle, n: Numbers): void {
+function becomeKeeper(s: SectionBuilder, l: Lifecycle, n: Numbers): void {
   s.call("have a session of its own", "setsid", []);
   s.call("be the parent of orphans", "prctl", [PR.SET_CHILD_SUBREAPER, 1, 0, 0, 0]);
   s.call("go to the bundle", "chdir", [l.bundle]);
@@ -55,7 +56,7 @@ function openOutput(s: SectionBuilder, stream: Stream, terminal: boolean): Slot 
 }
 
 /** Streams of the keeper, as its child gets them; those of a terminal's other side. */
-export function openStreams(c: Context, s: SectionBuilder, l: Lifecycle): KeptStreams {
+function openStreams(c: Context, s: SectionBuilder, l: Lifecycle): KeptStreams {
   const { stdin, stdout, stderr } = l.streams ?? {};
   const terminal = c.job.terminal !== undefined;
   const input = stdin && open(s, stdin.path, O.RDONLY);
@@ -67,6 +68,16 @@ export function openStreams(c: Context, s: SectionBuilder, l: Lifecycle): KeptSt
     s.call(`make it file descriptor ${fd}`, "dup3", [stream ?? none, fd, 0]);
   if (!terminal) for (const fd of streams) if (fd) s.call("close what is at its number", "close", [fd]);
   return { input: terminal ? input : undefined, output: terminal ? output : undefined };
+}
+
+/** The descriptors to begin with: those of the caller, or of a keeper, which has streams to open. */
+export function begin(c: Context, s: SectionBuilder, file: string, l: Lifecycle, n: Numbers): KeptStreams | undefined {
+  if (l.mode !== "kept") {
+    reserve(s, file, n);
+    return undefined;
+  }
+  becomeKeeper(s, l, n);
+  return openStreams(c, s, l);
 }
 
 /** The container lives: its streams are its own, and all that is left is to wait. */

@@ -58,34 +58,23 @@ function report(figure: string, values: Record<string, number>, unit: string, ba
     console.log(`  ${name.padEnd(28)} ${v.toFixed(3).padStart(9)}  ${(v / reference).toFixed(2)}`);
 }
 
-/** crun of Debian refuses hybrid control groups; the bench does not change the machine to please it. */
-function commands(): Record<string, string[]> {
-  const all: Record<string, string[]> = {
-    "caisson run": [join(here, "caisson"), "run", "--rootfs", root, "--", "/bin/true"],
-    "caisson compile'd file": [join(work, "compiled")],
-  };
-  spawnSync(join(here, "dist/caisson"), ["compile", "-o", join(work, "compiled"), "--rootfs", root, "--", "/bin/true"]);
-  if (has("crun")) all["crun run"] = ["crun", "run", "bench"];
-  if (has("runc")) all["runc run"] = ["runc", "run", "bench"];
-  if (has("bwrap"))
-    all["bwrap"] = ["bwrap", "--bind", root, "/", "--proc", "/proc", "--dev", "/dev", "--unshare-all", "/bin/true"];
-  all["unshare"] = ["unshare", "-muinpf", "-R", root, "/bin/true"];
-  return Object.fromEntries(
-    Object.entries(all).filter(([name, words]) => {
-      const r = spawnSync(words[0] as string, words.slice(1), { cwd: work });
-      if (r.status !== 0 && !json) console.log(`skipped: ${name}: ${String(r.stderr).trim().split("\n")[0]}`);
-      return r.status === 0;
-    }),
-  );
+const bun = join(here, "node_modules/.bin/bun");
+/** crun takes part where hugetlb can be lent to it for as long. */
+const asCrunLikes = ["bash", join(here, "test/conformance/as-crun-likes.sh")];
+
+/** A process of its own, which prints a line of JSON per figure. */
+function figuresOf(words: readonly string[], env: NodeJS.ProcessEnv = process.env): void {
+  const r = spawnSync(words[0] as string, words.slice(1), { env, maxBuffer: 1 << 24 });
+  if (r.status !== 0) throw new Error(String(r.stderr));
+  if (!json) process.stdout.write(String(r.stderr));
+  for (const line of String(r.stdout).trim().split("\n")) {
+    const { figure, unit, base, values } = JSON.parse(line);
+    report(figure, values, unit, base);
+  }
 }
 
-function coldRuns(): void {
-  const all = commands();
-  const times = new Map(Object.keys(all).map((k) => [k, [] as number[]]));
-  for (let i = 0; i < rounds; i++) for (const [name, words] of Object.entries(all)) times.get(name)?.push(timed(words));
-  const values = Object.fromEntries([...times].map(([k, v]) => [k, median(v)]));
-  report("a whole command that runs true", values, "ms", "runc run" in values ? "runc run" : "caisson run");
-}
+/** A whole command from cold. */
+const coldRuns = () => figuresOf([...asCrunLikes, bun, join(here, "bench/commands.ts"), work, root, String(rounds)]);
 
 function library(): void {
   const bench = join(here, "dist-bench/bench/library.js");
@@ -100,7 +89,7 @@ function library(): void {
       add("raw C floor", Number(line));
     for (const [engine, words] of [
       ["node", ["node"]],
-      ["bun", [join(here, "node_modules/.bin/bun")]],
+      ["bun", [bun]],
     ] as const) {
       const r = spawnSync(words[0], [bench, root, String(rounds)], {
         env: { ...process.env, CAISSON_NATIVE: join(here, "dist/native") },
@@ -209,12 +198,7 @@ function groups(): void {
   if (built.status !== 0) throw new Error("bench/forks.c does not compile");
   copyFileSync(forks, join(root, "bin/forks"));
   const env = { ...process.env, CAISSON_NATIVE: join(here, "dist/native") };
-  const r = spawnSync("node", [join(here, "dist-bench/bench/groups.js"), root, forks], { env });
-  if (r.status !== 0) throw new Error(String(r.stderr));
-  for (const line of String(r.stdout).trim().split("\n")) {
-    const { figure, unit, base, values } = JSON.parse(line);
-    report(figure, values, unit, base);
-  }
+  figuresOf(["node", join(here, "dist-bench/bench/groups.js"), root, forks], env);
 }
 
 /** A running container, stopped and let go by each command. */
@@ -277,40 +261,21 @@ function pausing(): void {
   );
 }
 
-/** The OCI runtime; crun takes part where hugetlb can be lent to it for as long. */
+/** The OCI runtime. */
 function oci(): void {
-  if (!has("runc")) return;
-  const words = [join(here, "node_modules/.bin/bun"), join(here, "bench/oci.ts"), work, root, String(rounds)];
-  const r = spawnSync("bash", [join(here, "test/conformance/as-crun-likes.sh"), ...words], { maxBuffer: 1 << 24 });
-  if (r.status !== 0) throw new Error(String(r.stderr));
-  for (const line of String(r.stdout).trim().split("\n")) {
-    const { figure, unit, base, values } = JSON.parse(line);
-    report(figure, values, unit, base);
-  }
+  if (has("runc")) figuresOf([...asCrunLikes, bun, join(here, "bench/oci.ts"), work, root, String(rounds)]);
 }
 
 /** containerd's shim and ours. */
 function shim(): void {
-  if (!has("containerd")) return;
-  const words = [join(here, "bench/shim.ts"), work, root, String(rounds)];
-  const r = spawnSync(join(here, "node_modules/.bin/bun"), words, { maxBuffer: 1 << 24 });
-  if (r.status !== 0) throw new Error(String(r.stderr));
-  for (const line of String(r.stdout).trim().split("\n")) {
-    const { figure, unit, base, values } = JSON.parse(line);
-    report(figure, values, unit, base);
-  }
+  if (has("containerd")) figuresOf([bun, join(here, "bench/shim.ts"), work, root, String(rounds)]);
 }
 
 /** In a network namespace of its own. */
 function isolation(): void {
   const own = 'ip link set lo up; exec "$0" "$@"';
-  const words = [join(here, "node_modules/.bin/bun"), join(here, "bench/isolation.ts"), String(Math.min(rounds, 10))];
-  const r = spawnSync("unshare", ["--net", "--mount", "sh", "-c", own, ...words], { maxBuffer: 1 << 24 });
-  if (r.status !== 0) throw new Error(String(r.stderr));
-  for (const line of String(r.stdout).trim().split("\n")) {
-    const { figure, unit, base, values } = JSON.parse(line);
-    report(figure, values, unit, base);
-  }
+  const words = [bun, join(here, "bench/isolation.ts"), String(Math.min(rounds, 10))];
+  figuresOf(["unshare", "--net", "--mount", "sh", "-c", own, ...words]);
 }
 
 function engineGroups(): string[] {

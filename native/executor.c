@@ -7,7 +7,7 @@
 #include "abi.h"
 
 enum { MAGIC = 0x4e535343, VERSION = 1, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
-enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, OPS };
+enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, HASH, OPS };
 enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, ARGUMENT, KINDS };
 enum { SAME_TEXT = 5, OTHER_TEXT = 6, IN_ENVIRONMENT = 7 };
 enum { IGNORE_ALL = 1 };
@@ -165,6 +165,15 @@ static int in_environment(const char *text) {
     if (!*a) return 1;
   }
   return 0;
+}
+
+/* FNV-1a of 32 bits, with the NUL: a name for what was compiled from these words, not a proof of it. */
+static u32 hash(u32 h, const char *text) {
+  for (; text; text++) {
+    h = (h ^ (u8)*text) * 0x01000193;
+    if (!*text) break;
+  }
+  return h;
 }
 
 static int jumps(u32 compare, s64 a, s64 b) {
@@ -334,6 +343,7 @@ static int run(struct program *p, u32 section) {
     case SYSCALL: r = perform(p, s); break;
     case SPAWN: r = spawn(p, s); break;
     case LET: r = value(p, s, 0); break;
+    case HASH: r = hash(value(p, s, 0), (char *)value(p, s, 1)); break;
     case JUMP:
       if (jumps(s->nr, value(p, s, 0), value(p, s, 1))) i += s->args[2];
       continue;

@@ -7,7 +7,7 @@ import type { Spec } from "../compile/spec.ts";
 import { claim } from "../container/claim.ts";
 import { notedState } from "../container/noted.ts";
 import type { ContainerOptions } from "../container/options.ts";
-import { perform, performedFile } from "../container/perform.ts";
+import { perform, performedFile, performLinked } from "../container/perform.ts";
 import { type Prepared, prepare } from "../container/prepare.ts";
 import { fileKeys, sweep } from "../container/state.ts";
 import { places } from "../host/places.ts";
@@ -15,7 +15,9 @@ import { encode } from "../program/encode.ts";
 import { executor } from "../program/executor.ts";
 import { link } from "../program/link.ts";
 import type { Program } from "../program/types.ts";
+import { wasGivenBefore } from "../remember/seen.ts";
 import { InvalidOptionError } from "../values/errors.ts";
+import { isLasting } from "./lasting.ts";
 import type { Values } from "./option-table.ts";
 import { toContainerOptions } from "./options.ts";
 import { complain, print } from "./output.ts";
@@ -82,7 +84,10 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   await delegation(p.job.cgroup);
   if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
   const file = performedFile();
-  return perform(await program(p, command, v, o, file), file);
+  const made = await program(p, command, v, o, file);
+  if (!isLasting(v, p) || !wasGivenBefore(process.cwd(), process.argv.slice(2))) return perform(made, file);
+  const { rememberThis } = await import("./remember.ts");
+  return performLinked(rememberThis(p, made, file, v["name"] !== undefined), file);
 }
 
 /** The program of a run, and nothing done. */

@@ -126,10 +126,10 @@ function openAndWrite(c: Context, job: Job): SectionBuilder {
   return main;
 }
 
-/** The performed file is removed at once, so that nothing is left of it, however this ends. */
+/** The performed file is removed at once, so that nothing is left of it, however this ends. One that is remembered has no such name. */
 export function openOwnFile(s: SectionBuilder, file: string): void {
-  const fd = s.get("open the own file", "openat", [AT_FDCWD, file, O.RDONLY, 0]);
-  s.call("remove it", "unlinkat", [AT_FDCWD, file, 0]);
+  const fd = s.get("open the own file", "openat", [AT_FDCWD, "/proc/self/exe", O.RDONLY, 0]);
+  s.call("remove it", "unlinkat", [AT_FDCWD, file, 0], { ignore: ["ENOENT"] });
   s.call("keep it open", "dup3", [fd, FD.CONTROL, 0], { ignore: ["EINVAL"] });
 }
 

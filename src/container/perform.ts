@@ -41,9 +41,13 @@ export const performedFile = (): string =>
  * This process becomes the program. Where the runtime cannot do that, the program is its child, and it passes signals
  * on; so it is where file descriptors from 3 on are to be handed through, which Bun closes at execve(2).
  */
-export async function perform(program: Program, file: string, descriptors = 0): Promise<number> {
+export const perform = (program: Program, file: string, descriptors = 0): Promise<number> =>
+  performLinked(link(executor(), encode(program)), file, descriptors);
+
+/** The same for a program that is linked with the executor already. */
+export async function performLinked(executable: Uint8Array, file: string, descriptors = 0): Promise<number> {
   sweepFiles(dirname(file));
-  writeFileSync(file, link(executor(), encode(program)), { mode: 0o700, flag: "wx" });
+  writeFileSync(file, executable, { mode: 0o700, flag: "wx" });
   const execve = (process as { execve?(file: string, args: string[], env: Record<string, string>): never }).execve;
   if (execve && descriptors === 0) {
     try {

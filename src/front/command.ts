@@ -8,6 +8,7 @@ import type { Program, Slot } from "../program/types.ts";
 import { type Loose, toValue } from "../program/values.ts";
 import { ANY, openState } from "./container.ts";
 import { freeze, thaw } from "./freeze.ts";
+import { remembered } from "./remembered.ts";
 import { argument, ifSame } from "./words.ts";
 
 const STATE = "/run/caisson/containers";
@@ -25,7 +26,7 @@ function withRunning(s: SectionBuilder, name: Loose, body: (directory: Slot) => 
 }
 
 /**
- * `caisson pause NAME` and `unpause NAME`, of root's containers and by their whole names, before any JavaScript is loaded: to
+ * A `caisson run` that was given before, and `caisson pause NAME` and `unpause NAME`, of root's containers and by their whole names, before any JavaScript is loaded: to
  * stop something takes less than an engine takes to start. All else is the engine's (src/cli).
  */
 export function commandFront(arch: Arch): Program {
@@ -35,14 +36,15 @@ export function commandFront(arch: Arch): Program {
   const when = (verb: string, body: (directory: Slot) => void) =>
     ifSame(s, argument(1), verb, () => withRunning(s, argument(2), body));
   s.skipIf(root, "!=", 0, () =>
-    s.skipIf(toValue("CAISSON_ROOT="), "environment", 0, () =>
+    s.skipIf(toValue("CAISSON_ROOT="), "environment", 0, () => {
+      ifSame(s, argument(1), "run", () => remembered(s));
       s.skipIf(argument(2), "==", 0, () =>
         s.skipIf(argument(3), "!=", 0, () => {
           when("pause", (directory) => freeze(s, directory));
           when("unpause", (directory) => thaw(s, directory));
         }),
-      ),
-    ),
+      );
+    }),
   );
   return program.build();
 }

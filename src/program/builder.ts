@@ -80,6 +80,17 @@ export class SectionBuilder {
     this.#steps.push({ op: "let", label: `keep ${slot.name}`, value: toValue(value), result: slot });
   }
 
+  /** Continues the hash in a slot with a text; 0 instead of one leaves it as it is. */
+  hash(slot: Slot, text: Loose): void {
+    this.#steps.push({
+      op: "hash",
+      label: `hash into ${slot.name}`,
+      from: toValue(slot),
+      text: toValue(text),
+      result: slot,
+    });
+  }
+
   /** Keeps a value, and fails if it is a negative errno, as answers of the kernel have it that are no results of system calls. */
   raise(label: string, value: Loose, policy: Policy = {}): Slot {
     const result = this.program.shared(`answer to the ${this.name}`);
@@ -125,8 +136,8 @@ export class SectionBuilder {
     return result;
   }
 
-  serve(label: string, from: Loose, to: Loose): void {
-    this.#steps.push({ op: "serve", label, from: toValue(from), to: toValue(to) });
+  serve(label: string, from: Loose, to: Loose, policy: Policy = {}): void {
+    this.#steps.push({ op: "serve", label, from: toValue(from), to: toValue(to), ...policy });
   }
 
   exit(code: Loose): void {

@@ -21,6 +21,7 @@ const OPS: Record<Step["op"], number> = {
   serve: 8,
   exit: 9,
   let: 10,
+  hash: 11,
 };
 const COMPARISONS: Record<Comparison, number> = {
   "==": 0,
@@ -136,6 +137,8 @@ function shape(step: Step, table: Map<string, number>): Shape {
       return { nr: 0, result: undefined, args: [step.from, step.to], policy: step };
     case "let":
       return { nr: 0, result: step.result, args: [step.value], policy: step };
+    case "hash":
+      return { nr: 0, result: step.result, args: [step.from, step.text], policy };
     case "exit":
       return { nr: 0, result: undefined, args: [step.code], policy };
   }

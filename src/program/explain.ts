@@ -55,6 +55,8 @@ function stepText(step: Step, program: Program): string {
       return "fail if another process failed";
     case "let":
       return `${slotText(step.result)} = ${valueText(step.value)}`;
+    case "hash":
+      return `${slotText(step.result)} = hash of ${valueText(step.from)} and ${valueText(step.text)}`;
     case "fail":
       return `fail with errno ${valueText(step.errno)}${step.plus ? ` + ${valueText(step.plus)}` : ""}`;
     case "supervise":

@@ -1,0 +1,38 @@
+import { AT_FDCWD, O } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import { HASH_START } from "../program/hash.ts";
+import type { Slot } from "../program/types.ts";
+import { buffer, textBlock } from "../program/values.ts";
+import { DIRECTORY, HASHED_WORDS } from "../remember/places.ts";
+import { ANY } from "./container.ts";
+import { argument } from "./words.ts";
+
+const PATH_MAX = 4096;
+const F_GETFD = 1;
+
+/**
+ * A command line that was given before, here: what was kept of it says whether its program may be performed again, and becomes it
+ * (src/remember/checks.ts). If that ends, it may not, and the engine compiles it.
+ */
+export function remembered(s: SectionBuilder): void {
+  const cwd = buffer("working directory", PATH_MAX);
+  const known = s.get("ask for the working directory", "getcwd", [cwd, PATH_MAX], ANY);
+  // A stream that is closed would be whatever is opened first: the engine opens something else there.
+  const open = [0, 1, 2].map((fd) => s.get(`is stream ${fd} open?`, "fcntl", [fd, F_GETFD], ANY));
+  const unless = (slots: readonly Slot[], body: () => void): void =>
+    slots.length === 0 ? body() : s.skipIf(slots[0] as Slot, "<", 0, () => unless(slots.slice(1), body));
+  unless([known, ...open], () => {
+    const hash = s.program.slot("hash of the words");
+    s.let(hash, HASH_START);
+    s.hash(hash, cwd);
+    for (let i = 1; i <= HASHED_WORDS; i++) s.hash(hash, argument(i));
+    const path = textBlock(`${DIRECTORY}/\0`, "path of what is remembered");
+    s.format(hash, path, DIRECTORY.length + 1);
+    const flags = O.RDONLY | O.NOFOLLOW | O.CLOEXEC;
+    const checks = s.get("open what is remembered", "openat", [AT_FDCWD, path, flags, 0], ANY);
+    s.skipIf(checks, "<", 0, () => {
+      s.serve("perform it", checks, -1, ANY);
+      s.call("close it", "close", [checks], ANY);
+    });
+  });
+}

@@ -1,0 +1,107 @@
+import type { Arch } from "../kernel/arch.ts";
+import { capabilityNames } from "../kernel/capabilities.ts";
+import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PR } from "../kernel/flags.ts";
+import { rlimitNames } from "../kernel/rlimits.ts";
+import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
+import { encode } from "../program/encode.ts";
+import { addressOf, buffer, low, stringArray, struct } from "../program/values.ts";
+import { type Condition, check, linksOf, must, statx } from "./conditions.ts";
+import { SWEPT } from "./places.ts";
+
+/** A command line, where it was given, and what its program was compiled from. */
+export type Remembered = {
+  readonly arch: Arch;
+  readonly words: readonly string[];
+  readonly cwd: string;
+  readonly gid: number;
+  readonly bounding: readonly string[];
+  /** Where the state of containers is. */
+  readonly state: string;
+  readonly conditions: readonly Condition[];
+};
+
+const PATH_MAX = 4096;
+const CLOCK_MONOTONIC = 1;
+const ANY = { ignore: "all" } as const;
+
+/** The words themselves: the front has found this file by a hash of them. */
+function sameWords(s: SectionBuilder, r: Remembered): void {
+  for (const [i, word] of r.words.entries())
+    must(s, `word ${i + 1} is the same`, { kind: "argument", index: i + 1 }, "same", word);
+  must(s, "there are no more", { kind: "argument", index: r.words.length + 1 }, "==", 0);
+  const cwd = buffer("working directory", PATH_MAX);
+  s.call("ask for the working directory", "getcwd", [cwd, PATH_MAX]);
+  must(s, "it is the same", cwd, "same", r.cwd);
+}
+
+function sameCaller(s: SectionBuilder, r: Remembered): void {
+  must(s, "the caller's group is the same", s.get("ask for the group", "getegid", []), "==", r.gid);
+  const has = s.program.slot("has the capability?");
+  for (const [n, name] of capabilityNames.entries()) {
+    s.call(`may ${name} be given?`, "prctl", [PR.CAPBSET_READ, n, 0, 0, 0], { result: has, ...ANY });
+    must(s, `${name} is as before`, has, r.bounding.includes(name) ? "==" : "<", 1);
+  }
+}
+
+/** What killed supervisors left is removed by who looks for it, which is the engine: not here, so not for long. */
+function nothingLeft(s: SectionBuilder, state: string): void {
+  const NONE = 2;
+  const here = statx(s, state);
+  must(s, "the state is there", here.result, "==", 0);
+  s.skipIf(low(linksOf(here)), "==", NONE, () => {
+    const [until, seconds] = [s.program.slot("swept until"), s.program.slot("seconds")];
+    s.program.slot("nanoseconds");
+    const fd = s.get("open the note of the last look", "openat", [AT_FDCWD, SWEPT, 0, 0]);
+    s.call("read it", "read", [fd, addressOf(until), 8]);
+    s.call("close it", "close", [fd]);
+    s.call("read the clock", "clock_gettime", [CLOCK_MONOTONIC, addressOf(seconds)]);
+    must(s, "what was left was looked for a moment ago", seconds, "<", until);
+  });
+}
+
+/** As the engine does for itself at its start: a command is to have the same limit either way. */
+function raiseFiles(s: SectionBuilder): void {
+  const [soft, hard] = [s.program.slot("limit of files"), s.program.slot("hard limit of files")];
+  const both = buffer("rlimit", 16);
+  const files = rlimitNames.indexOf("RLIMIT_NOFILE");
+  s.call("ask for the limit of files", "prlimit64", [0, files, 0, addressOf(soft)]);
+  for (const at of [0, 8]) s.store(hard, both, at, 8);
+  s.call("raise it", "prlimit64", [0, files, both, 0]);
+}
+
+/** A container gets at the file it was started from by /proc/self/exe (CVE-2019-5736): this one is on a mount that nobody can write to. */
+function become(s: SectionBuilder, file: string): void {
+  s.call("close all but the streams at exec", "close_range", [3, 0xffffffff, CLOSE_RANGE_CLOEXEC]);
+  const fd = s.get("open the program", "open_tree", [AT_FDCWD, file, OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC]);
+  const attributes = struct("mount_attr", [
+    [8, MOUNT_ATTR.RDONLY],
+    [8, MOUNT_ATTR.NOEXEC],
+    [8, 0],
+    [8, 0],
+  ]);
+  s.call("make it read-only", "mount_setattr", [fd, "", AT.EMPTY_PATH, attributes, attributes.bytes.length]);
+  const [argv, envp] = [stringArray("argv", ["caisson"]), stringArray("envp", [])];
+  s.call("become it", "execveat", [fd, "", argv, envp, AT.EMPTY_PATH]);
+}
+
+/**
+ * The program that the front performs when these words are given: it becomes the one in `file` if that is what would be compiled now, and
+ * ends if not, or if anything fails; then the engine goes the usual way. In the frame that a step "serve" reads.
+ */
+export function checksProgram(r: Remembered, { checks, file }: { checks: string; file: string }): Uint8Array {
+  const program = new ProgramBuilder(r.arch);
+  const s = program.section("checks");
+  sameWords(s, r);
+  sameCaller(s, r);
+  check(s, r.conditions);
+  nothingLeft(s, r.state);
+  // What is used is not forgotten.
+  s.call("note that it was used", "utimensat", [AT_FDCWD, checks, 0, 0], ANY);
+  raiseFiles(s);
+  become(s, file);
+  const bytes = encode(program.build(), false);
+  const framed = new Uint8Array(8 + bytes.length);
+  new DataView(framed.buffer).setUint32(0, bytes.length, true);
+  framed.set(bytes, 8);
+  return framed;
+}

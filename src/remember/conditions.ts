@@ -1,0 +1,145 @@
+import { closeSync, lstatSync, openSync, readlinkSync, readSync, type Stats, statSync } from "node:fs";
+import { errno } from "../kernel/errno.ts";
+import { AT, AT_FDCWD, O } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import type { Block, Slot } from "../program/types.ts";
+import { addressOf, buffer, high, into } from "../program/values.ts";
+
+/** What was seen of the machine when a program was compiled, and must be seen again for it to be performed. */
+export type Condition =
+  /** A file of this text. Its reads ended where these numbers say: files of /proc are read record by record. */
+  | { readonly kind: "text"; readonly path: string; readonly reads: readonly number[]; readonly text: string }
+  /** A file of this mode: its type and its permissions. undefined: there is none. */
+  | { readonly kind: "mode"; readonly path: string; readonly link: Link; readonly mode: number | undefined }
+  /** The same file, unchanged. */
+  | { readonly kind: "same"; readonly path: string; readonly words: readonly bigint[] }
+  | { readonly kind: "link"; readonly path: string; readonly target: string };
+
+/** A link at the end of a path is followed, or looked at itself. */
+type Link = "followed" | "itself";
+
+/** Asked for by each read: a machine of many mounts has a long list of them, and most have a short one. */
+const AT_ONCE = 4096;
+const LONGEST = 1 << 20;
+
+export function textNow(path: string): Condition {
+  const bytes = Buffer.alloc(LONGEST + AT_ONCE);
+  const fd = openSync(path, "r");
+  const reads: number[] = [];
+  let length = 0;
+  try {
+    for (let n = -1; n !== 0; length += n) {
+      n = readSync(fd, bytes, length, AT_ONCE, null);
+      reads.push(n);
+      if (length + n > LONGEST) throw new RangeError(`${path}: longer than what is compared`);
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return { kind: "text", path, reads, text: bytes.toString("utf8", 0, length) };
+}
+
+export const modeNow = (path: string, link: Link): Condition => ({
+  ...{ kind: "mode", path, link },
+  mode: (link === "itself" ? lstatSync : statSync)(path, { throwIfNoEntry: false })?.mode,
+});
+
+export const linkNow = (path: string): Condition => ({ kind: "link", path, target: readlinkSync(path) });
+
+/** struct statx (statx(2)) in words of 8 bytes: what is compared, and the mode in the upper half of one of them. */
+const STATX = { words: 32, links: 2, mode: 3, inode: 4, size: 5, changed: 12, modified: 14 } as const;
+const BASIC = 0x7ff;
+const SECOND = 1_000_000_000n;
+
+/** Inode, size, and times of change and modification, each as seconds and nanoseconds. */
+const wordsOf = (s: Stats & Record<"ctimeNs" | "mtimeNs", bigint>): bigint[] => [
+  ...[BigInt(s.ino), BigInt(s.size)],
+  ...[s.ctimeNs / SECOND, s.ctimeNs % SECOND, s.mtimeNs / SECOND, s.mtimeNs % SECOND],
+];
+
+export const sameNow = (path: string): Condition => ({
+  ...{ kind: "same", path },
+  words: wordsOf(statSync(path, { bigint: true }) as never),
+});
+
+const ANY = { ignore: "all" } as const;
+const MISSED = errno("ESTALE");
+
+/** Fails, and so ends the section, unless the comparison holds. */
+export function must(
+  s: SectionBuilder,
+  label: string,
+  a: Parameters<SectionBuilder["skipIf"]>[0],
+  comparison: "==" | "same" | "<" | ">",
+  b: Parameters<SectionBuilder["skipIf"]>[2],
+): void {
+  s.skipIf(a, comparison, b, () => s.fail(label, MISSED));
+}
+
+export function statx(
+  s: SectionBuilder,
+  path: string,
+  link: Link = "followed",
+): { result: Slot; words: readonly Slot[] } {
+  const words = Array.from({ length: STATX.words }, (_, i) => s.program.shared(`statx ${i}`));
+  const result = s.program.shared("result of statx");
+  s.call(
+    `look at ${path}`,
+    "statx",
+    [AT_FDCWD, path, link === "itself" ? AT.SYMLINK_NOFOLLOW : 0, BASIC, addressOf(words[0] as Slot)],
+    { result, ...ANY },
+  );
+  return { result, words };
+}
+export const linksOf = ({ words }: ReturnType<typeof statx>): Slot => words[STATX.links] as Slot;
+
+/** Where texts are read to, one after the other. */
+const lengthOf = (c: Condition & { kind: "text" }) => c.reads.reduce((n, r) => n + r, 0);
+const scratchFor = (conditions: readonly Condition[]): Block =>
+  buffer("text", Math.max(0, ...conditions.map((c) => (c.kind === "text" ? lengthOf(c) : 0))) + AT_ONCE + 8);
+
+function checkText(s: SectionBuilder, c: Condition & { kind: "text" }, text: Block): void {
+  const fd = s.program.shared("file to compare");
+  s.call(`open ${c.path}`, "openat", [AT_FDCWD, c.path, O.RDONLY | O.CLOEXEC, 0], { result: fd });
+  const read = s.program.shared("length of what was read");
+  let at = 0;
+  for (const n of c.reads) {
+    s.call(`read ${c.path}`, "read", [fd, into(text, at), AT_ONCE], { result: read });
+    must(s, `${c.path} is read as before`, read, "==", n);
+    at += n;
+  }
+  s.store(0, text, at, 8);
+  must(s, `${c.path} is as before`, text, "same", c.text);
+  s.call(`close ${c.path}`, "close", [fd]);
+}
+
+function checkSame(s: SectionBuilder, c: Condition & { kind: "same" }): void {
+  const { words } = statx(s, c.path);
+  const at = [STATX.inode, STATX.size, STATX.changed, STATX.changed + 1, STATX.modified, STATX.modified + 1];
+  for (const [i, word] of at.entries()) must(s, `${c.path} is unchanged`, words[word] as Slot, "==", c.words[i] ?? 0n);
+}
+
+function checkMode(s: SectionBuilder, c: Condition & { kind: "mode" }): void {
+  const { result, words } = statx(s, c.path, c.link);
+  if (c.mode === undefined) must(s, `${c.path} is still not there`, result, "<", 0);
+  else {
+    must(s, `${c.path} is still there`, result, "==", 0);
+    must(s, `${c.path} is what it was`, high(words[STATX.mode] as Slot), "==", c.mode);
+  }
+}
+
+function checkLink(s: SectionBuilder, c: Condition & { kind: "link" }): void {
+  const text = buffer(c.path, 4096);
+  s.call(`read ${c.path}`, "readlinkat", [AT_FDCWD, c.path, text, 4095]);
+  must(s, `${c.path} leads where it did`, text, "same", c.target);
+}
+
+/** The steps that go on only where all of it is as it was. */
+export function check(s: SectionBuilder, conditions: readonly Condition[]): void {
+  const scratch = scratchFor(conditions);
+  for (const c of conditions)
+    if (c.kind === "text") checkText(s, c, scratch);
+    else if (c.kind === "same") checkSame(s, c);
+    else if (c.kind === "link") checkLink(s, c);
+    else checkMode(s, c);
+}

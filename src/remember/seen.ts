@@ -1,0 +1,42 @@
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ensureDirectory } from "../host/places.ts";
+import { checksOf, DIRECTORY } from "./places.ts";
+
+/** Command lines of which the program is kept at most, some 110 KB each, and of which only that they were given. */
+const MOST = { kept: 32, seen: 256 } as const;
+const NAME = /^\d+$/;
+
+/** Those that were not given for the longest time go. */
+export function forgetOldest(): void {
+  const names = readdirSync(DIRECTORY);
+  if (names.length <= MOST.kept) return;
+  const lines = names
+    .filter((n) => NAME.test(n))
+    .flatMap((name) => {
+      const stat = statSync(join(DIRECTORY, name), { throwIfNoEntry: false });
+      return stat ? [{ name, isKept: stat.size > 0, given: stat.mtimeMs }] : [];
+    });
+  lines.sort((a, b) => b.given - a.given);
+  const [kept, seen] = [lines.filter((l) => l.isKept), lines.filter((l) => !l.isKept)];
+  const old = new Set([...kept.slice(MOST.kept), ...seen.slice(MOST.seen)].map((l) => l.name));
+  for (const n of names) if (old.has(n.split(".")[0] ?? "")) rmSync(join(DIRECTORY, n), { force: true });
+}
+
+/**
+ * Whether these words were given here before. To keep a program costs more than to compile it once more, so that what is given once is
+ * only noted, by an empty file.
+ */
+export function wasGivenBefore(cwd: string, words: readonly string[]): boolean {
+  const path = checksOf(cwd, words);
+  if (existsSync(path)) return true;
+  try {
+    ensureDirectory(DIRECTORY);
+    writeFileSync(path, "", { mode: 0o600 });
+    forgetOldest();
+  } catch (e) {
+    // As for all that is kept: where it cannot be written, it is not.
+    if ((e as NodeJS.ErrnoException).code === undefined) throw e;
+  }
+  return false;
+}

@@ -1,0 +1,300 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { checksOf, DIRECTORY } from "../../src/remember/places.ts";
+import { alone, environment } from "../helpers/alone.ts";
+import { caisson } from "../helpers/command.ts";
+import { isRoot, type leftovers, settled } from "../helpers/machine.ts";
+
+const why = !isRoot || process.arch !== "x64" ? "needs root, and x86-64" : "";
+const STATE = "/run/caisson/containers";
+const SECOND = 1000;
+
+describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${why})`}`, () => {
+  let dir: string;
+  let before: ReturnType<typeof leftovers>;
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), "caisson-remembered-"));
+    before = await settled();
+  });
+  afterAll(async () => {
+    rmSync(dir, { recursive: true });
+    expect(await settled()).toEqual(before);
+  });
+
+  const options = () => ({
+    ...{ cwd: dir, env: environment, encoding: "utf8" as const },
+    stdio: ["ignore", "pipe", "pipe"] as ["ignore", "pipe", "pipe"],
+  });
+  const once = (...words: string[]) => {
+    const { status, stdout, stderr } = spawnSync(caisson, ["run", ...words], options());
+    return { code: status, out: stdout, err: stderr };
+  };
+  /** By the engine, where it is not remembered yet. The second time, it is. */
+  const first = (...words: string[]) => {
+    once(...words);
+    return once(...words);
+  };
+  const again = (words: readonly string[], o: Parameters<typeof alone>[1] = {}) =>
+    alone(["run", ...words], { cwd: dir, ...o });
+  const forget = () => rmSync(DIRECTORY, { recursive: true, force: true });
+  const kept = (...words: string[]) => {
+    const checks = checksOf(dir, ["run", ...words]);
+    return existsSync(checks) && statSync(checks).size > 0;
+  };
+
+  test("one that is given once is only noted; of those there are no more than some, too", () => {
+    forget();
+    expect(once("--", "true", "once").code).toBe(0);
+    expect(kept("--", "true", "once")).toBe(false);
+    expect(again(["--", "true", "once"]).code).not.toBe(0);
+    for (let i = 0; i < 300; i++) {
+      const path = join(DIRECTORY, String(i));
+      writeFileSync(path, "");
+      utimesSync(path, i, i);
+    }
+    once("--", "true", "another");
+    const names = readdirSync(DIRECTORY).map(Number);
+    expect(names.length).toBe(256);
+    expect(names).toContain(299);
+    expect(names).not.toContain(45);
+    forget();
+  });
+
+  test("is performed without an engine, under a name of its own, and leaves nothing", () => {
+    const words = ["--", "sh", "-c", "hostname; ls /run; exit 3"];
+    expect(again(words).code).not.toBe(3);
+    const name = first(...words);
+    expect(name).toMatchObject({ code: 3, err: "" });
+    expect(kept(...words)).toBe(true);
+    const others = Array.from({ length: 5 }, () => again(words));
+    for (const o of others) {
+      expect(o).toMatchObject({ code: 3, err: "" });
+      expect(o.out).toMatch(/^[0-9a-f]{12}\n$/);
+    }
+    expect(new Set([name, ...others].map((o) => o.out)).size).toBe(6);
+  });
+
+  test("its state is as that of any other while it runs", async () => {
+    const words = ["--", "sh", "-c", "hostname; read line"];
+    first(...words);
+    const known = new Set(existsSync(STATE) ? readdirSync(STATE) : []);
+    const p = spawn(caisson, ["run", ...words], { cwd: dir, env: environment, stdio: ["pipe", "pipe", "inherit"] });
+    const name = await new Promise<string>((resolve) => p.stdout.once("data", (d) => resolve(String(d).trim())));
+    expect(readdirSync(STATE).filter((n) => !known.has(n))).toContain(name);
+    const shown = JSON.parse(execFileSync(caisson, ["inspect", name], { env: environment, encoding: "utf8" }));
+    expect(JSON.stringify(shown)).toContain(name);
+    const said = execFileSync(caisson, ["exec", name, "hostname"], { env: environment, encoding: "utf8" });
+    expect(said).toBe(`${name}\n`);
+    const age = Date.now() - Date.parse(shown.createdAt ?? shown[0]?.createdAt);
+    expect(Math.abs(age)).toBeLessThan(60 * SECOND);
+    p.stdin.end("\n");
+    await new Promise((resolve) => p.once("exit", resolve));
+    expect(existsSync(join(STATE, name))).toBe(false);
+  });
+
+  test("what the command has of its caller is the same either way", () => {
+    const script = `grep -v -e Pid -e ^Vm -e ^Rss -e ctxt /proc/self/status; cat /proc/self/limits; ls /proc/self/fd; env; umask
+      cat /proc/self/cgroup; cut -d' ' -f4- /proc/self/mountinfo | sed 's/[0-9][0-9]*//g'; nice; cat /proc/self/oom_score_adj`;
+    const words = ["--name", `same-${process.pid}`, "--memory", "100M", "--", "sh", "-c", script];
+    const odd = `trap '' PIPE HUP; umask 077; ulimit -Sn 100; exec 3</etc/passwd 7</etc/hosts 20</etc/group; exec nice -n 3`;
+    const by = () => {
+      const { stdout, stderr, status } = spawnSync(
+        "bash",
+        ["-c", `${odd} "$@"`, "bash", caisson, "run", ...words],
+        options(),
+      );
+      return { stdout, stderr, status };
+    };
+    forget();
+    const [engine, second, executor] = [by(), by(), by()];
+    expect(second).toEqual(engine);
+    expect(engine).toMatchObject({ status: 0, stderr: "" });
+    expect(executor).toEqual(engine);
+    expect(kept(...words)).toBe(true);
+  });
+
+  test("what goes wrong is said as the engine says it", () => {
+    for (const words of [
+      ["--", "nothing-of-this-name"],
+      ["--workdir", "/no/such/place", "--", "true"],
+      ["--timeout", "0.2", "--", "sleep", "10"],
+      ["--memory", "20M", "--", "sh", "-c", "head -c 100M /dev/zero | tail"],
+      ["--", "sh", "-c", "kill -9 $$"],
+    ]) {
+      forget();
+      const [one, two] = [once(...words), once(...words)];
+      expect(kept(...words)).toBe(true);
+      expect(two).toEqual(one);
+      expect(once(...words)).toEqual(one);
+    }
+  });
+
+  const words = ["--", "true"];
+  const misses = (o: Parameters<typeof alone>[1]) => expect(again(words, o).code).not.toBe(0);
+
+  test("other words, another directory and another root of all state are something else", () => {
+    first(...words);
+    expect(again(words).code).toBe(0);
+    for (const other of [["--", "true", ""], ["--"], ["--", "tru"], ["true"], ["--", "true", "true"]])
+      expect(again(other).code).not.toBe(0);
+    const below = join(dir, "below");
+    mkdirSync(below);
+    misses({ cwd: below });
+    misses({ env: { ...environment, CAISSON_ROOT: dir } });
+    expect(again(words).code).toBe(0);
+  });
+
+  test("so is a machine on which something changed that the program was made of", () => {
+    expect(again(words).code).toBe(0);
+    misses({ before: `exec unshare --mount sh -c 'mount -t tmpfs none ${dir} && exec "$@"' sh` });
+    misses({ before: "exec unshare --cgroup --uts" });
+    misses({ before: "exec setpriv --bounding-set -chown" });
+    misses({ before: "exec setpriv --regid 1 --clear-groups" });
+    misses({ before: "exec 0<&-; exec" });
+    misses({ before: "exec 2>&-; exec" });
+    const systemd = "/run/systemd/system";
+    if (!existsSync(systemd)) {
+      mkdirSync(systemd, { recursive: true });
+      try {
+        misses({});
+      } finally {
+        rmdirSync(systemd);
+      }
+    }
+    expect(again(words).code).toBe(0);
+  });
+
+  test("and another build of the command, or the same at another place", () => {
+    const copy = join(dir, "caisson");
+    execFileSync("cp", ["--reflink=auto", caisson, copy]);
+    for (const _ of [1, 2]) spawnSync(copy, ["run", ...words], options());
+    expect(again(words, { binary: copy }).code).toBe(0);
+    misses({});
+    utimesSync(copy, 1, 1);
+    misses({ binary: copy });
+    rmSync(copy);
+    first(...words);
+    expect(again(words).code).toBe(0);
+  });
+
+  test("a source of a volume, a root and a user: each is looked at again", () => {
+    const [source, root] = [join(dir, "source"), join(dir, "root")];
+    mkdirSync(source);
+    for (const d of ["bin", "etc", "proc", "dev", "sys"]) mkdirSync(join(root, d), { recursive: true });
+    execFileSync("cp", ["/bin/busybox", join(root, "bin/sh")]);
+    writeFileSync(join(root, "etc/passwd"), "one:x:7:8::/home:/bin/sh\n");
+    const line = ["-v", `${source}:/mnt`, "--rootfs", root, "-u", "one", "--", "/bin/sh", "-c", "id -u"];
+    // The first run makes the mount point in the root.
+    expect(first(...line)).toMatchObject({ code: 0, out: "7\n", err: "" });
+    expect(again(line)).toMatchObject({ code: 0, out: "7\n", err: "" });
+    writeFileSync(join(root, "etc/passwd"), "one:x:9:8::/home:/bin/sh\n");
+    expect(again(line).code).not.toBe(0);
+    expect(first(...line)).toMatchObject({ code: 0, out: "9\n" });
+    expect(again(line)).toMatchObject({ code: 0, out: "9\n" });
+    rmSync(source, { recursive: true });
+    expect(again(line).code).not.toBe(0);
+    expect(first(...line).err).toContain("an existing file or directory");
+    writeFileSync(source, "text");
+    expect(again(line).code).not.toBe(0);
+  });
+
+  test("limits are felt, and the groups are gone", () => {
+    const line = [
+      "--memory",
+      "64M",
+      "--pids-limit",
+      "3",
+      "--",
+      "sh",
+      "-c",
+      "for i in 1 2 3 4 5; do sleep 1 & done; wait",
+    ];
+    first(...line);
+    const { err } = again(line);
+    expect(err).toMatch(/fork/i);
+  });
+
+  test("what looks at more of the machine, or at its caller, is not kept", () => {
+    const file = join(dir, "env");
+    writeFileSync(file, "A=b\n");
+    for (const line of [
+      ["--env", "HOME", "--", "true"],
+      ["--env-file", file, "--", "true"],
+      ["--json", "--", "true"],
+      ["--tty", "--", "true"],
+      ["--device", "/dev/fuse", "--", "true"],
+      ["--cgroups", "delegate", "--", "true"],
+      ["--profile", "untrusted", "--", "true"],
+      ["--cpuset-cpus", "0", "--", "true"],
+    ]) {
+      first(...line);
+      expect(kept(...line)).toBe(false);
+    }
+  });
+
+  test("no more than some are kept, and each once: those that were not used for the longest time go", () => {
+    forget();
+    first("--", "true", "used");
+    for (let i = 0; i < 40; i++) {
+      first("--", "true", String(i));
+      expect(again(["--", "true", "used"]).code).toBe(0);
+    }
+    const names = readdirSync(DIRECTORY).filter((n) => n !== "swept");
+    expect(names.filter((n) => /^\d+$/.test(n)).length).toBe(32);
+    expect(names.length).toBe(64);
+    expect(again(["--", "true", "39"]).code).toBe(0);
+    expect(again(["--", "true", "0"]).code).not.toBe(0);
+  }, 60_000);
+
+  test("what a killed supervisor left is not for long", async () => {
+    first(...words);
+    const p = spawn(caisson, ["run", "--", "sleep", "1000"], { cwd: dir, env: environment, stdio: "ignore" });
+    const mine = () =>
+      (existsSync(STATE) ? readdirSync(STATE) : []).filter((n) => {
+        const started = join(STATE, n, "started");
+        return existsSync(started) && readFileSync(started).readInt32LE(8) === p.pid;
+      });
+    while (mine().length === 0) await new Promise((r) => setTimeout(r, 5));
+    const [name = ""] = mine();
+    p.kill("SIGKILL");
+    await new Promise((resolve) => p.once("exit", resolve));
+    expect(existsSync(join(STATE, name))).toBe(true);
+    await new Promise((r) => setTimeout(r, 2 * SECOND));
+    misses({});
+    first(...words);
+    expect(existsSync(join(STATE, name))).toBe(false);
+    expect(again(words).code).toBe(0);
+  });
+
+  test("its program cannot be written to from the container (CVE-2019-5736)", () => {
+    const script = "[ -w /proc/1/exe ] && echo writable; echo x >> /proc/1/exe || true";
+    const line = ["--init", "--cap-add", "SYS_PTRACE", "--", "sh", "-c", script];
+    // A file of its own, which is gone already, and one that others will execute.
+    expect(first(...line).out).toBe("writable\n");
+    expect(kept(...line)).toBe(true);
+    const file = readdirSync(DIRECTORY).find((n) =>
+      n.startsWith(
+        `${checksOf(dir, ["run", ...line])
+          .split("/")
+          .pop()}.`,
+      ),
+    );
+    const before = readFileSync(join(DIRECTORY, file ?? ""));
+    expect(again(line)).toMatchObject({ code: 0, out: "" });
+    expect(Buffer.compare(readFileSync(join(DIRECTORY, file ?? "")), before)).toBe(0);
+  });
+});

@@ -2,6 +2,7 @@ import type { OptionTable, Values } from "../cli/option-table.ts";
 import { put } from "../host/output.ts";
 import type { Global } from "./context.ts";
 import type { CreateOptions } from "./create.ts";
+import { criuCommands } from "./criu/commands.ts";
 import { RuntimeError } from "./places.ts";
 
 export type OciCommand = {
@@ -215,6 +216,7 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
         interval: text(v, "interval") ?? "5s",
       }),
   },
+  ...criuCommands,
   explain: {
     words: "[options] ID",
     summary: "print the system calls that create would make, and make none",

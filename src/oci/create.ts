@@ -6,7 +6,7 @@ import { numbers } from "../compile/runtime/descriptors.ts";
 import type { Caller, Lifecycle } from "../compile/runtime/lifecycle.ts";
 import type { Process, Spec } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
-import { hostFacts } from "../host/facts.ts";
+import { type HostFacts, hostFacts } from "../host/facts.ts";
 import type { Program } from "../program/types.ts";
 import { type GroupPlace, groupPlace } from "./cgroups-path.ts";
 import { checkSpec } from "./checks.ts";
@@ -16,6 +16,7 @@ import { completeSpec, describeFiles } from "./describe.ts";
 import { engineLayout, type RuntimeGroups, runtimeGroups } from "./groups.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 import { bigintText, plainOf, savedState } from "./saved.ts";
+import type { Saved } from "./state.ts";
 
 export type CreateOptions = {
   readonly bundle: string | undefined;
@@ -96,32 +97,62 @@ export function reportOf(g: Global, kept: Kept | undefined, preserve: number, do
   };
 }
 
+/** What a container is to be: its configuration, checked and completed, and its control groups, of which the parents are made. */
+export async function readBundle(
+  g: Global,
+  id: string | undefined,
+  o: Pick<CreateOptions, "bundle" | "config">,
+  check: (spec: Spec) => void,
+): Promise<Bundle> {
+  const directory = directoryOf(g.root, id);
+  const bundle = resolve(o.bundle ?? ".");
+  if (existsSync(directory)) throw new RuntimeError(`container with id ${id}: already exists`);
+  const given = parseSpec(parseJson(readText(o.config ?? join(bundle, "config.json")), "config.json"));
+  checkSpec(given);
+  const facts = hostFacts();
+  const rootless = facts.uid !== 0 || facts.userNamespace === true;
+  const place = groupPlace(given.linux?.cgroupsPath, id as string, { systemd: g.systemd, rootless });
+  const spec = completeSpec(given, bundle, engineLayout(facts), place.path);
+  check(spec);
+  const groups = await groupsFor(g, spec, place, rootless);
+  return {
+    id: id as string,
+    directory,
+    bundle,
+    spec,
+    place,
+    groups,
+    facts,
+    saved: savedState(id as string, bundle, spec, place, groups),
+  };
+}
+
+export type Bundle = {
+  readonly id: string;
+  readonly directory: string;
+  readonly bundle: string;
+  readonly spec: Spec;
+  readonly place: GroupPlace;
+  readonly groups: RuntimeGroups;
+  readonly facts: HostFacts;
+  readonly saved: Saved;
+};
+
 /** Checks everything, and compiles the program. Nothing but parents of control groups is made. */
 export async function prepareCreate(
   g: Global,
   id: string | undefined,
   o: CreateOptions,
 ): Promise<{ readonly program: Program; readonly file: string; readonly bundle: string }> {
-  const directory = directoryOf(g.root, id);
-  const bundle = resolve(o.bundle ?? ".");
-  if (existsSync(directory)) throw new RuntimeError(`container with id ${id}: already exists`);
   checkPreserved(o.preserve);
-  const given = parseSpec(parseJson(readText(o.config ?? join(bundle, "config.json")), "config.json"));
-  checkSpec(given);
-  const facts = hostFacts();
-  const layout = engineLayout(facts);
-  const rootless = facts.uid !== 0 || facts.userNamespace === true;
-  const place = groupPlace(given.linux?.cgroupsPath, id as string, { systemd: g.systemd, rootless });
-  const spec = completeSpec(given, bundle, layout, place.path);
+  const attached = o.mode === "attached";
+  const { directory, bundle, spec, groups, saved, facts } = await readBundle(g, id, o, (s) => {
+    if (!o.kept) checkConsole(s.process?.terminal === true, o.consoleSocket, !attached);
+  });
   const command: Process = {
     ...withListeners(spec.process as Process),
     ...(o.kept && { terminal: o.kept.terminal }),
   };
-  const attached = o.mode === "attached";
-  if (!o.kept) checkConsole(command.terminal === true, o.consoleSocket, !attached);
-  const groups = await groupsFor(g, spec, place, rootless);
-
-  const saved = savedState(id as string, bundle, spec, place, groups);
   const lifecycle: Lifecycle = {
     id: id as string,
     bundle,

@@ -1,3 +1,4 @@
+import { statx, wordOf } from "../compile/statx.ts";
 import type { Arch } from "../kernel/arch.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
 import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PR } from "../kernel/flags.ts";
@@ -5,7 +6,7 @@ import { rlimitNames } from "../kernel/rlimits.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { addressOf, buffer, low, stringArray, struct } from "../program/values.ts";
-import { type Condition, check, linksOf, must, statx } from "./conditions.ts";
+import { type Condition, check, must } from "./conditions.ts";
 import { SWEPT } from "./places.ts";
 
 /** A command line, where it was given, and what its program was compiled from. */
@@ -46,9 +47,9 @@ function sameCaller(s: SectionBuilder, r: Remembered): void {
 /** What killed supervisors left is removed by who looks for it, which is the engine: not here, so not for long. */
 function nothingLeft(s: SectionBuilder, state: string): void {
   const NONE = 2;
-  const here = statx(s, state);
+  const here = statx(s, `look at ${state}`, state);
   must(s, "the state is there", here.result, "==", 0);
-  s.skipIf(low(linksOf(here)), "==", NONE, () => {
+  s.skipIf(low(wordOf(here, "links")), "==", NONE, () => {
     const [until, seconds] = [s.program.slot("swept until"), s.program.slot("seconds")];
     s.program.slot("nanoseconds");
     const fd = s.get("open the note of the last look", "openat", [AT_FDCWD, SWEPT, 0, 0]);

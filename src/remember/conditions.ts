@@ -1,9 +1,10 @@
 import { closeSync, lstatSync, openSync, readlinkSync, readSync, type Stats, statSync } from "node:fs";
+import { type Statx, statx, wordOf } from "../compile/statx.ts";
 import { errno } from "../kernel/errno.ts";
 import { AT, AT_FDCWD, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Block, Slot } from "../program/types.ts";
-import { addressOf, buffer, high, into } from "../program/values.ts";
+import type { Block } from "../program/types.ts";
+import { buffer, high, into } from "../program/values.ts";
 
 /** What was seen of the machine when a program was compiled, and must be seen again for it to be performed. */
 export type Condition =
@@ -46,9 +47,6 @@ export const modeNow = (path: string, link: Link): Condition => ({
 
 export const linkNow = (path: string): Condition => ({ kind: "link", path, target: readlinkSync(path) });
 
-/** struct statx (statx(2)) in words of 8 bytes: what is compared, and the mode in the upper half of one of them. */
-const STATX = { words: 32, links: 2, mode: 3, inode: 4, size: 5, changed: 12, modified: 14 } as const;
-const BASIC = 0x7ff;
 const SECOND = 1_000_000_000n;
 
 /** Inode, size, and times of change and modification, each as seconds and nanoseconds. */
@@ -62,7 +60,6 @@ export const sameNow = (path: string): Condition => ({
   words: wordsOf(statSync(path, { bigint: true }) as never),
 });
 
-const ANY = { ignore: "all" } as const;
 const MISSED = errno("ESTALE");
 
 /** Fails, and so ends the section, unless the comparison holds. */
@@ -76,22 +73,8 @@ export function must(
   s.skipIf(a, comparison, b, () => s.fail(label, MISSED));
 }
 
-export function statx(
-  s: SectionBuilder,
-  path: string,
-  link: Link = "followed",
-): { result: Slot; words: readonly Slot[] } {
-  const words = Array.from({ length: STATX.words }, (_, i) => s.program.shared(`statx ${i}`));
-  const result = s.program.shared("result of statx");
-  s.call(
-    `look at ${path}`,
-    "statx",
-    [AT_FDCWD, path, link === "itself" ? AT.SYMLINK_NOFOLLOW : 0, BASIC, addressOf(words[0] as Slot)],
-    { result, ...ANY },
-  );
-  return { result, words };
-}
-export const linksOf = ({ words }: ReturnType<typeof statx>): Slot => words[STATX.links] as Slot;
+const lookAt = (s: SectionBuilder, path: string, link: Link = "followed"): Statx =>
+  statx(s, `look at ${path}`, path, { flags: link === "itself" ? AT.SYMLINK_NOFOLLOW : 0 });
 
 /** Where texts are read to, one after the other. */
 const lengthOf = (c: Condition & { kind: "text" }) => c.reads.reduce((n, r) => n + r, 0);
@@ -114,17 +97,18 @@ function checkText(s: SectionBuilder, c: Condition & { kind: "text" }, text: Blo
 }
 
 function checkSame(s: SectionBuilder, c: Condition & { kind: "same" }): void {
-  const { words } = statx(s, c.path);
-  const at = [STATX.inode, STATX.size, STATX.changed, STATX.changed + 1, STATX.modified, STATX.modified + 1];
-  for (const [i, word] of at.entries()) must(s, `${c.path} is unchanged`, words[word] as Slot, "==", c.words[i] ?? 0n);
+  const seen = lookAt(s, c.path);
+  const at = [["inode"], ["size"], ["changed", 0], ["changed", 1], ["modified", 0], ["modified", 1]] as const;
+  for (const [i, [name, more]] of at.entries())
+    must(s, `${c.path} is unchanged`, wordOf(seen, name, more), "==", c.words[i] ?? 0n);
 }
 
 function checkMode(s: SectionBuilder, c: Condition & { kind: "mode" }): void {
-  const { result, words } = statx(s, c.path, c.link);
-  if (c.mode === undefined) must(s, `${c.path} is still not there`, result, "<", 0);
+  const seen = lookAt(s, c.path, c.link);
+  if (c.mode === undefined) must(s, `${c.path} is still not there`, seen.result, "<", 0);
   else {
-    must(s, `${c.path} is still there`, result, "==", 0);
-    must(s, `${c.path} is what it was`, high(words[STATX.mode] as Slot), "==", c.mode);
+    must(s, `${c.path} is still there`, seen.result, "==", 0);
+    must(s, `${c.path} is what it was`, high(wordOf(seen, "mode")), "==", c.mode);
   }
 }
 

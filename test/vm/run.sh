@@ -7,7 +7,7 @@ repo=$PWD
 bash scripts/setup.sh
 cache=${CAISSON_VM_CACHE:-/var/cache/caisson-vm}
 
-bash scripts/packages.sh qemu-system-x86 busybox-static cpio
+bash scripts/packages.sh qemu-system-x86 busybox-static cpio criu iptables
 mkdir -p "$cache"
 if [ ! -e "$cache/kernel/done" ]; then
   image=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-6/ { print $2; exit }')
@@ -27,7 +27,8 @@ order() { # modules in the order of their dependencies
 }
 i=100
 for file in $(order virtio_pci 9pnet_virtio 9p overlay veth bridge nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet \
-  sch_tbf macvlan ipvlan); do
+  sch_tbf macvlan ipvlan unix_diag tcp_diag udp_diag netlink_diag af_packet_diag raw_diag nf_conntrack_netlink \
+  ip_tables iptable_filter tun); do
   cp "$file" "$initramfs/modules/$i-$(basename "$file")"
   i=$((i + 1))
 done

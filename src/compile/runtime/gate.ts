@@ -11,6 +11,7 @@ import type { Process } from "../spec.ts";
 import type { Numbers } from "./descriptors.ts";
 import { runHooks } from "./hooks.ts";
 import { FAILURE_RECORD, type Lifecycle } from "./lifecycle.ts";
+import { ownNull } from "./null.ts";
 
 /** Where the wait begins, in the first process: what fails from there on, `start` has to say. */
 export type Gate = { readonly from: number };
@@ -23,6 +24,7 @@ export type Gate = { readonly from: number };
 export function writeGate(c: Context, s: SectionBuilder, l: Lifecycle, process: Process, n: Numbers): Gate {
   const { seccomp } = c.spec.linux ?? {};
   const listening = notifies(seccomp);
+  ownNull(s);
   becomeUser(c, process, s);
   if (process.noNewPrivileges && listening) {
     s.call("never gain privileges again", "prctl", [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0]);

@@ -1,0 +1,101 @@
+import { join, resolve } from "node:path";
+import type { OptionTable, Values } from "../../cli/option-table.ts";
+import type { OciCommand } from "../commands.ts";
+import { RuntimeError } from "../places.ts";
+import type { CriuOptions } from "./criu.ts";
+
+const string = (value: string, help: string) => ({ type: "string", value, help }) as const;
+const flag = (help: string) => ({ type: "boolean", help }) as const;
+
+const both: OptionTable = {
+  "image-path": string("DIR", "where the checkpoint is (default: checkpoint)"),
+  "work-path": string("DIR", "where criu writes its log (default: the images' directory)"),
+  "tcp-established": flag("with open TCP connections"),
+  "ext-unix-sk": flag("with unix sockets that lead out of it"),
+  "shell-job": flag("with a terminal of the caller's"),
+  "file-locks": flag("with file locks"),
+  "lazy-pages": flag("memory is fetched when it is used, by criu lazy-pages"),
+  "manage-cgroups-mode": string("MODE", "soft (default), full, strict, props or ignore"),
+  "empty-ns": { type: "string", multiple: true, value: "network", help: "without what is in this namespace" },
+  "auto-dedup": flag("keep each page once"),
+};
+
+const text = (v: Values, name: string): string | undefined => {
+  const given = v[name];
+  return typeof given === "string" && given !== "" ? given : undefined;
+};
+
+function criuOptions(v: Values): CriuOptions {
+  const images = resolve(text(v, "image-path") ?? "checkpoint");
+  return {
+    images,
+    work: resolve(text(v, "work-path") ?? images),
+    tcpEstablished: v["tcp-established"] === true,
+    extUnixSk: v["ext-unix-sk"] === true,
+    shellJob: v["shell-job"] === true,
+    fileLocks: v["file-locks"] === true,
+    autoDedup: v["auto-dedup"] === true,
+    manageCgroups: text(v, "manage-cgroups-mode") ?? "soft",
+    emptyNs: (v["empty-ns"] as string[] | undefined) ?? [],
+  };
+}
+
+function descriptor(v: Values, name: string): number | undefined {
+  const given = text(v, name);
+  if (given === undefined) return undefined;
+  if (!/^\d{1,4}$/.test(given) || Number(given) < 3)
+    throw new RuntimeError(`--${name}: ${JSON.stringify(given)} is not the number of an open file, 3 or above`);
+  return Number(given);
+}
+
+export const criuCommands: Readonly<Record<"checkpoint" | "restore", OciCommand>> = {
+  checkpoint: {
+    words: "[options] ID",
+    summary: "write down a running container, by criu(8), and end it",
+    options: {
+      ...both,
+      "leave-running": flag("and let it run on"),
+      "pre-dump": flag("only its memory, while it runs on: for a later checkpoint"),
+      "parent-path": string("DIR", "of that one, from the directory of the images"),
+      "page-server": string("ADDRESS:PORT", "send memory to criu page-server"),
+      "status-fd": string("FD", "where criu says that lazy pages can be fetched"),
+    },
+    takes: 1,
+    perform: async (g, v, [id]) =>
+      (await import("./checkpoint.ts")).checkpoint(g, id, {
+        ...criuOptions(v),
+        leaveRunning: v["leave-running"] === true,
+        preDump: v["pre-dump"] === true,
+        lazyPages: v["lazy-pages"] === true,
+        parent: text(v, "parent-path"),
+        statusFd: descriptor(v, "status-fd"),
+        pageServer: text(v, "page-server"),
+      }),
+  },
+  restore: {
+    words: "[options] ID",
+    summary: "make a container again of a checkpoint, and wait for it",
+    options: {
+      ...both,
+      bundle: { type: "string", short: "b", value: "DIR", help: "the bundle (default: the working directory)" },
+      config: { type: "string", short: "f", value: "FILE", help: "its configuration (default: config.json)" },
+      "pid-file": string("FILE", "where to write the pid"),
+      "console-socket": string("SOCKET", "who takes the terminal: there is none"),
+      detach: { type: "boolean", short: "d", help: "do not wait" },
+      keep: flag("leave it for delete when it has ended"),
+      "no-subreaper": flag("taken for the sake of engines: its parent is whoever takes orphans"),
+      "no-pivot": flag("taken for the sake of engines: criu decides"),
+    },
+    takes: 1,
+    perform: async (g, v, [id]) =>
+      (await import("./restore.ts")).restore(g, id, {
+        ...criuOptions(v),
+        bundle: text(v, "bundle") === undefined ? undefined : join(text(v, "bundle") ?? "."),
+        config: text(v, "config"),
+        pidFile: text(v, "pid-file"),
+        detach: v["detach"] === true,
+        keep: v["keep"] === true,
+        lazyPages: v["lazy-pages"] === true,
+      }),
+  },
+};

@@ -1,0 +1,72 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { readOr } from "../files.ts";
+import { RuntimeError } from "../places.ts";
+
+/** criu(8): the oldest that knows all words that it is given here. */
+const OLDEST = [3, 16] as const;
+
+/** What `checkpoint` and `restore` have alike: the options of criu by their own names, where nothing is to be said of them here. */
+export type CriuOptions = {
+  readonly images: string;
+  readonly work: string;
+  readonly tcpEstablished: boolean;
+  readonly extUnixSk: boolean;
+  readonly shellJob: boolean;
+  readonly fileLocks: boolean;
+  readonly autoDedup: boolean;
+  readonly manageCgroups: string;
+  readonly emptyNs: readonly string[];
+};
+
+const MODES: Readonly<Record<string, string>> = {
+  soft: "soft",
+  full: "full",
+  strict: "strict",
+  props: "props",
+  ignore: "ignore",
+};
+
+export function criuWords(o: CriuOptions): string[] {
+  const mode = MODES[o.manageCgroups];
+  if (mode === undefined)
+    throw new RuntimeError(
+      `--manage-cgroups-mode: ${JSON.stringify(o.manageCgroups)} is not one of ${Object.keys(MODES).join(", ")}`,
+    );
+  const other = o.emptyNs.find((kind) => kind !== "network");
+  if (other !== undefined)
+    throw new RuntimeError(`--empty-ns: ${JSON.stringify(other)} is not network, which criu can leave empty`);
+  return [
+    ...["--images-dir", o.images, "--work-dir", o.work, "-v4", `--manage-cgroups=${mode}`],
+    ...(o.tcpEstablished ? ["--tcp-established"] : []),
+    ...(o.extUnixSk ? ["--ext-unix-sk"] : []),
+    ...(o.shellJob ? ["--shell-job"] : []),
+    ...(o.fileLocks ? ["--file-locks"] : []),
+    ...(o.autoDedup ? ["--auto-dedup"] : []),
+    ...(o.emptyNs.length ? ["--empty-ns", "net"] : []),
+  ];
+}
+
+/** Where criu is; one of a version that understands us. */
+export function findCriu(name: string): string {
+  const places = name.includes("/")
+    ? [resolve(name)]
+    : (process.env["PATH"] ?? "").split(":").map((d) => join(d, name));
+  const path = places.find((p) => existsSync(p));
+  if (path === undefined)
+    throw new RuntimeError(`criu: ${name} is not installed: checkpoint and restore need it; --criu names another`);
+  const { stdout, error } = spawnSync(path, ["--version"], { encoding: "utf8" });
+  if (error) throw new RuntimeError(`criu: ${path}: ${(error as NodeJS.ErrnoException).code}`);
+  const [, major = 0, minor = 0] = (/Version: (\d+)\.(\d+)/.exec(stdout) ?? []).map(Number);
+  if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
+    throw new RuntimeError(`criu: ${path} is of version ${major}.${minor}; ${OLDEST.join(".")} or later is needed`);
+  return path;
+}
+
+/** "(00.512247) Error (criu/files-reg.c:1710): Can't lookup…": the first that is said is the cause of the others. */
+export function causeIn(log: string): string {
+  const text = readOr(log) ?? "";
+  const [, cause] = /^(?:\([\d.]+\) +(?:\d+: )?)?Error \([^)]*\): (.*)$/m.exec(text) ?? [];
+  return cause?.trim() ?? "it said nothing of why";
+}

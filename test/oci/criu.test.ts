@@ -1,0 +1,322 @@
+/** checkpoint and restore by the system's criu, where it works: in the VM lane, on Debian's own kernel. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawn, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { layout } from "../../src/cgroups/look.ts";
+import { Bundle, type Change, linux } from "../conformance/bundle.ts";
+import { isRoot, leftovers } from "../helpers/machine.ts";
+
+const caisson = join(import.meta.dir, "../../dist/caisson-oci");
+
+function whyNot(): string {
+  if (!isRoot) return "needs root";
+  const { error, status, stderr, stdout } = spawnSync("criu", ["check"], { encoding: "utf8" });
+  if (error) return "criu is not installed";
+  return status === 0 ? "" : `criu check: ${`${stdout}${stderr}`.trim().split("\n")[0]}`;
+}
+
+const COUNT = "i=0; while true; do i=$((i+1)); echo $i > /tmp/n; sleep 0.1; done";
+const pause = (ms: number) => new Promise((r) => setTimeout(r, ms));
+
+/** Streams that somebody reads would be waited for. */
+const detached = (b: Bundle) =>
+  spawnSync(caisson, ["--root", b.state, "run", "-d", b.id], { cwd: b.at, stdio: "ignore" }).status;
+
+async function until(what: () => boolean, ms = 20_000): Promise<void> {
+  for (const end = Date.now() + ms; !what(); await pause(50))
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+}
+
+describe("what is wrong is said before anything is done", () => {
+  let at: string;
+  beforeAll(() => {
+    at = mkdtempSync(join(tmpdir(), "caisson-criu-"));
+  });
+  afterAll(() => rmSync(at, { recursive: true }));
+  const oci = (...words: string[]) => {
+    const { status, stderr } = spawnSync(caisson, ["--root", join(at, "state"), ...words], {
+      cwd: at,
+      encoding: "utf8",
+    });
+    return { code: status, err: stderr };
+  };
+
+  test("no checkpoint, no container, no criu, and words that it does not know", () => {
+    expect(oci("restore", "nobody")).toEqual({
+      code: 1,
+      err: `caisson-oci: --image-path: ${at}/checkpoint has no checkpoint in it\n`,
+    });
+    expect(oci("checkpoint", "nobody").err).toContain("container nobody: container does not exist");
+    mkdirSync(join(at, "images"));
+    writeFileSync(join(at, "images/inventory.img"), "");
+    expect(oci("--criu", "/no/criu", "restore", "--image-path", "images", "nobody").err).toContain(
+      "criu: /no/criu is not installed",
+    );
+    expect(oci("checkpoint", "--status-fd", "x", "nobody").err).toContain('--status-fd: "x" is not the number');
+    expect(existsSync(join(at, "state/nobody"))).toBe(false);
+  });
+
+  test.skipIf(!isRoot)(
+    "a criu that is too old, a mode and a namespace that there are not; one that runs stays as it is",
+    () => {
+      const old = join(at, "criu");
+      writeFileSync(old, "#!/bin/sh\necho Version: 3.9\n", { mode: 0o755 });
+      using b = new Bundle(["sleep", "1000"]);
+      expect(detached(b)).toBe(0);
+      const ask = (...words: string[]) => b.call([...words, "--image-path", join(at, "none"), b.id]);
+      expect(ask("--criu", old, "checkpoint").err).toContain("of version 3.9; 3.16 or later");
+      const good = join(at, "criu-good");
+      writeFileSync(good, "#!/bin/sh\n[ $1 = --version ] && echo Version: 3.17 || exit 1\n", { mode: 0o755 });
+      expect(ask("--criu", good, "checkpoint", "--manage-cgroups-mode", "some").err).toContain("not one of soft");
+      expect(ask("--criu", good, "checkpoint", "--empty-ns", "mount").err).toContain("which criu can leave empty");
+      expect(ask("--criu", good, "checkpoint", "--parent-path", "/first").err).toContain("--parent-path");
+      expect(ask("--criu", good, "checkpoint", "--page-server", "here").err).toContain("ADDRESS:PORT");
+      expect(ask("--criu", good, "checkpoint").err).toContain("criu failed: it said nothing of why");
+      expect(b.state_().status).toBe("running");
+      expect(b.call(["pause", b.id]).code).toBe(0);
+      expect(ask("--criu", good, "checkpoint").err).toContain("it is paused");
+      expect(b.call(["resume", b.id]).code).toBe(0);
+      // A restore that fails gives up the id and the control groups.
+      const before = leftovers();
+      const other = `${b.id}-other`;
+      mkdirSync(join(at, "bad"));
+      writeFileSync(join(at, "bad/inventory.img"), "");
+      expect(b.call(["--criu", good, "restore", "--image-path", join(at, "bad"), other]).err).toContain("criu failed");
+      expect(existsSync(join(b.state, other))).toBe(false);
+      expect(leftovers()).toEqual(before);
+      for (const c of Object.values(layout().v1)) expect(readdirSync(c)).not.toContain(`caisson-oci-${other}`);
+    },
+  );
+
+  test.skipIf(!isRoot)("a terminal, and namespaces of others", () => {
+    const made: Change = (s) => ({
+      ...s,
+      linux: {
+        ...s.linux,
+        namespaces: [
+          ...(s.linux?.namespaces ?? []).filter((n) => n.type !== "uts"),
+          { type: "uts", path: "/proc/self/ns/uts" },
+        ],
+      },
+    });
+    using b = new Bundle(["sleep", "1000"], made);
+    expect(detached(b)).toBe(0);
+    const said = b.call(["checkpoint", "--image-path", join(at, "none"), b.id]).err;
+    expect(said).toMatch(/a uts namespace that is given by its path|criu is not installed/);
+    using t = new Bundle(["sleep", "1000"], (s) => ({ ...s, process: { ...s.process, terminal: true } }));
+    const restored = t.call(["restore", "--image-path", join(at, "images"), t.id]).err;
+    expect(restored).toMatch(/process.terminal: a terminal can't be restored|criu is not installed/);
+  });
+});
+
+const why = whyNot();
+describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
+  let before: ReturnType<typeof leftovers>;
+  beforeAll(() => {
+    before = leftovers();
+  });
+  afterAll(() => expect(leftovers()).toEqual(before));
+
+  const counter = (change: Change = (s) => s) => new Bundle(["sh", "-c", COUNT], change);
+  const n = (root: string) => Number(readFileSync(join(root, "tmp/n"), "utf8"));
+  const counts = (b: Bundle) => until(() => existsSync(join(b.root, "tmp/n")) && n(b.root) > 3);
+  const images = (b: Bundle) => join(b.at, "images");
+  const oci = (b: Bundle, words: readonly string[], stdio: "ignore" | ["ignore", "pipe", "inherit"] = "ignore") =>
+    spawnSync(caisson, ["--root", b.state, ...words], { cwd: b.at, stdio, encoding: "utf8" });
+  const said = (b: Bundle, file: string) => `${readFileSync(join(images(b), file), "utf8").match(/^.*Error.*$/gm)}`;
+  const checkpoint = (b: Bundle, ...more: string[]) => {
+    const { status } = oci(b, ["checkpoint", "--image-path", images(b), ...more, b.id]);
+    if (status !== 0) throw new Error(said(b, "dump.log"));
+  };
+  const restore = (b: Bundle, id = b.id, ...more: string[]) => {
+    const { status } = oci(b, ["restore", "-d", "--image-path", images(b), ...more, id]);
+    if (status !== 0) throw new Error(said(b, "restore.log"));
+  };
+  const run = (b: Bundle) => expect(detached(b)).toBe(0);
+
+  test("a container goes on where it was, with its limits, and can be used as any other", async () => {
+    using b = counter((s) => ({
+      ...(linux({
+        resources: { memory: { limit: 64 << 20 }, pids: { limit: 30 } },
+        maskedPaths: ["/proc/kcore", "/proc/acpi"],
+      })(s) as object),
+    }));
+    run(b);
+    await counts(b);
+    checkpoint(b);
+    expect(b.call(["state", b.id]).err).toContain("does not exist");
+    const at = n(b.root);
+    await pause(500);
+    expect(n(b.root)).toBe(at);
+
+    const pidFile = join(b.at, "pid");
+    restore(b, b.id, "--pid-file", pidFile);
+    await until(() => n(b.root) > at);
+    expect(n(b.root)).toBeLessThan(at + 100);
+    const pid = Number(readFileSync(pidFile, "utf8"));
+    const state = JSON.parse(b.call(["state", b.id]).out);
+    expect(state).toMatchObject({ status: "running", pid });
+    const { v2 } = layout();
+    if (v2) {
+      const group = readFileSync(`/proc/${pid}/cgroup`, "utf8").match(/^0::(.*)$/m)?.[1] ?? "";
+      expect(readFileSync(`${v2.point}${group}/memory.max`, "utf8")).toBe(`${64 << 20}\n`);
+      expect(readFileSync(`${v2.point}${group}/pids.max`, "utf8")).toBe("30\n");
+    }
+    expect(b.call(["exec", b.id, "cat", "/proc/1/comm"]).out).toBe("sh\n");
+    expect(b.call(["exec", b.id, "head", "-c1", "/proc/kcore"]).out).toBe("");
+    expect(b.call(["pause", b.id]).code).toBe(0);
+    expect(b.state_().status).toBe("paused");
+    expect(b.call(["resume", b.id]).code).toBe(0);
+    expect(b.call(["kill", b.id, "KILL"]).code).toBe(0);
+    await until(() => b.state_().status === "stopped");
+    expect(b.call(["delete", b.id]).code).toBe(0);
+  }, 120_000);
+
+  test("--leave-running, and another of the same images: other id, other root, other source of a mount", async () => {
+    const bind =
+      (source: string): Change =>
+      (s) => ({
+        ...s,
+        mounts: [...(s.mounts ?? []), { destination: "/data", type: "bind", source, options: ["rbind"] }],
+      });
+    using b = new Bundle(["sh", "-c", `exec 3>>/data/log; ${COUNT.replace("sleep", "echo $i >&3; sleep")}`]);
+    const [one, two] = [join(b.at, "one"), join(b.at, "two")];
+    mkdirSync(one);
+    b.write(bind(one)(JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"))));
+    run(b);
+    await counts(b);
+    checkpoint(b, "--leave-running");
+    const at = n(b.root);
+    expect(b.state_().status).toBe("running");
+    await until(() => n(b.root) > at);
+
+    cpSync(one, two, { recursive: true });
+    using other = new Bundle(["true"]);
+    rmSync(other.root, { recursive: true });
+    cpSync(b.root, other.root, { recursive: true, verbatimSymlinks: true });
+    rmSync(join(other.root, "data"), { recursive: true });
+    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));
+    other.write(bind(two)({ ...spec, mounts: spec.mounts.slice(0, -1) }));
+    const { status } = oci(other, ["restore", "-d", "--image-path", images(b), other.id]);
+    if (status !== 0) throw new Error(said(b, "restore.log"));
+    const lines = () => readFileSync(join(two, "log"), "utf8").split("\n").length;
+    const first = lines();
+    await until(() => lines() > first);
+    expect(other.call(["exec", other.id, "cat", "/proc/sys/kernel/hostname"])).toEqual({
+      ...{ code: 0, err: "", out: "conformance\n" },
+    });
+    expect(b.state_().status).toBe("running");
+  }, 120_000);
+
+  test("what it writes goes to whoever restores it, who is told of its end and its exit status", async () => {
+    using b = new Bundle([
+      "sh",
+      "-c",
+      "i=0; while [ ! -e /tmp/stop ]; do i=$((i+1)); echo $i; sleep 0.1; done; exit 7",
+    ]);
+    // A pipe, as engines have it: what this runtime calls one is a socket.
+    const piped = (words: string) =>
+      spawn(
+        "bash",
+        ["-o", "pipefail", "-c", `"$0" --root ${b.state} ${words} ${b.id} </dev/null 2>/dev/null | cat`, caisson],
+        {
+          cwd: b.at,
+          stdio: ["ignore", "pipe", "inherit"],
+        },
+      );
+    const p = piped("run");
+    let out = "";
+    p.stdout.on("data", (d) => {
+      out += d;
+    });
+    await until(() => out.includes("\n5\n"));
+    checkpoint(b);
+    const last = Number(out.trim().split("\n").pop());
+
+    const r = piped(`restore --image-path ${images(b)}`);
+    let more = "";
+    r.stdout.on("data", (d) => {
+      more += d;
+    });
+    await until(() => more.split("\n").length > 4);
+    const next = Number(more.split("\n")[0]);
+    expect(next).toBeGreaterThan(last - 1);
+    expect(next).toBeLessThan(last + 20);
+    writeFileSync(join(b.root, "tmp/stop"), "");
+    expect(await new Promise((resolve) => r.once("exit", resolve))).toBe(7);
+    expect(existsSync(join(b.state, b.id))).toBe(false);
+  }, 120_000);
+
+  test("first the memory, then what has changed since", async () => {
+    using b = counter();
+    run(b);
+    await counts(b);
+    const first = join(b.at, "first");
+    expect(oci(b, ["checkpoint", "--pre-dump", "--image-path", first, b.id]).status).toBe(0);
+    expect(b.state_().status).toBe("running");
+    checkpoint(b, "--parent-path", "../first");
+    const at = n(b.root);
+    restore(b);
+    await until(() => n(b.root) > at);
+  }, 120_000);
+
+  test("a network namespace that somebody else made is entered again", async () => {
+    const ns = join(mkdtempSync(join(tmpdir(), "caisson-ns-")), "net");
+    writeFileSync(ns, "");
+    chmodSync(ns, 0o600);
+    expect(spawnSync("unshare", [`--net=${ns}`, "true"]).status).toBe(0);
+    try {
+      using b = counter((s) => ({
+        ...s,
+        linux: {
+          ...s.linux,
+          namespaces: [
+            ...(s.linux?.namespaces ?? []).filter((x) => x.type !== "network"),
+            { type: "network", path: ns },
+          ],
+        },
+      }));
+      run(b);
+      await counts(b);
+      checkpoint(b);
+      const at = n(b.root);
+      restore(b);
+      await until(() => n(b.root) > at);
+      const link = (path: string) => spawnSync("stat", ["-Lc", "%i", path], { encoding: "utf8" }).stdout;
+      const { pid } = JSON.parse(b.call(["state", b.id]).out);
+      expect(link(`/proc/${pid}/ns/net`)).toBe(link(ns));
+    } finally {
+      spawnSync("umount", [ns]);
+      rmSync(join(ns, ".."), { recursive: true });
+    }
+  }, 120_000);
+
+  test("images that are damaged: criu's own words, and nothing is left", async () => {
+    using b = counter();
+    run(b);
+    await counts(b);
+    checkpoint(b);
+    const cores = readdirSync(images(b)).filter((f) => f.startsWith("core-1"));
+    for (const f of cores) writeFileSync(join(images(b), f), "nonsense");
+    const r = spawnSync(caisson, ["--root", b.state, "restore", "-d", "--image-path", images(b), b.id], {
+      cwd: b.at,
+      encoding: "utf8",
+    });
+    expect(r.status).toBe(1);
+    expect(r.stderr).toContain("criu failed: ");
+    expect(r.stderr).not.toContain("nothing of why");
+    expect(existsSync(join(b.state, b.id))).toBe(false);
+  }, 120_000);
+});

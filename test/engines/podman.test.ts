@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { whyNoCriu } from "../helpers/criu.ts";
 import { cases, type Engine } from "./cases.ts";
 import { clear, clearGroups, rootfs, runtimeNames, runtimes, sh, workplace } from "./machine.ts";
 
@@ -46,3 +47,40 @@ for (const runtime of runtimeNames)
         await c.run(e);
       });
   });
+
+const why = whyNoCriu();
+for (const runtime of runtimeNames)
+  test.skipIf(why !== "")(
+    `podman with ${runtime}: checkpoint and restore, and under another name from an archive${why && ` (skipped: ${why})`}`,
+    async () => {
+      const call = (...words: string[]) => {
+        const r = sh([...podman, "--runtime", runtimes[runtime], ...words], { env });
+        if (r.code !== 0) throw new Error(`${words.join(" ")}: ${r.err}`);
+        return r.out.trim();
+      };
+      const [one, two] = [`criu-${runtime}-1`, `criu-${runtime}-2`];
+      const last = (name: string) => Number(call("logs", name).split("\n").pop());
+      const until = async (what: () => boolean) => {
+        for (let i = 0; i < 100 && !what(); i++) await Bun.sleep(200);
+        expect(what()).toBe(true);
+      };
+      const count = "i=0; while true; do i=$((i+1)); echo $i; sleep 0.3; done";
+      call("run", "-d", "--name", one, "--network", "none", "box", "sh", "-c", count);
+      await until(() => last(one) > 2);
+      call("container", "checkpoint", one);
+      expect(call("inspect", "-f", "{{.State.Status}}", one)).toBe("exited");
+      const reached = last(one);
+      call("container", "restore", one);
+      await until(() => last(one) > reached);
+      expect(last(one)).toBeLessThan(reached + 50);
+      expect(call("exec", one, "echo", "hello")).toBe("hello");
+      const archive = join(at, `${runtime}.tar.gz`);
+      call("container", "checkpoint", "--export", archive, "--leave-running", one);
+      const then = last(one);
+      call("rm", "-f", "-t", "0", one);
+      call("container", "restore", "--import", archive, "--name", two);
+      await until(() => last(two) > then);
+      call("rm", "-f", "-t", "0", two);
+    },
+    120_000,
+  );

@@ -16,16 +16,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layout } from "../../src/cgroups/look.ts";
 import { Bundle, type Change, linux } from "../conformance/bundle.ts";
+import { whyNoCriu } from "../helpers/criu.ts";
 import { isRoot, leftovers } from "../helpers/machine.ts";
 
 const caisson = join(import.meta.dir, "../../dist/caisson-oci");
-
-function whyNot(): string {
-  if (!isRoot) return "needs root";
-  const { error, status, stderr, stdout } = spawnSync("criu", ["check"], { encoding: "utf8" });
-  if (error) return "criu is not installed";
-  return status === 0 ? "" : `criu check: ${`${stdout}${stderr}`.trim().split("\n")[0]}`;
-}
 
 const COUNT = "i=0; while true; do i=$((i+1)); echo $i > /tmp/n; sleep 0.1; done";
 const pause = (ms: number) => new Promise((r) => setTimeout(r, ms));
@@ -121,7 +115,7 @@ describe("what is wrong is said before anything is done", () => {
   });
 });
 
-const why = whyNot();
+const why = whyNoCriu();
 describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
   let before: ReturnType<typeof leftovers>;
   beforeAll(() => {
@@ -300,6 +294,32 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     } finally {
       spawnSync("umount", [ns]);
       rmSync(join(ns, ".."), { recursive: true });
+    }
+  }, 120_000);
+
+  test("hooks for namespaces that were just made are performed again; one that fails ends it, and nothing is left", async () => {
+    const seen = join(tmpdir(), "caisson-criu-hook");
+    using b = counter((s) => ({
+      ...s,
+      hooks: { createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", `cat >> ${seen}`] }] },
+    }));
+    try {
+      run(b);
+      await counts(b);
+      checkpoint(b);
+      rmSync(seen);
+      restore(b);
+      const { pid } = JSON.parse(b.call(["state", b.id]).out);
+      expect(JSON.parse(readFileSync(seen, "utf8"))).toMatchObject({ id: b.id, status: "creating", pid });
+      checkpoint(b);
+      const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));
+      b.write({ ...spec, hooks: { prestart: [{ path: "/bin/sh", args: ["sh", "-c", "echo no >&2; exit 3"] }] } });
+      const r = b.call(["restore", "-d", "--image-path", images(b), b.id]);
+      expect(r.code).toBe(1);
+      expect(r.err).toContain("error running hook prestart[0] /bin/sh: exit status 3: no");
+      expect(existsSync(join(b.state, b.id))).toBe(false);
+    } finally {
+      rmSync(seen, { force: true });
     }
   }, 120_000);
 

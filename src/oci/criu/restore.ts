@@ -17,6 +17,7 @@ import { load } from "../state.ts";
 import { STREAMS } from "./checkpoint.ts";
 import { type CriuOptions, causeIn, criuWords, findCriu } from "./criu.ts";
 import { bindMounts, type ExternalNamespace, externalNamespaces, maskedFiles } from "./external.ts";
+import { failedHook, HOOKS, hasHooks, writeHooks } from "./hooks.ts";
 import { performCriu } from "./perform.ts";
 
 export type RestoreOptions = CriuOptions & {
@@ -55,6 +56,7 @@ function words(b: Bundle, o: RestoreOptions, namespaces: readonly ExternalNamesp
     ...external.flatMap((e) => ["--external", e]),
     ...inherited.flatMap((e) => ["--inherit-fd", e]),
     ...(o.lazyPages ? ["--lazy-pages"] : []),
+    ...(hasHooks(b.spec) ? ["--action-script", join(b.directory, HOOKS)] : []),
   ];
 }
 const PID = "criu-pid";
@@ -83,7 +85,7 @@ async function note(b: Bundle, o: RestoreOptions, pid: number): Promise<void> {
   rmSync(join(b.directory, RUNTIME_FILES.labels), { force: true });
 }
 
-async function start(criu: string, b: Bundle, o: RestoreOptions): Promise<number> {
+async function start(g: Global, criu: string, b: Bundle, o: RestoreOptions): Promise<number> {
   const namespaces = externalNamespaces(b.spec);
   const root = join(b.directory, ROOT);
   mkdirSync(b.directory, { mode: 0o711 });
@@ -92,6 +94,7 @@ async function start(criu: string, b: Bundle, o: RestoreOptions): Promise<number
   const state = join(b.directory, RUNTIME_FILES.state);
   writeFileSync(`${state}.new`, JSON.stringify(b.saved, bigintText), { mode: 0o600 });
   renameSync(`${state}.new`, state);
+  if (hasHooks(b.spec)) writeHooks(g, b);
   const status = await performCriu(b, {
     root,
     words: [criu, ...words(b, o, namespaces)],
@@ -99,8 +102,11 @@ async function start(criu: string, b: Bundle, o: RestoreOptions): Promise<number
     firstFd: FIRST_FD,
   });
   rmdirSync(root);
+  rmSync(join(b.directory, HOOKS), { force: true });
   if (status !== 0) {
     const log = join(o.work, "restore.log");
+    const hook = failedHook(b);
+    if (hook !== undefined) throw new RuntimeError(`restore ${b.id}: ${hook}`);
     throw new RuntimeError(`restore ${b.id}: criu failed: ${causeIn(log)} (all it said: ${log})`);
   }
   const pidFile = join(b.directory, PID);
@@ -140,7 +146,7 @@ export async function restore(g: Global, id: string | undefined, o: RestoreOptio
   mkdirSync(g.root, { recursive: true, mode: 0o711 });
   let pid: number;
   try {
-    pid = await start(criu, b, o);
+    pid = await start(g, criu, b, o);
   } catch (e) {
     await undo(b);
     throw e;

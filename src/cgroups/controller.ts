@@ -20,6 +20,8 @@ export type Files = {
   readonly version: Version;
   /** A file in the controller's own hierarchy. */
   read(file: string): string | undefined;
+  /** The same file of each group below, as many as there are now: for what the kernel does not add up. */
+  below?(file: string): readonly (string | undefined)[];
   /** A file of the group in the v2 hierarchy, which has some of every controller's accounting (cpu.stat, pressure). */
   home(file: string): string | undefined;
   /** A file of the group in another v1 hierarchy. */

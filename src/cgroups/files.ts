@@ -120,6 +120,14 @@ export function subgroups(path: string): string[] {
   }
 }
 
+/** All groups below a directory, children before their parents. */
+export function descendants(directory: string): string[] {
+  return subgroups(directory).flatMap((name) => {
+    const path = `${directory}/${name}`;
+    return [...descendants(path), path];
+  });
+}
+
 /** On v1 all groups of a hierarchy but its top have the same files; on v2 it depends on the controllers given. */
 const known = new Map<string, ReadonlySet<string>>();
 function filesIn(h: Hierarchy, directory: string): ReadonlySet<string> {
@@ -147,6 +155,7 @@ export function filesOf(
   return {
     version: own.version,
     read: (file) => (names.has(file) ? readOptional(`${own.top}${path}/${file}`) : undefined),
+    below: (file) => descendants(own.top + path).map((directory) => readOptional(`${directory}/${file}`)),
     home: (file) => (home?.version === "v2" ? readOptional(`${home.top}${path}/${file}`) : undefined),
     other: (controller, file) => {
       const point = layout.v1[controller];

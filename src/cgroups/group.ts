@@ -5,7 +5,7 @@ import { parseUlimits, type Ulimit, type Ulimits } from "../values/ulimits.ts";
 import { parseDuration } from "../values/units.ts";
 import { delegateGroup, type Owner } from "./delegate.ts";
 import { type EventOptions, type GroupEvent, watchGroup } from "./events.ts";
-import { filesOf, readOptional, subgroups } from "./files.ts";
+import { ControlGroupError, filesOf, readOptional, subgroups } from "./files.ts";
 import { type FreezerState, freeze, freezerOf, freezerState, thaw } from "./freezer.ts";
 import { whileFrozen } from "./guard.ts";
 import { killAll, notOneself, signalEach } from "./kill.ts";
@@ -13,9 +13,9 @@ import { hierarchies, homeOf, type Layout, whyMissing } from "./layout.ts";
 import { layout as findLayout } from "./look.ts";
 import { filterDevices, makeGroup, Undo } from "./make.ts";
 import { directoriesOf, directoryOf, processesBelow, processesIn } from "./members.ts";
-import { moveProcess, nearest } from "./move.ts";
+import { moveProcess, nearest, targetsOf } from "./move.ts";
 import { groupPath, isOurs, lineage, nameOf, PREFIX, parentOf } from "./names.ts";
-import { notedOf, noteGroup } from "./noted.ts";
+import { isAnythingNoted, type NotedGroup, notedOf, noteGroup } from "./noted.ts";
 import { planGroups } from "./plan.ts";
 import { type Pressures, readPressures } from "./pressure.ts";
 import { removeGroup } from "./remove.ts";
@@ -52,8 +52,8 @@ const DEFAULT_TIMEOUT = "10s";
 const milliseconds = (o: Waiting) => parseDuration("timeout", o.timeout ?? DEFAULT_TIMEOUT) * 1000;
 
 /**
- * A control group, in whichever hierarchies this machine has. It is a name only: nothing of it is kept here, so any
- * number of these can stand for the same group.
+ * A control group, in whichever hierarchies this machine has. It is a name: any number of these can stand for the same
+ * group. Who made one at the top knows besides where it made it, until something is noted of a group: others may have given it more then.
  */
 export class ControlGroup {
   /** "web/api", or for a group of somebody else its path: "/user.slice". */
@@ -61,8 +61,10 @@ export class ControlGroup {
   /** Below the top of each hierarchy. */
   readonly path: string;
   readonly #layout: Layout;
+  readonly #made: readonly string[] | undefined;
 
-  private constructor(path: string, layout: Layout) {
+  private constructor(path: string, layout: Layout, made?: readonly string[]) {
+    this.#made = parentOf(path) === "" ? made : undefined;
     this.path = path;
     this.name = nameOf(path);
     this.#layout = layout;
@@ -92,10 +94,14 @@ export class ControlGroup {
     const undo = new Undo();
     try {
       for (const g of plan.groups) {
-        makeGroup(g, undo);
+        if (makeGroup(g, undo)) new ControlGroup(lineage(path)[0] ?? path, layout).#note({ extended: true });
         if (g.devices) await filterDevices(g.path, g.devices);
       }
-      const group = new ControlGroup(path, layout);
+      const group = new ControlGroup(
+        path,
+        layout,
+        plan.groups.map((g) => g.path),
+      );
       group.#note({ ...(ulimits.length && { rlimits: ulimits }), ...(limits.devices && { devices: limits.devices }) });
       return group;
     } catch (e) {
@@ -181,9 +187,17 @@ export class ControlGroup {
     const all = typeof pids === "number" ? [pids] : pids;
     for (const pid of all)
       if (!Number.isInteger(pid) || pid <= 0) throw new InvalidOptionError("pid", pid, "a process");
-    this.#here();
-    for (const pid of all) moveProcess(this.#layout, this.path, pid);
-    const limits = this.#inherited();
+    const noted = isAnythingNoted();
+    const known = noted ? undefined : this.#made;
+    const targets = targetsOf(this.#layout, this.path, known && ((directory) => known.includes(directory)));
+    if (!targets.some((t) => t.directory.endsWith(this.path))) this.#here();
+    try {
+      for (const pid of all) moveProcess(this.#layout, targets, pid);
+    } catch (e) {
+      if (e instanceof ControlGroupError && e.errno === "ENOENT") this.#here();
+      throw e;
+    }
+    const limits = noted ? this.#inherited() : [];
     return { notApplied: limits.length ? await setRlimits(all, limits) : [] };
   }
 
@@ -211,8 +225,9 @@ export class ControlGroup {
     const ulimits = rlimits && parseUlimits("limits.rlimits", rlimits);
     this.#refuseTop("update");
     this.#here();
-    await updateLimits(this.#layout, this.path, limits);
+    const { made } = await updateLimits(this.#layout, this.path, limits);
     if (limits.devices) this.#note({ devices: limits.devices });
+    else if (made.length) this.#note({ extended: true });
     if (!ulimits) return { notApplied: [] };
     const before = notedOf(this.directory)?.rlimits ?? [];
     const merged = [...before.filter((b) => !ulimits.some((u) => u.type === b.type)), ...ulimits];
@@ -289,9 +304,10 @@ export class ControlGroup {
   async remove(o: { readonly recursive?: boolean; readonly kill?: boolean } & Waiting = {}): Promise<void> {
     if (!isOurs(this.path))
       throw new InvalidOptionError("remove", this.path, "a group that caisson made (their names begin with caisson-)");
-    if (directoryOf(this.#layout, this.path) === undefined) return;
-    if (o.kill) await this.kill(9, o);
-    await removeGroup(this.#layout, this.path, { recursive: o.recursive === true, ms: milliseconds(o) });
+    if (o.kill && directoryOf(this.#layout, this.path) !== undefined) await this.kill(9, o);
+    const known = isAnythingNoted() ? undefined : this.#made;
+    const directories = known ?? hierarchies(this.#layout).map((h) => h.top + this.path);
+    await removeGroup(directories, this.path, { recursive: o.recursive === true, ms: milliseconds(o) });
   }
 
   /** `await using`: ends what is in it, and removes it with all below. */
@@ -312,7 +328,7 @@ export class ControlGroup {
     if (this.path === "" || this.path === "/") throw new InvalidOptionError(what, "/", "a group below the top");
   }
 
-  #note(some: { rlimits?: readonly Ulimit[]; devices?: NonNullable<CheckedLimits["devices"]> }): void {
+  #note(some: Omit<NotedGroup, "directory">): void {
     if (Object.keys(some).length === 0) return;
     noteGroup({ ...notedOf(this.directory), directory: this.directory, ...some });
   }

@@ -60,18 +60,20 @@ export function enable(prepare: Group["prepare"]): void {
   }
 }
 
-/** Makes one group of a plan, and sets its limits. */
-export function makeGroup(g: Group, undo: Undo): void {
+/** Makes one group of a plan, and sets its limits. Whether the groups above got a directory more by it. */
+export function makeGroup(g: Group, undo: Undo): boolean {
   const make = (path: string) => {
     const made = makeDirectory(path);
     if (made) undo.add(() => removeDirectory(path));
     return made;
   };
   const nearest = g.parents.at(-1);
-  if (nearest !== undefined && !isDirectory(nearest)) for (const parent of g.parents) make(parent);
+  const extended = nearest !== undefined && !isDirectory(nearest);
+  if (extended) for (const parent of g.parents) make(parent);
   enable(g.prepare);
   if (!make(g.path)) throw new NameError(g.path, `the control group ${g.path} is there already`);
   for (const w of g.writes) writeLimit(g.path, w);
+  return extended;
 }
 
 /** The rules for devices on v2: a filter in place of the one that was there. */

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { codeOf, isDirectory, readOptional, subgroups } from "./files.ts";
+import { codeOf, descendants, isDirectory, readOptional } from "./files.ts";
 import { hierarchies, type Layout } from "./layout.ts";
 
 /** The directories that a group has, the home hierarchy's first. */
@@ -20,14 +20,6 @@ export function processesIn(directory: string): number[] {
   // 0 stands for a process of a PID namespace that is not seen from here.
   const pids = (text ?? "").split("\n").filter((line) => line !== "" && line !== "0");
   return [...new Set(pids.map(Number))].sort((a, b) => a - b);
-}
-
-/** All groups below a directory, children before their parents. */
-export function descendants(directory: string): string[] {
-  return subgroups(directory).flatMap((name) => {
-    const path = `${directory}/${name}`;
-    return [...descendants(path), path];
-  });
 }
 
 /** The processes of a directory and all below. */

@@ -1,36 +1,58 @@
-import { ControlGroupError, codeOf, isDirectory, readOptional, writeFile } from "./files.ts";
+import { existsSync, readFileSync } from "node:fs";
+import { ControlGroupError, codeOf, writeFile } from "./files.ts";
 import { type Hierarchy, hierarchies, type Layout } from "./layout.ts";
-import { lineage } from "./names.ts";
+import { parentOf } from "./names.ts";
 
-/** The group, or its nearest ancestor but the top, which has a directory in this hierarchy. */
-export const nearest = (h: Hierarchy, path: string): string | undefined =>
-  lineage(path)
-    .reverse()
-    .map((p) => h.top + p)
-    .find(isDirectory);
+/** The group, or its nearest ancestor but the top, which has a directory in this hierarchy. What is named so is no file: names.ts. */
+export const nearest = (
+  h: Hierarchy,
+  path: string,
+  isThere = existsSync as (path: string) => boolean,
+): string | undefined => {
+  for (let p = path; p !== ""; p = parentOf(p)) if (isThere(h.top + p)) return h.top + p;
+  return undefined;
+};
+
+/** A process that has ended is in none: to move it will say so. */
+function groupsOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, "utf8");
+  } catch (e) {
+    if (["ENOENT", "ESRCH"].includes(codeOf(e) ?? "")) return "";
+    throw e;
+  }
+}
 
 /** Where a process is now, by hierarchy: what to write to bring it back. */
 function placesOf(layout: Layout, pid: number): Map<string, string> {
   const found = new Map<string, string>();
-  for (const line of readOptional(`/proc/${pid}/cgroup`)?.trim().split("\n") ?? []) {
-    const [, controllers = "", ...path] = line.split(":");
-    const first = controllers.split(",")[0] ?? "";
-    const point = controllers === "" ? layout.v2?.point : layout.v1[first];
-    if (point !== undefined) found.set(point, point + path.join(":"));
+  for (const line of groupsOf(pid).split("\n")) {
+    const at = line.indexOf(":") + 1;
+    const end = line.indexOf(":", at);
+    const [first = ""] = line.slice(at, end).split(",");
+    const point = at === end ? layout.v2?.point : layout.v1[first];
+    if (at > 0 && point !== undefined) found.set(point, point + line.slice(end + 1));
   }
   return found;
 }
 
-/** Moves a process with all its threads, in each hierarchy that has the group; if one refuses, back in all. */
-export function moveProcess(layout: Layout, path: string, pid: number): void {
+/** Where a process of the group is to be: in each hierarchy that has it, or one that it is in. */
+export type Target = { readonly point: string; readonly directory: string };
+export const targetsOf = (layout: Layout, path: string, isThere?: (path: string) => boolean): Target[] =>
+  hierarchies(layout).flatMap((h) => {
+    const directory = nearest(h, path, isThere);
+    return directory === undefined ? [] : [{ point: h.point, directory }];
+  });
+
+/** Moves a process with all its threads; if one hierarchy refuses, back in all. */
+export function moveProcess(layout: Layout, targets: readonly Target[], pid: number): void {
   const before = placesOf(layout, pid);
   const done: string[] = [];
   try {
-    for (const h of hierarchies(layout)) {
-      const target = nearest(h, path);
-      if (target === undefined || before.get(h.point) === target) continue;
-      writeFile(`${target}/cgroup.procs`, String(pid));
-      done.push(h.point);
+    for (const { point, directory } of targets) {
+      if (before.get(point) === directory) continue;
+      writeFile(`${directory}/cgroup.procs`, String(pid));
+      done.push(point);
     }
   } catch (e) {
     for (const point of done) {

@@ -11,6 +11,8 @@ export type NotedGroup = {
   readonly directory: string;
   readonly rlimits?: readonly Ulimit[];
   readonly devices?: DevicesLimits;
+  /** It was given a directory in one more hierarchy after it was made. */
+  readonly extended?: boolean;
 };
 
 const folder = () => join(places().state, ".groups");
@@ -29,8 +31,11 @@ function read(file: string): NotedGroup | undefined {
   }
 }
 
+/** One look, where there is nothing. */
+export const isAnythingNoted = (): boolean => existsSync(folder());
+
 export function notedOf(directory: string): NotedGroup | undefined {
-  if (!existsSync(folder())) return undefined;
+  if (!isAnythingNoted()) return undefined;
   const file = fileOf(directory);
   const noted = file === undefined ? undefined : read(file);
   return noted?.directory === directory ? noted : undefined;
@@ -52,7 +57,7 @@ export function noteGroup(noted: NotedGroup): void {
 
 /** The file to forget a group by; asked for while the group is there. */
 export function forgetting(directory: string): () => void {
-  if (!existsSync(folder())) return () => {};
+  if (!isAnythingNoted()) return () => {};
   const file = fileOf(directory);
   return () => {
     if (file !== undefined) rmSync(file, { force: true });

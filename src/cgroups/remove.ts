@@ -1,8 +1,7 @@
 import { CaissonError } from "../values/errors.ts";
-import { isDirectory, removeDirectory, subgroups } from "./files.ts";
+import { descendants, isDirectory, removeDirectory, subgroups } from "./files.ts";
 import { until } from "./freezer.ts";
-import { hierarchies, type Layout } from "./layout.ts";
-import { descendants, describedAll, processesBelow } from "./members.ts";
+import { describedAll, processesBelow } from "./members.ts";
 import { forgetting } from "./noted.ts";
 
 /** One pass over a group and all below in one hierarchy, children first: whether all of it is gone. */
@@ -10,11 +9,14 @@ export const removeTree = (directory: string): boolean =>
   !isDirectory(directory) || [...descendants(directory), directory].map(removeDirectory).every(Boolean);
 
 /**
- * Removes a group in every hierarchy, children first. A group is busy for a moment after its last process has ended;
+ * Removes a group from the directories that it may have, the home one first, children before parents. A group is busy for a moment after its last process has ended;
  * what is still inside when the time is over is named.
  */
-export async function removeGroup(layout: Layout, path: string, o: { recursive: boolean; ms: number }): Promise<void> {
-  const directories = hierarchies(layout).map((h) => h.top + path);
+export async function removeGroup(
+  directories: readonly string[],
+  path: string,
+  o: { recursive: boolean; ms: number },
+): Promise<void> {
   const [home = ""] = directories;
   const forget = forgetting(home);
   // What has neither groups nor processes in it is gone at the first try.

@@ -83,6 +83,14 @@ export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
     assert.equal((await child.ended).signal, 9);
   },
 
+  "a kill below is counted in the group above": async ({ c, name }) => {
+    await using group = await c.ControlGroup.create(name, { memory: { max: "256M" } });
+    const below = await group.create("below", { memory: { max: "32M", swap: 0 } });
+    assert.equal((await c.runIn(below, ["tail", "/dev/zero"])).signal, "SIGKILL");
+    assert.equal((await below.usage()).memory?.oomKills, 1);
+    assert.equal((await group.usage()).memory?.oomKills, 1);
+  },
+
   "memory.high slows down without killing": async ({ c, name, skip }) => {
     if (isV1("memory")) {
       await assert.rejects(c.ControlGroup.create(name, { memory: { high: "8M" } }), { name: "UnsupportedError" });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,6 +15,12 @@ const eventually = async (what: string, test: () => boolean | Promise<boolean>, 
     await sleep(5);
   }
 };
+
+/** A process that is in none of our groups. */
+async function sleepOutside(): Promise<{ pid: number; kill: () => void }> {
+  const child = spawn("sleep", ["60"], { stdio: "ignore" });
+  return { pid: child.pid ?? 0, kill: () => void child.kill("SIGKILL") };
+}
 
 /** Everybody in it forks, again and again, whether it works or not. */
 const BOMB = ["perl", "-e", "for (;;) { fork; select undef, undef, undef, 0.005 }"];
@@ -48,6 +55,27 @@ export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
     await assert.rejects(c.ControlGroup.create(name), { name: "NameError", message: /is there already/ });
     await group.remove();
     await assert.rejects(c.ControlGroup.open(name), { name: "NameError" });
+  },
+
+  "what another handle gives it, whoever made it knows": async ({ c, name }) => {
+    const made = await c.ControlGroup.create(name, { pids: { max: 100 } });
+    const other = await c.ControlGroup.open(name);
+    await other.update({ cpuset: { cpus: "0" } });
+    const sleeper = await c.runIn(made, ["sh", "-c", "grep Cpus_allowed_list /proc/self/status"]);
+    assert.equal(sleeper.stdout, "Cpus_allowed_list:\t0\n");
+    const { pid, kill } = await sleepOutside();
+    try {
+      await made.add(pid);
+      assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), /^Cpus_allowed_list:\t0$/m);
+    } finally {
+      kill();
+    }
+    await eventually("the process has ended", () => made.processes().length === 0);
+    await made.remove();
+    assert.deepEqual(
+      (await c.ControlGroup.list()).map((g) => g.name).filter((n) => n === name),
+      [],
+    );
   },
 
   "refuses what is wrong before anything is touched": async ({ c, name }) => {

@@ -49,7 +49,7 @@ export type MemoryUsage = {
   readonly kernel?: number;
   /** Cached files that nobody used lately: what can be taken back first. */
   readonly inactiveFile?: number;
-  /** Processes killed for want of memory. */
+  /** Processes killed for want of memory, in it and below. On v1, which counts each group's alone: of the groups that are there. */
   readonly oomKills?: number;
   /** How often `max` was reached. */
   readonly maxReached?: number;
@@ -75,6 +75,12 @@ function v1Limits(l: MemoryLimits, now: Files, making: boolean): Write[] {
   if (sum === undefined) return out;
   const memsw = write("memory.memsw.limit_in_bytes", orMinusOne(sum), { ignore: ["ENOENT", "EACCES"] });
   return sumNow !== undefined && sum > sumNow ? [memsw, ...out] : [...out, memsw];
+}
+
+/** The kills of a group and of those below it. */
+function added(own: Readonly<Record<string, number>>, below: readonly (string | undefined)[]): number | undefined {
+  const first = own["oom_kill"];
+  return first === undefined ? undefined : below.reduce((sum, text) => sum + (readKeyed(text)["oom_kill"] ?? 0), first);
 }
 
 export const memory: Controller<MemoryInput, MemoryLimits, MemoryUsage> = {
@@ -162,7 +168,7 @@ export const memory: Controller<MemoryInput, MemoryLimits, MemoryUsage> = {
       file: v1 ? stat["total_cache"] : stat["file"],
       kernel: v1 ? readNumber(f.read("memory.kmem.usage_in_bytes")) : stat["kernel"],
       inactiveFile: stat[v1 ? "total_inactive_file" : "inactive_file"],
-      oomKills: events["oom_kill"],
+      oomKills: v1 ? added(events, f.below?.("memory.oom_control") ?? []) : events["oom_kill"],
       maxReached: v1 ? readNumber(f.read("memory.failcnt")) : events["max"],
     });
   },

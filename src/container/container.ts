@@ -18,6 +18,7 @@ import { ContainerProcess, checkedSignal } from "./process.ts";
 import { abortWith, collect, feed, outputs, type RunOptions, type RunResult, resultOf } from "./run.ts";
 import { answering, start, startProgram } from "./start.ts";
 import { runningContainer, untilEnded } from "./state.ts";
+import { startable } from "./templates.ts";
 import { resolveUser } from "./users.ts";
 import { words } from "./words.ts";
 
@@ -64,7 +65,7 @@ export class Container {
     ] as const;
     const { answers, spec } = this.#prepared;
     const program = this.#exec(command, options, { stdio, report: { to: "library", token, survive: false } });
-    const started = await startProgram(l, program, token, stdio, [], answers && answering(answers, spec));
+    const started = await startProgram(l, startable(program), token, stdio, [], answers && answering(answers, spec));
     feed(started.stdin, input);
     const stop = abortWith(signal, started);
     started.ended.then(stop, stop);

@@ -11,6 +11,7 @@ import { parseDuration } from "../values/units.ts";
 import { ContainerProcess } from "./process.ts";
 import { abortWith, collect, feed, outputs, type RunOptions, type RunResult, resultOf } from "./run.ts";
 import { startProgram } from "./start.ts";
+import { startable } from "./templates.ts";
 
 /** `env` is added to the caller's environment. */
 export type InGroupOptions = Pick<RunOptions, "input" | "stdout" | "stderr" | "signal" | "env" | "workdir" | "timeout">;
@@ -53,7 +54,7 @@ async function spawnWith(cgroup: CgroupPlan, process: Process, o: InGroupOptions
   const stdio = [stdin, outputs[o.stdout ?? "pipe"], outputs[o.stderr ?? "pipe"]] as const;
   const report = { to: "library", token, survive: false } as const;
   const bare = { stdio, cgroup, report, timeoutMs: timeoutOf(o), onTerminal: false };
-  const started = await startProgram(l, compileBare(process, hostFacts(), bare), token, stdio, []);
+  const started = await startProgram(l, startable(compileBare(process, hostFacts(), bare)), token, stdio, []);
   feed(started.stdin, o.input);
   const stop = abortWith(o.signal, started);
   started.ended.then(stop, stop);

@@ -21,6 +21,7 @@ import type { Prepared } from "./prepare.ts";
 import { type Ending, readEnding, readFailure } from "./record.ts";
 import { finishDelegated } from "./state.ts";
 import type { Answers } from "./syscalls.ts";
+import { fromTemplate, isTemplate, type Startable, startable } from "./templates.ts";
 import { watchSupervisor } from "./watchdog.ts";
 
 /** A process of a container that this runtime started: its streams, and how it ends. */
@@ -111,11 +112,15 @@ async function startPrepared(
     );
   const told = answers?.apply(p.spec);
   const job = { ...p.job, stdio, report, ...(told && { notify: told.notify }) };
-  const compiled = compile(told?.spec ?? p.spec, p.facts, job, await partsFor(job));
-  const program = how.alter ? how.alter(compiled) : compiled;
+  const parts = await partsFor(job);
+  const compiled = () => compile(told?.spec ?? p.spec, p.facts, job, parts);
   const started = await startProgram(
     l,
-    program,
+    how.alter
+      ? startable(how.alter(compiled()))
+      : isTemplate(p, job)
+        ? fromTemplate(p, job, parts)
+        : startable(compiled()),
     token,
     stdio,
     p.job.cgroup.groups.flatMap((g) => g.reads.map((r) => r.key)),
@@ -133,7 +138,7 @@ async function startPrepared(
 
 export async function startProgram(
   l: Launcher,
-  given: Program,
+  given: Startable,
   token: number,
   stdio: readonly Stdio[],
   fileKeys: readonly string[],
@@ -141,7 +146,7 @@ export async function startProgram(
   onListener?: (taker: { pid: number; fd: number }) => Promise<() => Promise<void>>,
 ): Promise<Started> {
   // Once it has started no step of it fails any more: who holds many containers need not hold their programs.
-  let program: Program | undefined = given;
+  let program: (() => Program) | undefined = given.program;
   const { arch, slots: names } = given;
   let [began, ended] = [(_: number) => {}, (_: Ending) => {}];
   let failed = (_: Error) => {};
@@ -186,14 +191,14 @@ export async function startProgram(
     finish();
     if (frame.kind === KIND.ended && !failure) return ended(readEnding(frame.payload, fileKeys));
     const error =
-      failure && program ? failureOf(program, failure) : new Error("the executor ended before the container did");
+      failure && program ? failureOf(program(), failure) : new Error("the executor ended before the container did");
     failed(error);
     endFailed(error);
   });
 
   let slots: Int32Array;
   try {
-    slots = await l.perform(encode(given, false), token);
+    slots = await l.perform(given.bytes, token);
   } catch (e) {
     finish();
     throw e;
@@ -203,7 +208,7 @@ export async function startProgram(
   const errno = slots[4] ?? 0;
   if (supervisor <= 0) {
     finish();
-    throw failureOf(given, { section: slots[0] ?? 0, step: slots[2] ?? 0, errno });
+    throw failureOf(given.program(), { section: slots[0] ?? 0, step: slots[2] ?? 0, errno });
   }
   if (!over)
     unwatch = watchSupervisor(supervisor, () => {

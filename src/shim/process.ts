@@ -1,6 +1,7 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { KEPT_TERMINAL } from "../compile/runtime/keeper.ts";
 import { type Started, startProgram } from "../container/start.ts";
+import { startable } from "../container/templates.ts";
 import { errno } from "../kernel/errno.ts";
 import { TTY } from "../kernel/flags.ts";
 import { failureText } from "../oci/after.ts";
@@ -48,7 +49,7 @@ export class KeptProcess {
     try {
       const token = launcher().token();
       const program = await prepare({ token, streams: open.streams, terminal: this.io.terminal });
-      this.#kept = await startProgram(launcher(), program, token, [], []);
+      this.#kept = await startProgram(launcher(), startable(program), token, [], []);
       this.pid = await this.#kept.pid;
     } catch (e) {
       open.close();

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { startProgram } from "../../src/container/start.ts";
+import { startable } from "../../src/container/templates.ts";
 import { prepareCreate } from "../../src/oci/create.ts";
 import { remove } from "../../src/oci/delete.ts";
 import { inject } from "../../src/program/inject.ts";
@@ -244,7 +245,7 @@ test.skipIf(!isRoot)(
       const { label } = next.program.sections[section]?.steps[step] ?? { label: "?" };
       const started = await startProgram(
         launcher(),
-        inject(next.program, section, step, "EUCLEAN"),
+        startable(inject(next.program, section, step, "EUCLEAN")),
         next.token,
         [],
         [],

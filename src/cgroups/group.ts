@@ -15,7 +15,7 @@ import { filterDevices, makeGroup, Undo } from "./make.ts";
 import { directoriesOf, directoryOf, processesBelow, processesIn } from "./members.ts";
 import { moveProcess, nearest, targetsOf } from "./move.ts";
 import { groupPath, isOurs, lineage, nameOf, PREFIX, parentOf } from "./names.ts";
-import { isAnythingNoted, type NotedGroup, notedOf, noteGroup } from "./noted.ts";
+import { isAnythingNoted, isContainers, type NotedGroup, notedOf, noteGroup } from "./noted.ts";
 import { planGroups } from "./plan.ts";
 import { type Pressures, readPressures } from "./pressure.ts";
 import { removeGroup } from "./remove.ts";
@@ -227,7 +227,7 @@ export class ControlGroup {
     this.#here();
     const { made } = await updateLimits(this.#layout, this.path, limits);
     if (limits.devices) this.#note({ devices: limits.devices });
-    else if (made.length) this.#note({ extended: true });
+    else if (made.length && !isContainers(this.name)) this.#note({ extended: true });
     if (!ulimits) return { notApplied: [] };
     const before = notedOf(this.directory)?.rlimits ?? [];
     const merged = [...before.filter((b) => !ulimits.some((u) => u.type === b.type)), ...ulimits];

@@ -31,6 +31,9 @@ function read(file: string): NotedGroup | undefined {
   }
 }
 
+/** Whether the group is a container's: nobody else made it, and its end is its supervisor's, who forgets nothing. */
+export const isContainers = (name: string): boolean => existsSync(join(places().state, name));
+
 /** One look, where there is nothing. */
 export const isAnythingNoted = (): boolean => existsSync(folder());
 

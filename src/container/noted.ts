@@ -21,10 +21,9 @@ export async function notedState(
 ): Promise<StatePlan> {
   const { name, cgroup, root } = p.job;
   const keep = root.kind === "overlay" ? root.keep : undefined;
-  const noted: Noted = {
+  const noted: Omit<Noted, "createdAt"> = {
     name,
     command,
-    createdAt: Date.now(),
     ...withoutDefaultProfile(p.spec),
     cgroup,
     ...(p.job.network && (await import("./noted-network.ts")).notedNetwork(p)),

@@ -14,11 +14,11 @@ import { defaultProfile } from "../seccomp/profile.ts";
 import { NameError } from "../values/errors.ts";
 import { type Ending, readEnding, readStarted } from "./record.ts";
 
-/** What is written down of a container when it is made: state.json. */
+/** What is written down of a container when it is made: state.json, whose own time is that of its creation. */
 export type Noted = {
   readonly name: string;
   readonly command: readonly string[];
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970. Not in the file: a program that is performed again would say when it was compiled. */
   readonly createdAt: number;
   readonly spec: Spec;
   /** Whether the default seccomp profile is to be added to the spec. */
@@ -84,9 +84,11 @@ function withProfile(noted: Noted): Noted {
 function read(name: string, locked: Set<string>): Known | undefined {
   const directory = stateDirectory(name);
   const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
-  const json = view(join(directory, STATE_FILES.state));
-  if (!json || json.byteLength === 0) return undefined;
-  const noted = withProfile(JSON.parse(new TextDecoder().decode(json)) as Noted);
+  const file = join(directory, STATE_FILES.state);
+  const [json, written] = [view(file), statSync(file, { throwIfNoEntry: false })];
+  if (!json || json.byteLength === 0 || !written) return undefined;
+  const text = JSON.parse(new TextDecoder().decode(json)) as Omit<Noted, "createdAt">;
+  const noted = withProfile({ ...text, createdAt: Math.round(written.mtimeMs) });
   const started = view(join(directory, STATE_FILES.started));
   const ended = view(join(directory, STATE_FILES.ended));
   const alive = lock !== undefined && locked.has(String(lock.ino));

@@ -100,15 +100,15 @@ describe("what is wrong is said before anything is done", () => {
       linux: {
         ...s.linux,
         namespaces: [
-          ...(s.linux?.namespaces ?? []).filter((n) => n.type !== "uts"),
-          { type: "uts", path: "/proc/self/ns/uts" },
+          ...(s.linux?.namespaces ?? []).filter((n) => n.type !== "ipc"),
+          { type: "ipc", path: "/proc/self/ns/ipc" },
         ],
       },
     });
     using b = new Bundle(["sleep", "1000"], made);
     expect(detached(b)).toBe(0);
     const said = b.call(["checkpoint", "--image-path", join(at, "none"), b.id]).err;
-    expect(said).toMatch(/a uts namespace that is given by its path|criu is not installed/);
+    expect(said).toMatch(/ipc namespaces that are given by their path|criu is not installed/);
     using t = new Bundle(["sleep", "1000"], (s) => ({ ...s, process: { ...s.process, terminal: true } }));
     const restored = t.call(["restore", "--image-path", join(at, "images"), t.id]).err;
     expect(restored).toMatch(/process.terminal: a terminal can't be restored|criu is not installed/);

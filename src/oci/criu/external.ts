@@ -36,7 +36,7 @@ export function externalNamespaces(spec: Spec): ExternalNamespace[] {
     const known = KEYS[type];
     if (!known)
       throw new RuntimeError(
-        `linux.namespaces: a ${type} namespace that is given by its path can't be checkpointed by criu; network and pid can`,
+        `linux.namespaces: ${type} namespaces that are given by their path can't be checkpointed by criu; network and pid can`,
       );
     return [{ ...known, path }];
   });

@@ -12,8 +12,10 @@ struct phdr { u32 type, flags; u64 offset, vaddr, paddr, filesz, memsz, align; }
 enum { PT_LOAD = 1, MAX_PHDRS = 24, PAGE = 4096, MAP_FIXED_PRIVATE = 0x12, AT_NULL = 0, AT_PHDR = 3, AT_PHNUM = 5, AT_BASE = 7,
        AT_ENTRY = 9 };
 
-/* The mark, the engine's entry point, its program headers as they were and how many, the path of its loader. */
-volatile u64 engine[12] __attribute__((section(".data"))) = { 0x466e6f7373696163, 0x31676e45746e6f72, 0 };
+/* The mark, the engine's entry point, its program headers as they were and how many, the path of its loader, and a string
+ * for its environment, which it gets if the program puts 1 into its first slot. */
+volatile u64 engine[16] __attribute__((section(".data"))) = { 0x466e6f7373696163, 0x31676e45746e6f72, 0 };
+enum { LOADER = 5, STRING = 12 };
 
 static u64 down(u64 n) { return n & ~(u64)(PAGE - 1); }
 static u64 up(u64 n) { return down(n + PAGE - 1); }
@@ -27,7 +29,7 @@ static s64 map(u64 at, u64 len, u32 flags, s64 kind, s64 fd, u64 offset) {
 static u64 map_loader(u64 *base) {
   struct ehdr e;
   struct phdr ph[MAX_PHDRS];
-  s64 fd = sys4(NR_openat, -100, (s64)&engine[5], 02000000, 0);
+  s64 fd = sys4(NR_openat, -100, (s64)&engine[LOADER], 02000000, 0);
   u64 span = 0;
   if (fd < 0 || sys4(NR_pread64, fd, (s64)&e, sizeof e, 0) != sizeof e || e.phnum > MAX_PHDRS) return 0;
   if (sys4(NR_pread64, fd, (s64)ph, e.phnum * sizeof *ph, e.phoff) != (s64)(e.phnum * sizeof *ph)) return 0;
@@ -52,9 +54,11 @@ static u64 map_loader(u64 *base) {
 __attribute__((used)) void begin(u64 *stack) {
   struct program p = { 0 };
   char *at = (char *)linked[2];
+  int told = 0;
   arguments = stack;
   if (load(&p, at, ((struct header *)at)->size)) {
     run(&p, 0);
+    told = p.h->slots > RESERVED_SLOTS && p.slots[RESERVED_SLOTS] == 1;
     sys4(NR_munmap, (s64)p.slots, p.h->slots * 8, 0, 0);
   }
   u64 base, entry = map_loader(&base), *v = stack + 1 + stack[0] + 1;
@@ -64,11 +68,18 @@ __attribute__((used)) void begin(u64 *stack) {
     exit_now(125);
   }
   while (*v) v++;
+  u64 before = v - stack;
   for (v++; v[0] != AT_NULL; v += 2) {
     if (v[0] == AT_BASE) v[1] = base;
     if (v[0] == AT_ENTRY) v[1] = engine[2];
     if (v[0] == AT_PHDR) v[1] = engine[3]; /* the loader looks for its own name there */
     if (v[0] == AT_PHNUM) v[1] = engine[4];
   }
-  enter(entry, stack);
+  if (!told) enter(entry, stack);
+  /* The same below our own frames, which nobody returns to: arguments, environment and one string more, auxiliary vector. */
+  u64 words = v + 2 - stack, __attribute__((aligned(16))) longer[words + 1];
+  copy(longer, stack, before * 8);
+  longer[before] = (u64)&engine[STRING];
+  copy(longer + before + 1, stack + before, (words - before) * 8);
+  enter(entry, longer);
 }

@@ -7,6 +7,7 @@ import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
 import { type Loose, toValue } from "../program/values.ts";
 import { ANY, openState } from "./container.ts";
+import { engineSlot, tellFor, unlessAny } from "./engine.ts";
 import { freeze, thaw } from "./freeze.ts";
 import { remembered } from "./remembered.ts";
 import { argument, ifSame } from "./words.ts";
@@ -25,6 +26,12 @@ function withRunning(s: SectionBuilder, name: Loose, body: (directory: Slot) => 
   for (const fd of [lock, started, directory, top]) s.call("close what was for that", "close", [fd], ANY);
 }
 
+/** Commands that are over before an engine would have compiled anything. */
+const BRIEF = "run exec ps rm kill stop wait logs inspect diff compile explain update group __after".split(" ");
+/** Options with which the engine stays, to answer. They are looked for where options are. */
+const RESIDENT = ["--answer", "--report-blocked", "--learn", "--view", "--date", "--json"];
+const RESIDENT_PLACES = 8;
+
 /**
  * A `caisson run` that was given before, and `caisson pause NAME` and `unpause NAME`, of root's containers and by their whole names, before any JavaScript is loaded: to
  * stop something takes less than an engine takes to start. All else is the engine's (src/cli).
@@ -32,6 +39,7 @@ function withRunning(s: SectionBuilder, name: Loose, body: (directory: Slot) => 
 export function commandFront(arch: Arch): Program {
   const program = new ProgramBuilder(arch);
   const s = program.section("pause and unpause");
+  const told = engineSlot(s);
   const root = s.get("ask who this is", "geteuid", [], ANY);
   const when = (verb: string, body: (directory: Slot) => void) =>
     ifSame(s, argument(1), verb, () => withRunning(s, argument(2), body));
@@ -46,5 +54,8 @@ export function commandFront(arch: Arch): Program {
       );
     }),
   );
+  // Whoever is still here goes on to the engine.
+  tellFor(s, told, 1, BRIEF);
+  unlessAny(s, told, RESIDENT_PLACES, RESIDENT);
   return program.build();
 }

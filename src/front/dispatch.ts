@@ -2,6 +2,7 @@ import type { Arch } from "../kernel/arch.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import type { Program } from "../program/types.ts";
 import { withContainer } from "./container.ts";
+import { engineSlot, tellFor } from "./engine.ts";
 import { kill, pause, remove, resume, start, state } from "./verbs.ts";
 import { readWords, VERBS } from "./words.ts";
 
@@ -15,6 +16,7 @@ const ROOT = "/run/caisson-oci";
 export function smallCommands(arch: Arch): Program {
   const program = new ProgramBuilder(arch);
   const s = program.section("small commands");
+  const told = engineSlot(s);
   const said = readWords(s, ROOT);
   s.skipIf(said.verb, "==", 0, () =>
     withContainer(s, said, (f) => {
@@ -27,5 +29,7 @@ export function smallCommands(arch: Arch): Program {
       s.skipIf(said.verb, "!=", VERBS["delete --force"], () => remove(s, said, f, true));
     }),
   );
+  // Not "start" and "delete", which the shim is told, too: what it starts stays.
+  tellFor(s, told, 8, ["create", "run", "exec", "list", "ps", "update", "checkpoint", "__after"]);
   return program.build();
 }

@@ -1,22 +1,17 @@
-import { existsSync, mkdirSync, readlinkSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { mkdirSync, readlinkSync } from "node:fs";
+import { resolve } from "node:path";
 import type { Job } from "../compile/job.ts";
 import { compileCreate } from "../compile/runtime/create.ts";
 import { numbers } from "../compile/runtime/descriptors.ts";
 import type { Caller, Lifecycle } from "../compile/runtime/lifecycle.ts";
-import type { Process, Spec } from "../compile/spec.ts";
+import type { Process } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
-import { type HostFacts, hostFacts } from "../host/facts.ts";
 import type { Program } from "../program/types.ts";
-import { type GroupPlace, groupPlace } from "./cgroups-path.ts";
-import { checkSpec } from "./checks.ts";
-import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
+import { readBundle } from "./bundle.ts";
 import { afterWords, type Global } from "./context.ts";
-import { completeSpec, describeFiles } from "./describe.ts";
-import { engineLayout, type RuntimeGroups, runtimeGroups } from "./groups.ts";
-import { directoryOf, RuntimeError } from "./places.ts";
-import { bigintText, plainOf, savedState } from "./saved.ts";
-import type { Saved } from "./state.ts";
+import { describeFiles } from "./describe.ts";
+import { RuntimeError } from "./places.ts";
+import { bigintText, plainOf } from "./saved.ts";
 
 export type CreateOptions = {
   readonly bundle: string | undefined;
@@ -97,47 +92,6 @@ export function reportOf(g: Global, kept: Kept | undefined, preserve: number, do
   };
 }
 
-/** What a container is to be: its configuration, checked and completed, and its control groups, of which the parents are made. */
-export async function readBundle(
-  g: Global,
-  id: string | undefined,
-  o: Pick<CreateOptions, "bundle" | "config">,
-  check: (spec: Spec) => void,
-): Promise<Bundle> {
-  const directory = directoryOf(g.root, id);
-  const bundle = resolve(o.bundle ?? ".");
-  if (existsSync(directory)) throw new RuntimeError(`container with id ${id}: already exists`);
-  const given = parseSpec(parseJson(readText(o.config ?? join(bundle, "config.json")), "config.json"));
-  checkSpec(given);
-  const facts = hostFacts();
-  const rootless = facts.uid !== 0 || facts.userNamespace === true;
-  const place = groupPlace(given.linux?.cgroupsPath, id as string, { systemd: g.systemd, rootless });
-  const spec = completeSpec(given, bundle, engineLayout(facts), place.path);
-  check(spec);
-  const groups = await groupsFor(g, spec, place, rootless);
-  return {
-    id: id as string,
-    directory,
-    bundle,
-    spec,
-    place,
-    groups,
-    facts,
-    saved: savedState(id as string, bundle, spec, place, groups),
-  };
-}
-
-export type Bundle = {
-  readonly id: string;
-  readonly directory: string;
-  readonly bundle: string;
-  readonly spec: Spec;
-  readonly place: GroupPlace;
-  readonly groups: RuntimeGroups;
-  readonly facts: HostFacts;
-  readonly saved: Saved;
-};
-
 /** Checks everything, and compiles the program. Nothing but parents of control groups is made. */
 export async function prepareCreate(
   g: Global,
@@ -190,23 +144,6 @@ export async function create(g: Global, id: string | undefined, o: CreateOptions
   mkdirSync(g.root, { recursive: true, mode: 0o711 });
   process.chdir(bundle);
   return perform(program, file, o.preserve);
-}
-
-async function groupsFor(g: Global, spec: Spec, place: GroupPlace, rootless: boolean): Promise<RuntimeGroups> {
-  const facts = hostFacts();
-  const layout = engineLayout(facts);
-  if (place.unit) await (await import("./systemd.ts")).startUnit(place.unit, spec);
-  if ((rootless && g.rootless !== "false") || g.rootless === "true") {
-    const { resources } = spec.linux ?? {};
-    const { devices: _, ...limits } = resources ?? {};
-    const wanted = Object.entries(limits).filter(([, l]) => l && Object.keys(l).length);
-    if (!place.unit && wanted.length)
-      throw new ConfigError(
-        `linux.resources.${wanted[0]?.[0]}: this user may not make control groups; use --systemd-cgroup, or leave it out`,
-      );
-    if (!place.unit) return { plan: { groups: [] }, directories: [] };
-  }
-  return runtimeGroups(layout, place.path, spec, place.unit !== undefined);
 }
 
 /** Sockets that a service manager hands over: sd_listen_fds(3). In the container it is the first process that gets them. */

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Spec } from "../../compile/spec.ts";
+import type { Bundle } from "../bundle.ts";
 import type { Global } from "../context.ts";
-import type { Bundle } from "../create.ts";
 import { readOr } from "../files.ts";
 import { performHooks } from "../hooks.ts";
 import { directoryOf } from "../places.ts";

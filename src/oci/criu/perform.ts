@@ -6,7 +6,7 @@ import { AT_FDCWD, CLONE, MS, O, PR } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import { performSteps } from "../../program/steps.ts";
 import { addressOf, stringArray } from "../../program/values.ts";
-import type { Bundle } from "../create.ts";
+import type { Bundle } from "../bundle.ts";
 import { describeFiles } from "../describe.ts";
 import type { ExternalNamespace } from "./external.ts";
 

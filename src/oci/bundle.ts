@@ -1,0 +1,71 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Spec } from "../compile/spec.ts";
+import { type HostFacts, hostFacts } from "../host/facts.ts";
+import { type GroupPlace, groupPlace } from "./cgroups-path.ts";
+import { checkSpec } from "./checks.ts";
+import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
+import type { Global } from "./context.ts";
+import { completeSpec } from "./describe.ts";
+import { engineLayout, type RuntimeGroups, runtimeGroups } from "./groups.ts";
+import { directoryOf, RuntimeError } from "./places.ts";
+import { savedState } from "./saved.ts";
+import type { Saved } from "./state.ts";
+
+/** What a container is to be: its configuration, checked and completed, and its control groups, of which the parents are made. */
+export async function readBundle(
+  g: Global,
+  id: string | undefined,
+  o: { readonly bundle: string | undefined; readonly config: string | undefined },
+  check: (spec: Spec) => void,
+): Promise<Bundle> {
+  const directory = directoryOf(g.root, id);
+  const bundle = resolve(o.bundle ?? ".");
+  if (existsSync(directory)) throw new RuntimeError(`container with id ${id}: already exists`);
+  const given = parseSpec(parseJson(readText(o.config ?? join(bundle, "config.json")), "config.json"));
+  checkSpec(given);
+  const facts = hostFacts();
+  const rootless = facts.uid !== 0 || facts.userNamespace === true;
+  const place = groupPlace(given.linux?.cgroupsPath, id as string, { systemd: g.systemd, rootless });
+  const spec = completeSpec(given, bundle, engineLayout(facts), place.path);
+  check(spec);
+  const groups = await groupsFor(g, spec, place, rootless);
+  return {
+    id: id as string,
+    directory,
+    bundle,
+    spec,
+    place,
+    groups,
+    facts,
+    saved: savedState(id as string, bundle, spec, place, groups),
+  };
+}
+
+export type Bundle = {
+  readonly id: string;
+  readonly directory: string;
+  readonly bundle: string;
+  readonly spec: Spec;
+  readonly place: GroupPlace;
+  readonly groups: RuntimeGroups;
+  readonly facts: HostFacts;
+  readonly saved: Saved;
+};
+
+async function groupsFor(g: Global, spec: Spec, place: GroupPlace, rootless: boolean): Promise<RuntimeGroups> {
+  const facts = hostFacts();
+  const layout = engineLayout(facts);
+  if (place.unit) await (await import("./systemd.ts")).startUnit(place.unit, spec);
+  if ((rootless && g.rootless !== "false") || g.rootless === "true") {
+    const { resources } = spec.linux ?? {};
+    const { devices: _, ...limits } = resources ?? {};
+    const wanted = Object.entries(limits).filter(([, l]) => l && Object.keys(l).length);
+    if (!place.unit && wanted.length)
+      throw new ConfigError(
+        `linux.resources.${wanted[0]?.[0]}: this user may not make control groups; use --systemd-cgroup, or leave it out`,
+      );
+    if (!place.unit) return { plan: { groups: [] }, directories: [] };
+  }
+  return runtimeGroups(layout, place.path, spec, place.unit !== undefined);
+}

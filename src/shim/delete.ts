@@ -6,11 +6,11 @@ import { readJson } from "../host/files.ts";
 import { remove } from "../oci/delete.ts";
 import { load } from "../oci/state.ts";
 import { launcher } from "../program/launcher.ts";
+import { globalOf } from "./global.ts";
 import { runtimeRoot, type Served, shimDirectory, socketOf, TASK_FILE } from "./places.ts";
 import { DeleteResponseSchema, WhichSchema } from "./protocol/task_pb.ts";
 import { tell } from "./reservations.ts";
 import { unmountRoot } from "./rootfs.ts";
-import { globalOf } from "./task.ts";
 
 const KILLED = 137;
 const TIMEOUT_MS = 5000;

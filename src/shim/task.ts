@@ -17,6 +17,7 @@ import { kill, killContainer, processesOf } from "../oci/kill.ts";
 import { start } from "../oci/start.ts";
 import { type Container, load } from "../oci/state.ts";
 import type { Publisher } from "./events.ts";
+import { globalOf } from "./global.ts";
 import { metricsOf } from "./metrics.ts";
 import { runtimeRoot, TASK_FILE } from "./places.ts";
 import { type Exit, exitedAt, KeptProcess } from "./process.ts";
@@ -25,22 +26,11 @@ import type { CreateRequest, ExecRequest } from "./protocol/task_pb.ts";
 import { mountRoot, unmountRoot } from "./rootfs.ts";
 import { StatusError } from "./ttrpc/status.ts";
 
-export type Served = { readonly namespace: string; readonly publisher: Publisher };
+export type Owner = { readonly namespace: string; readonly publisher: Publisher };
 type Exec = { readonly process: KeptProcess; readonly spec: string };
 export type TaskStatus = "created" | "running" | "stopped" | "paused";
 
 const text = (bytes: Uint8Array): string => new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-
-export function globalOf(root: string, o?: Options): Global {
-  return {
-    root,
-    log: { path: undefined, format: "json", debug: false },
-    systemd: o?.systemdCgroup === true,
-    rootless: "auto",
-    criu: o?.criuPath || "criu",
-    self: [],
-  };
-}
 
 /** A container as containerd knows it: its first process, others in it, and what happens to them. */
 export class Task {
@@ -48,14 +38,14 @@ export class Task {
   readonly bundle: string;
   readonly init: KeptProcess;
   readonly #g: Global;
-  readonly #by: Served;
+  readonly #by: Owner;
   readonly #execs = new Map<string, Exec>();
   #oom: OomWatch | undefined;
   /** What changes it happens one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #paused = false;
 
-  private constructor(r: CreateRequest, by: Served, g: Global) {
+  private constructor(r: CreateRequest, by: Owner, g: Global) {
     this.id = r.id;
     this.bundle = r.bundle;
     this.init = new KeptProcess(r);
@@ -63,7 +53,7 @@ export class Task {
     this.#g = g;
   }
 
-  static async create(r: CreateRequest, by: Served): Promise<Task> {
+  static async create(r: CreateRequest, by: Owner): Promise<Task> {
     if (r.checkpoint !== "") throw new StatusError("unimplemented", "checkpoint: restoring one is not there yet");
     const o = r.options?.typeUrl.endsWith("containerd.runc.v1.Options")
       ? fromBinary(OptionsSchema, r.options.value)

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
+import { Containerd } from "./containerd.ts";
 import {
   clear,
   clearGroups,
@@ -17,49 +17,23 @@ import {
 } from "./machine.ts";
 
 const at = workplace("containerd");
-const socket = join(at, "socket");
-let daemon: ChildProcess | undefined;
+const containerd = new Containerd(
+  at,
+  (socket) => `disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "${socket}"\n`,
+);
+const { socket } = containerd;
 const ctr = (...words: string[]): Result => sh(["ctr", "-a", socket, ...words]);
 const root = join(at, "rootfs");
-
 const SHIM = "io.containerd.caisson.v2";
-/** Where containerd finds our shim: by its name alone. */
-const bin = join(at, "bin");
-
-async function startDaemon(): Promise<void> {
-  const log = openSync(join(at, "log"), "a");
-  daemon = spawn("containerd", ["--config", join(at, "config.toml")], {
-    stdio: ["ignore", log, log],
-    env: { ...process.env, PATH: `${bin}${delimiter}${process.env["PATH"]}` },
-  });
-  await until("containerd", () => ctr("version").code === 0);
-}
-async function stopDaemon(): Promise<void> {
-  daemon?.kill("SIGTERM");
-  await until("the end of containerd", () => daemon?.exitCode !== null || daemon.signalCode !== null);
-}
-const shims = () =>
-  readdirSync("/proc").filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`serve\0default\0${socket}`);
-    } catch {
-      return false;
-    }
-  });
+const shims = () => containerd.processes("serve\0default\0");
 
 beforeAll(async () => {
   rootfs(at);
-  mkdirSync(bin);
-  symlinkSync(runtimes.caisson, join(bin, "containerd-shim-caisson-v2"));
-  writeFileSync(
-    join(at, "config.toml"),
-    `version = 2\nroot = "${at}/root"\nstate = "${at}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "${socket}"\n`,
-  );
-  await startDaemon();
+  await containerd.start();
 }, 60_000);
 afterAll(async () => {
   for (const id of ctr("tasks", "ls", "-q").out.split("\n").filter(Boolean)) ctr("tasks", "rm", "-f", id);
-  await stopDaemon();
+  await containerd.stop();
   await until("the end of our shim", () => shims().length === 0);
   clear(at);
   clearGroups("default");
@@ -171,7 +145,7 @@ describe("our shim", () => {
     expect(run("-d", "--log-uri", `file://${file}`, "--rootfs", root, "f", ...script).code).toBe(0);
     await until("the output", () => existsSync(file) && readFileSync(file, "utf8").includes("err"));
     remove("f");
-    const logger = join(bin, "logger");
+    const logger = join(at, "logger");
     const logged = join(at, "logged");
     writeFileSync(
       logger,
@@ -186,9 +160,9 @@ describe("our shim", () => {
   test("containerd comes back: it finds its containers, and is told what it has missed", async () => {
     for (const id of ["r1", "r2"]) expect(run("-d", "--rootfs", root, id, "/bin/sleep", "1000").code).toBe(0);
     const pid = Number(status("r2").split(/ +/)[1]);
-    await stopDaemon();
+    await containerd.stop();
     process.kill(pid, "SIGKILL");
-    await startDaemon();
+    await containerd.start();
     await until("the end of r2", () => status("r2").includes("STOPPED"));
     expect(status("r1")).toContain("RUNNING");
     expect(ctr("tasks", "exec", "--exec-id", "x", "r1", "/bin/echo", "still")).toMatchObject({ out: "still\n" });

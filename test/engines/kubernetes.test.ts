@@ -1,28 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
+import { Containerd } from "./containerd.ts";
 import { Cri } from "./cri/client.ts";
 import * as m from "./cri/cri_pb.ts";
 import { clear, clearGroups, makeImage, rootfs, runtimes, sh, until, workplace } from "./machine.ts";
 
 /** What a kubelet does with pods, through containerd's CRI plugin: with runc and its shim, and with ours. */
 const at = workplace("kubernetes");
-const socket = join(at, "socket");
-const bin = join(at, "bin");
 const logs = join(at, "logs");
 const [POD, OWN, NODE] = [0, 1, 2];
 const EXITED = 2;
-let daemon: ChildProcess | undefined;
 let cri: Cri;
 
-const config = (sandbox: string) => `version = 2
-root = "${at}/root"
-state = "${at}/state"
-[grpc]
+const config = (socket: string) => `[grpc]
 address = "${socket}"
 [plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "${sandbox}"
+sandbox_image = "${PAUSE}"
 restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".containerd]
 snapshotter = "native"
@@ -34,35 +28,21 @@ runtime_type = "io.containerd.runc.v2"
 const PAUSE = "docker.io/local/pause:1";
 const BUSYBOX = "docker.io/local/busybox:1";
 
+const containerd = new Containerd(at, config);
+const { socket } = containerd;
 async function startDaemon(): Promise<void> {
-  const log = openSync(join(at, "log"), "a");
-  daemon = spawn("containerd", ["--config", join(at, "config.toml")], {
-    stdio: ["ignore", log, log],
-    env: { ...process.env, PATH: `${bin}${delimiter}${process.env["PATH"]}` },
-  });
-  await until("containerd", () => sh(["ctr", "-a", socket, "version"]).code === 0);
+  await containerd.start();
   cri = new Cri(socket);
 }
 async function stopDaemon(): Promise<void> {
   cri.close();
-  daemon?.kill("SIGTERM");
-  await until("the end of containerd", () => daemon?.exitCode !== null || daemon.signalCode !== null);
+  await containerd.stop();
 }
-const shims = (word: string) =>
-  readdirSync("/proc").filter((pid) => {
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-      return words.includes(word) && words.includes(socket);
-    } catch {
-      return false;
-    }
-  });
+const shims = (word: string) => containerd.processes(word);
 
 beforeAll(async () => {
   const root = rootfs(at);
-  for (const d of [bin, logs]) mkdirSync(d);
-  symlinkSync(runtimes.caisson, join(bin, "containerd-shim-caisson-v2"));
-  writeFileSync(join(at, "config.toml"), config(PAUSE));
+  mkdirSync(logs);
   await startDaemon();
   for (const [name, command] of [
     [PAUSE, ["/bin/sleep", "100000"]],
@@ -72,7 +52,7 @@ beforeAll(async () => {
     const words = ["ctr", "-a", socket, "-n", "k8s.io", "images", "import", "--snapshotter", "native", archive];
     expect(sh(words)).toMatchObject({ code: 0 });
   }
-  await until("the images", () => readFileSync(join(at, "log"), "utf8").includes("busybox"));
+  await until("the images", () => containerd.log.includes("busybox"));
 }, 60_000);
 afterAll(async () => {
   await stopDaemon();

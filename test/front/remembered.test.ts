@@ -32,6 +32,7 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
   });
   afterAll(async () => {
     rmSync(dir, { recursive: true });
+    forget();
     expect(await settled()).toEqual(before);
   });
 

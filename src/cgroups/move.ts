@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { parseOwnGroups } from "../host/facts.ts";
 import { ControlGroupError, codeOf, writeFile } from "./files.ts";
 import { type Hierarchy, hierarchies, type Layout } from "./layout.ts";
 import { parentOf } from "./names.ts";
@@ -26,12 +27,10 @@ function groupsOf(pid: number): string {
 /** Where a process is now, by hierarchy: what to write to bring it back. */
 function placesOf(layout: Layout, pid: number): Map<string, string> {
   const found = new Map<string, string>();
-  for (const line of groupsOf(pid).split("\n")) {
-    const at = line.indexOf(":") + 1;
-    const end = line.indexOf(":", at);
-    const [first = ""] = line.slice(at, end).split(",");
-    const point = at === end ? layout.v2?.point : layout.v1[first];
-    if (at > 0 && point !== undefined) found.set(point, point + line.slice(end + 1));
+  const text = groupsOf(pid);
+  for (const [controller, path] of Object.entries(text === "" ? {} : parseOwnGroups(text))) {
+    const point = controller === "" ? layout.v2?.point : layout.v1[controller];
+    if (point !== undefined) found.set(point, point + path);
   }
   return found;
 }

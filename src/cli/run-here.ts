@@ -3,11 +3,9 @@ import type { Job } from "../compile/job.ts";
 import type { Seccomp } from "../compile/spec.ts";
 import type { Prepared } from "../container/prepare.ts";
 import { start } from "../container/start.ts";
-import { KILL_EVERYTHING } from "../kernel/signals.ts";
+import { KILL_EVERYTHING, PASSED_ON } from "../kernel/signals.ts";
 import type { Values } from "./option-table.ts";
 import { complain } from "./output.ts";
-
-const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
 
 /** All calls that were made are allowed, and no other. */
 const profileOf = (names: readonly string[], architectures: readonly string[] | undefined): Seccomp => ({

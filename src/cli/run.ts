@@ -85,9 +85,10 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
   const file = performedFile();
   const made = await program(p, command, v, o, file);
-  if (!isLasting(v, p) || !wasGivenBefore(process.cwd(), process.argv.slice(2))) return perform(made, file);
+  const given = { cwd: process.cwd(), words: process.argv.slice(2) };
+  if (!isLasting(v, p) || !wasGivenBefore(given)) return perform(made, file);
   const { rememberThis } = await import("./remember.ts");
-  return performLinked(rememberThis(p, made, file, v["name"] !== undefined), file);
+  return performLinked(rememberThis(given, p, made, file, v["name"] !== undefined), file);
 }
 
 /** The program of a run, and nothing done. */

@@ -4,6 +4,7 @@ import { type HostFacts, hostFacts } from "../host/facts.ts";
 import { namesIn } from "../host/files.ts";
 import { mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
+import { PASSED_ON } from "../kernel/signals.ts";
 import { encode } from "../program/encode.ts";
 import { executor } from "../program/executor.ts";
 import { link } from "../program/link.ts";
@@ -64,8 +65,7 @@ export async function performLinked(executable: Uint8Array, file: string, descri
       env: {},
       argv0: "caisson",
     });
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const)
-      process.on(signal, () => child.kill(signal));
+    for (const signal of PASSED_ON) process.on(signal, () => child.kill(signal));
     child.on("error", (e) => {
       unlinkSync(file);
       reject(e);

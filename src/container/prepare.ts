@@ -1,8 +1,9 @@
-import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
+import { existingPoints } from "../host/mount-points.ts";
 import { mapsIds, mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
 import { placeOf } from "../network/resolv-conf.ts";
@@ -68,14 +69,6 @@ function findVolumes(o: ContainerOptions) {
     directories[source] = stat.isDirectory();
   }
   return { volumes, directories };
-}
-
-/** Only looked at, for directories that are no links: the program opens them again by its own rules. */
-function existing(root: string, spec: Spec): string[] {
-  const points = (spec.mounts ?? []).map((m) => m.destination);
-  return points.filter(
-    (p) => /^\/[^/]+$/.test(p) && lstatSync(join(root, p), { throwIfNoEntry: false })?.isDirectory() === true,
-  );
 }
 
 /** Where a root is put together: what is there is covered meanwhile. */
@@ -207,7 +200,7 @@ export async function prepare(
               : { kind: "directory" },
       ...(mapRoot && { mapRoot }),
       scratch: placeOfRoots(scratch, state),
-      existing: existing(root, spec),
+      existing: existingPoints(root, spec.mounts ?? []),
       directories: {
         ...directories,
         "/sys": true,

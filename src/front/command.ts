@@ -5,12 +5,12 @@ import { errno } from "../kernel/errno.ts";
 import { AT_FDCWD, LOCK, O, RESOLVE } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
-import { type Loose, toValue } from "../program/values.ts";
+import { argument, type Loose, toValue } from "../program/values.ts";
 import { ANY, openState } from "./container.ts";
-import { engineSlot, tellFor, unlessAny } from "./engine.ts";
+import { engineSlot, tellEngine } from "./engine.ts";
 import { freeze, thaw } from "./freeze.ts";
 import { remembered } from "./remembered.ts";
-import { argument, ifSame } from "./words.ts";
+import { ifSame } from "./words.ts";
 
 const STATE = "/run/caisson/containers";
 
@@ -55,7 +55,6 @@ export function commandFront(arch: Arch): Program {
     }),
   );
   // Whoever is still here goes on to the engine.
-  tellFor(s, told, 1, BRIEF);
-  unlessAny(s, told, RESIDENT_PLACES, RESIDENT);
+  tellEngine(s, told, { places: 1, words: BRIEF, unless: { places: RESIDENT_PLACES, words: RESIDENT } });
   return program.build();
 }

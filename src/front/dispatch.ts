@@ -2,7 +2,7 @@ import type { Arch } from "../kernel/arch.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import type { Program } from "../program/types.ts";
 import { withContainer } from "./container.ts";
-import { engineSlot, tellFor } from "./engine.ts";
+import { engineSlot, tellEngine } from "./engine.ts";
 import { kill, pause, remove, resume, start, state } from "./verbs.ts";
 import { readWords, VERBS } from "./words.ts";
 
@@ -30,6 +30,7 @@ export function smallCommands(arch: Arch): Program {
     }),
   );
   // Not "start" and "delete", which the shim is told, too: what it starts stays.
-  tellFor(s, told, 8, ["create", "run", "exec", "list", "ps", "update", "checkpoint", "__after"]);
+  const words = ["create", "run", "exec", "list", "ps", "update", "checkpoint", "__after"];
+  tellEngine(s, told, { places: 8, words });
   return program.build();
 }

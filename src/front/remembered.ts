@@ -1,13 +1,11 @@
-import { AT_FDCWD, O } from "../kernel/flags.ts";
+import { AT_FDCWD, O, PATH_MAX } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { HASH_START } from "../program/hash.ts";
 import type { Slot } from "../program/types.ts";
-import { buffer, textBlock } from "../program/values.ts";
+import { argument, buffer, textBlock } from "../program/values.ts";
 import { DIRECTORY, HASHED_WORDS } from "../remember/places.ts";
 import { ANY } from "./container.ts";
-import { argument } from "./words.ts";
 
-const PATH_MAX = 4096;
 const F_GETFD = 1;
 
 /**

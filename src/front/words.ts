@@ -1,6 +1,6 @@
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
-import { type Loose, toValue } from "../program/values.ts";
+import { argument, type Loose, toValue } from "../program/values.ts";
 
 /** What was said on the command line, where it is one of the small commands said in the usual way. */
 export type Said = {
@@ -19,8 +19,6 @@ const WORDS = 16;
 /** Options before the command, and how many words each has. What is said of them in other ways the engine understands. */
 const options = { "--root": 2, "--log": 2, "--log-format": 2, "--debug": 1, "--systemd-cgroup": 1 } as const;
 const DONE = 1000;
-
-export const argument = (index: number): Loose => ({ kind: "argument", index });
 
 /** Whether a word is a text; both are addresses. */
 export const ifSame = (s: SectionBuilder, word: Loose, text: string, body: () => void): void =>

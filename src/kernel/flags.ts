@@ -34,6 +34,8 @@ export const O = {
   PATH: 0o10000000,
 } as const;
 export const AT_FDCWD = -100;
+/** linux/limits.h */
+export const PATH_MAX = 4096;
 export const AT = { SYMLINK_NOFOLLOW: 0x100, EMPTY_PATH: 0x1000, RECURSIVE: 0x8000, REMOVEDIR: 0x200 } as const;
 export const F = { GETFL: 3, SETFL: 4, ADD_SEALS: 1033, DUPFD_CLOEXEC: 1030 } as const;
 export const F_SEAL_ALL = 0xf;
@@ -44,7 +46,14 @@ export const CLOSE_RANGE_CLOEXEC = 4;
 export const RESOLVE = { NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8, IN_ROOT: 16 } as const;
 
 /** linux/mount.h */
-export const MS = { REC: 0x4000, UNBINDABLE: 1 << 17, PRIVATE: 1 << 18, SLAVE: 1 << 19, SHARED: 1 << 20 } as const;
+export const MS = {
+  BIND: 0x1000,
+  REC: 0x4000,
+  UNBINDABLE: 1 << 17,
+  PRIVATE: 1 << 18,
+  SLAVE: 1 << 19,
+  SHARED: 1 << 20,
+} as const;
 export const MNT_DETACH = 2;
 export const OPEN_TREE = { CLONE: 1, CLOEXEC: O.CLOEXEC } as const;
 export const MOVE_MOUNT = { F_EMPTY_PATH: 4, T_EMPTY_PATH: 0x40 } as const;

@@ -7,6 +7,9 @@ const names =
 /** The supervisor takes this one (SIGRTMAX) as: kill the container, then clean up. */
 export const KILL_EVERYTHING = 64;
 
+/** What a command that stands for a container passes on to it. */
+export const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
+
 export type SignalName = `SIG${string}`;
 
 export function signalName(n: number): SignalName {

@@ -3,6 +3,7 @@ import { put } from "../host/output.ts";
 import type { Global } from "./context.ts";
 import type { CreateOptions } from "./create.ts";
 import { criuCommands } from "./criu/commands.ts";
+import { bundleOptions, string, text } from "./option-values.ts";
 import { RuntimeError } from "./places.ts";
 
 export type OciCommand = {
@@ -14,10 +15,6 @@ export type OciCommand = {
   perform(g: Global, v: Values, words: readonly string[]): Promise<number> | number;
 };
 
-const text = (v: Values, name: string): string | undefined => {
-  const given = v[name];
-  return typeof given === "string" ? given : undefined;
-};
 const list = (v: Values, name: string): string[] => (v[name] as string[] | undefined) ?? [];
 
 function count(v: Values, name: string): number {
@@ -25,16 +22,6 @@ function count(v: Values, name: string): number {
   if (!/^\d{1,4}$/.test(given)) throw new RuntimeError(`--${name}: ${JSON.stringify(given)} is not a number of files`);
   return Number(given);
 }
-
-const bundle: OptionTable = {
-  bundle: { type: "string", short: "b", value: "DIR", help: "the bundle (default: the working directory)" },
-  config: { type: "string", short: "f", value: "FILE", help: "its configuration (default: config.json)" },
-  "console-socket": { type: "string", value: "SOCKET", help: "who takes the terminal" },
-  "pid-file": { type: "string", value: "FILE", help: "where to write the pid" },
-  "no-pivot": { type: "boolean", help: "no pivot_root(2): for a root filesystem in an initramfs" },
-  "no-new-keyring": { type: "boolean", help: "the caller's session keyring" },
-  "preserve-fds": { type: "string", value: "N", help: "file descriptors from 3 on to hand through" },
-};
 
 const createOptions = (v: Values, more: Pick<CreateOptions, "mode" | "keep" | "subreaper">): CreateOptions => ({
   bundle: text(v, "bundle"),
@@ -47,13 +34,11 @@ const createOptions = (v: Values, more: Pick<CreateOptions, "mode" | "keep" | "s
   ...more,
 });
 
-const string = (value: string, help: string) => ({ type: "string", value, help }) as const;
-
 export const ociCommands: Readonly<Record<string, OciCommand>> = {
   create: {
     words: "[options] ID",
     summary: "create a container: its command waits for start",
-    options: bundle,
+    options: bundleOptions,
     takes: 1,
     perform: async (g, v, [id]) =>
       (await import("./create.ts")).create(g, id, createOptions(v, { mode: "create", keep: true, subreaper: false })),
@@ -62,7 +47,7 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
     words: "[options] ID",
     summary: "create and start a container, and wait for it",
     options: {
-      ...bundle,
+      ...bundleOptions,
       detach: { type: "boolean", short: "d", help: "do not wait" },
       keep: { type: "boolean", help: "leave it for delete when it has ended" },
       "no-subreaper": { type: "boolean", help: "leave orphaned processes to others" },
@@ -220,7 +205,7 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
   explain: {
     words: "[options] ID",
     summary: "print the system calls that create would make, and make none",
-    options: { ...bundle, json: { type: "boolean", help: "as JSON" } },
+    options: { ...bundleOptions, json: { type: "boolean", help: "as JSON" } },
     takes: 1,
     perform: async (g, v, [id]) => {
       const [{ prepareCreate }, { explainData, explainText }] = await Promise.all([

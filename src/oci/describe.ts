@@ -4,6 +4,7 @@ import { hierarchies, type Layout } from "../cgroups/layout.ts";
 import type { CopiedEntry, Job } from "../compile/job.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Mount, Spec } from "../compile/spec.ts";
+import { existingPoints } from "../host/mount-points.ts";
 import { ConfigError } from "./config.ts";
 import { readOr } from "./files.ts";
 
@@ -115,8 +116,5 @@ export function describeFiles(spec: Spec): Pick<Job, "directories" | "existing" 
     }
     if (o.copyUp) copyUp[m.destination] = entriesOf(root, m.destination);
   }
-  const existing = (spec.mounts ?? [])
-    .map((m) => m.destination)
-    .filter((p) => /^\/[^/]+$/.test(p) && lstatSync(join(root, p), { throwIfNoEntry: false })?.isDirectory() === true);
-  return { directories, existing, copyUp };
+  return { directories, existing: existingPoints(root, spec.mounts ?? []), copyUp };
 }

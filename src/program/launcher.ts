@@ -6,7 +6,7 @@ import { AT, AT_FDCWD, F, F_SEAL_ALL, O } from "../kernel/flags.ts";
 import { ProgramBuilder } from "./builder.ts";
 import { encode } from "./encode.ts";
 import { executorFile } from "./executor.ts";
-import { FRAME_HEADER, type Frame, KIND } from "./frames.ts";
+import { asked, FRAME_HEADER, type Frame, KIND } from "./frames.ts";
 import { stringArray } from "./values.ts";
 
 const SOCKET = 3;
@@ -73,11 +73,8 @@ export class Launcher {
   }
 
   #ask(program: Uint8Array, token: number, answer: Handler): void {
-    const ask = new Uint8Array(8 + program.length);
-    new Uint32Array(ask.buffer, 0, 2).set([program.length, token]);
-    ask.set(program, 8);
     this.#answers.set(token, answer);
-    this.#socket.write(ask);
+    this.#socket.write(asked(program, token));
   }
 
   /** Takes the low file descriptors, so that programs can move what they open there onto fixed numbers. */

@@ -7,6 +7,9 @@ export const high = (slot: Slot): Value => ({ kind: "slot", slot, half: "high" }
 export const addressOf = (slot: Slot): Pointee & Value => ({ kind: "address", slot });
 export const into = (block: Block, offset = 0): Pointee & Value => ({ kind: "block", block, offset });
 
+/** A word that the executor was executed with. */
+export const argument = (index: number): Value => ({ kind: "argument", index });
+
 /** Numbers are immediates, strings are addresses of NUL-terminated text, a slot is its value, a block its address. */
 export function toValue(v: Loose): Value {
   if (typeof v === "number" || typeof v === "bigint") return { kind: "number", value: v };

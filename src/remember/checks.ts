@@ -1,19 +1,18 @@
 import { statx, wordOf } from "../compile/statx.ts";
 import type { Arch } from "../kernel/arch.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
-import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PR } from "../kernel/flags.ts";
+import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PATH_MAX, PR } from "../kernel/flags.ts";
 import { rlimitNames } from "../kernel/rlimits.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
-import { addressOf, buffer, low, stringArray, struct } from "../program/values.ts";
+import { asked } from "../program/frames.ts";
+import { addressOf, argument, buffer, low, stringArray, struct } from "../program/values.ts";
 import { type Condition, check, must } from "./conditions.ts";
-import { SWEPT } from "./places.ts";
+import { checksOf, type Given, SWEPT } from "./places.ts";
 
-/** A command line, where it was given, and what its program was compiled from. */
-export type Remembered = {
+/** What the program of a command line was compiled from, beside its words. */
+export type Found = {
   readonly arch: Arch;
-  readonly words: readonly string[];
-  readonly cwd: string;
   readonly gid: number;
   readonly bounding: readonly string[];
   /** Where the state of containers is. */
@@ -21,21 +20,19 @@ export type Remembered = {
   readonly conditions: readonly Condition[];
 };
 
-const PATH_MAX = 4096;
 const CLOCK_MONOTONIC = 1;
 const ANY = { ignore: "all" } as const;
 
 /** The words themselves: the front has found this file by a hash of them. */
-function sameWords(s: SectionBuilder, r: Remembered): void {
-  for (const [i, word] of r.words.entries())
-    must(s, `word ${i + 1} is the same`, { kind: "argument", index: i + 1 }, "same", word);
-  must(s, "there are no more", { kind: "argument", index: r.words.length + 1 }, "==", 0);
+function sameWords(s: SectionBuilder, given: Given): void {
+  for (const [i, word] of given.words.entries()) must(s, `word ${i + 1} is the same`, argument(i + 1), "same", word);
+  must(s, "there are no more", argument(given.words.length + 1), "==", 0);
   const cwd = buffer("working directory", PATH_MAX);
   s.call("ask for the working directory", "getcwd", [cwd, PATH_MAX]);
-  must(s, "it is the same", cwd, "same", r.cwd);
+  must(s, "it is the same", cwd, "same", given.cwd);
 }
 
-function sameCaller(s: SectionBuilder, r: Remembered): void {
+function sameCaller(s: SectionBuilder, r: Found): void {
   must(s, "the caller's group is the same", s.get("ask for the group", "getegid", []), "==", r.gid);
   const has = s.program.slot("has the capability?");
   for (const [n, name] of capabilityNames.entries()) {
@@ -89,20 +86,16 @@ function become(s: SectionBuilder, file: string): void {
  * The program that the front performs when these words are given: it becomes the one in `file` if that is what would be compiled now, and
  * ends if not, or if anything fails; then the engine goes the usual way. In the frame that a step "serve" reads.
  */
-export function checksProgram(r: Remembered, { checks, file }: { checks: string; file: string }): Uint8Array {
+export function checksProgram(given: Given, r: Found, file: string): Uint8Array {
   const program = new ProgramBuilder(r.arch);
   const s = program.section("checks");
-  sameWords(s, r);
+  sameWords(s, given);
   sameCaller(s, r);
   check(s, r.conditions);
   nothingLeft(s, r.state);
   // What is used is not forgotten.
-  s.call("note that it was used", "utimensat", [AT_FDCWD, checks, 0, 0], ANY);
+  s.call("note that it was used", "utimensat", [AT_FDCWD, checksOf(given), 0, 0], ANY);
   raiseFiles(s);
   become(s, file);
-  const bytes = encode(program.build(), false);
-  const framed = new Uint8Array(8 + bytes.length);
-  new DataView(framed.buffer).setUint32(0, bytes.length, true);
-  framed.set(bytes, 8);
-  return framed;
+  return asked(encode(program.build(), false));
 }

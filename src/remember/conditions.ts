@@ -1,7 +1,7 @@
-import { closeSync, lstatSync, openSync, readlinkSync, readSync, type Stats, statSync } from "node:fs";
+import { type BigIntStats, closeSync, lstatSync, openSync, readlinkSync, readSync, statSync } from "node:fs";
 import { type Statx, statx, wordOf } from "../compile/statx.ts";
 import { errno } from "../kernel/errno.ts";
-import { AT, AT_FDCWD, O } from "../kernel/flags.ts";
+import { AT, AT_FDCWD, O, PATH_MAX } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block } from "../program/types.ts";
 import { buffer, high, into } from "../program/values.ts";
@@ -21,23 +21,20 @@ type Link = "followed" | "itself";
 
 /** Asked for by each read: a machine of many mounts has a long list of them, and most have a short one. */
 const AT_ONCE = 4096;
-const LONGEST = 1 << 20;
 
 export function textNow(path: string): Condition {
-  const bytes = Buffer.alloc(LONGEST + AT_ONCE);
   const fd = openSync(path, "r");
-  const reads: number[] = [];
-  let length = 0;
+  const chunks: Buffer[] = [];
   try {
-    for (let n = -1; n !== 0; length += n) {
-      n = readSync(fd, bytes, length, AT_ONCE, null);
-      reads.push(n);
-      if (length + n > LONGEST) throw new RangeError(`${path}: longer than what is compared`);
+    for (let n = -1; n !== 0; ) {
+      const chunk = Buffer.alloc(AT_ONCE);
+      n = readSync(fd, chunk, 0, AT_ONCE, null);
+      chunks.push(chunk.subarray(0, n));
     }
   } finally {
     closeSync(fd);
   }
-  return { kind: "text", path, reads, text: bytes.toString("utf8", 0, length) };
+  return { kind: "text", path, reads: chunks.map((c) => c.length), text: Buffer.concat(chunks).toString("utf8") };
 }
 
 export const modeNow = (path: string, link: Link): Condition => ({
@@ -50,15 +47,16 @@ export const linkNow = (path: string): Condition => ({ kind: "link", path, targe
 const SECOND = 1_000_000_000n;
 
 /** Inode, size, and times of change and modification, each as seconds and nanoseconds. */
-const wordsOf = (s: Stats & Record<"ctimeNs" | "mtimeNs", bigint>): bigint[] => [
-  ...[BigInt(s.ino), BigInt(s.size)],
+const wordsOf = (s: BigIntStats): bigint[] => [
+  ...[s.ino, s.size],
   ...[s.ctimeNs / SECOND, s.ctimeNs % SECOND, s.mtimeNs / SECOND, s.mtimeNs % SECOND],
 ];
 
-export const sameNow = (path: string): Condition => ({
-  ...{ kind: "same", path },
-  words: wordsOf(statSync(path, { bigint: true }) as never),
-});
+/** Where there is none, that there is none. */
+export function sameNow(path: string): Condition {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat ? { kind: "same", path, words: wordsOf(stat) } : modeNow(path, "followed");
+}
 
 const MISSED = errno("ESTALE");
 
@@ -113,8 +111,8 @@ function checkMode(s: SectionBuilder, c: Condition & { kind: "mode" }): void {
 }
 
 function checkLink(s: SectionBuilder, c: Condition & { kind: "link" }): void {
-  const text = buffer(c.path, 4096);
-  s.call(`read ${c.path}`, "readlinkat", [AT_FDCWD, c.path, text, 4095]);
+  const text = buffer(c.path, PATH_MAX);
+  s.call(`read ${c.path}`, "readlinkat", [AT_FDCWD, c.path, text, PATH_MAX - 1]);
   must(s, `${c.path} leads where it did`, text, "same", c.target);
 }
 

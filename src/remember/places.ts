@@ -8,6 +8,9 @@ export const SWEPT = `${DIRECTORY}/swept`;
 /** How many words of a command line its name is made of. All are compared in the end. */
 export const HASHED_WORDS = 40;
 
-/** The file in which it is said when the program for these words, in this directory, may be performed again. */
-export const checksOf = (cwd: string, words: readonly string[]): string =>
+/** A command line, and the directory in which it was given. */
+export type Given = { readonly cwd: string; readonly words: readonly string[] };
+
+/** The file in which it is said when the program for it may be performed again. */
+export const checksOf = ({ cwd, words }: Given): string =>
   `${DIRECTORY}/${hashOf([cwd, ...words.slice(0, HASHED_WORDS)])}`;

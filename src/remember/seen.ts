@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureDirectory } from "../host/places.ts";
-import { checksOf, DIRECTORY } from "./places.ts";
+import { checksOf, DIRECTORY, type Given } from "./places.ts";
 
 /** Command lines of which the program is kept at most, some 110 KB each, and of which only that they were given. */
 const MOST = { kept: 32, seen: 256 } as const;
@@ -10,7 +10,6 @@ const NAME = /^\d+$/;
 /** Those that were not given for the longest time go. */
 export function forgetOldest(): void {
   const names = readdirSync(DIRECTORY);
-  if (names.length <= MOST.kept) return;
   const lines = names
     .filter((n) => NAME.test(n))
     .flatMap((name) => {
@@ -27,13 +26,14 @@ export function forgetOldest(): void {
  * Whether these words were given here before. To keep a program costs more than to compile it once more, so that what is given once is
  * only noted, by an empty file.
  */
-export function wasGivenBefore(cwd: string, words: readonly string[]): boolean {
-  const path = checksOf(cwd, words);
+export function wasGivenBefore(given: Given): boolean {
+  const path = checksOf(given);
   if (existsSync(path)) return true;
   try {
     ensureDirectory(DIRECTORY);
     writeFileSync(path, "", { mode: 0o600 });
-    forgetOldest();
+    // To look at each takes longer than to count them.
+    if (readdirSync(DIRECTORY).filter((n) => NAME.test(n)).length > MOST.seen) forgetOldest();
   } catch (e) {
     // As for all that is kept: where it cannot be written, it is not.
     if ((e as NodeJS.ErrnoException).code === undefined) throw e;

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { whyNoCriu } from "../helpers/criu.ts";
 import { cases, type Engine } from "./cases.ts";
-import { clear, clearGroups, rootfs, runtimeNames, runtimes, sh, workplace } from "./machine.ts";
+import { clear, clearGroups, rootfs, runtimeNames, runtimes, sh, until, workplace } from "./machine.ts";
 
 const at = workplace("podman");
 const env = { CONTAINERS_CONF: join(at, "containers.conf") };
@@ -60,18 +60,14 @@ for (const runtime of runtimeNames)
       };
       const [one, two] = [`criu-${runtime}-1`, `criu-${runtime}-2`];
       const last = (name: string) => Number(call("logs", name).split("\n").pop());
-      const until = async (what: () => boolean) => {
-        for (let i = 0; i < 100 && !what(); i++) await Bun.sleep(200);
-        expect(what()).toBe(true);
-      };
       const count = "i=0; while true; do i=$((i+1)); echo $i; sleep 0.3; done";
       call("run", "-d", "--name", one, "--network", "none", "box", "sh", "-c", count);
-      await until(() => last(one) > 2);
+      await until("the counter", () => last(one) > 2);
       call("container", "checkpoint", one);
       expect(call("inspect", "-f", "{{.State.Status}}", one)).toBe("exited");
       const reached = last(one);
       call("container", "restore", one);
-      await until(() => last(one) > reached);
+      await until("the counter", () => last(one) > reached);
       expect(last(one)).toBeLessThan(reached + 50);
       expect(call("exec", one, "echo", "hello")).toBe("hello");
       const archive = join(at, `${runtime}.tar.gz`);
@@ -79,7 +75,7 @@ for (const runtime of runtimeNames)
       const then = last(one);
       call("rm", "-f", "-t", "0", one);
       call("container", "restore", "--import", archive, "--name", two);
-      await until(() => last(two) > then);
+      await until("the counter", () => last(two) > then);
       call("rm", "-f", "-t", "0", two);
     },
     120_000,

@@ -53,7 +53,7 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     alone(["run", ...words], { cwd: dir, ...o });
   const forget = () => rmSync(DIRECTORY, { recursive: true, force: true });
   const kept = (...words: string[]) => {
-    const checks = checksOf(dir, ["run", ...words]);
+    const checks = checksOf({ cwd: dir, words: ["run", ...words] });
     return existsSync(checks) && statSync(checks).size > 0;
   };
 
@@ -291,7 +291,7 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     expect(kept(...line)).toBe(true);
     const file = readdirSync(DIRECTORY).find((n) =>
       n.startsWith(
-        `${checksOf(dir, ["run", ...line])
+        `${checksOf({ cwd: dir, words: ["run", ...line] })
           .split("/")
           .pop()}.`,
       ),

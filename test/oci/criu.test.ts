@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layout } from "../../src/cgroups/look.ts";
 import { Bundle, type Change, linux } from "../conformance/bundle.ts";
+import { until } from "../engines/machine.ts";
 import { whyNoCriu } from "../helpers/criu.ts";
 import { isRoot, leftovers } from "../helpers/machine.ts";
 
@@ -27,11 +28,6 @@ const pause = (ms: number) => new Promise((r) => setTimeout(r, ms));
 /** Streams that somebody reads would be waited for. */
 const detached = (b: Bundle) =>
   spawnSync(caisson, ["--root", b.state, "run", "-d", b.id], { cwd: b.at, stdio: "ignore" }).status;
-
-async function until(what: () => boolean, ms = 20_000): Promise<void> {
-  for (const end = Date.now() + ms; !what(); await pause(50))
-    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
-}
 
 describe("what is wrong is said before anything is done", () => {
   let at: string;
@@ -125,7 +121,7 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
 
   const counter = (change: Change = (s) => s) => new Bundle(["sh", "-c", COUNT], change);
   const n = (root: string) => Number(readFileSync(join(root, "tmp/n"), "utf8"));
-  const counts = (b: Bundle) => until(() => existsSync(join(b.root, "tmp/n")) && n(b.root) > 3);
+  const counts = (b: Bundle) => until("what was to happen", () => existsSync(join(b.root, "tmp/n")) && n(b.root) > 3);
   const images = (b: Bundle) => join(b.at, "images");
   const oci = (b: Bundle, words: readonly string[], stdio: "ignore" | ["ignore", "pipe", "inherit"] = "ignore") =>
     spawnSync(caisson, ["--root", b.state, ...words], { cwd: b.at, stdio, encoding: "utf8" });
@@ -157,7 +153,7 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
 
     const pidFile = join(b.at, "pid");
     restore(b, b.id, "--pid-file", pidFile);
-    await until(() => n(b.root) > at);
+    await until("what was to happen", () => n(b.root) > at);
     expect(n(b.root)).toBeLessThan(at + 100);
     const pid = Number(readFileSync(pidFile, "utf8"));
     const state = JSON.parse(b.call(["state", b.id]).out);
@@ -174,7 +170,7 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     expect(b.state_().status).toBe("paused");
     expect(b.call(["resume", b.id]).code).toBe(0);
     expect(b.call(["kill", b.id, "KILL"]).code).toBe(0);
-    await until(() => b.state_().status === "stopped");
+    await until("what was to happen", () => b.state_().status === "stopped");
     expect(b.call(["delete", b.id]).code).toBe(0);
   }, 120_000);
 
@@ -194,7 +190,7 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     checkpoint(b, "--leave-running");
     const at = n(b.root);
     expect(b.state_().status).toBe("running");
-    await until(() => n(b.root) > at);
+    await until("what was to happen", () => n(b.root) > at);
 
     cpSync(one, two, { recursive: true });
     using other = new Bundle(["true"]);
@@ -207,7 +203,7 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     if (status !== 0) throw new Error(said(b, "restore.log"));
     const lines = () => readFileSync(join(two, "log"), "utf8").split("\n").length;
     const first = lines();
-    await until(() => lines() > first);
+    await until("what was to happen", () => lines() > first);
     expect(other.call(["exec", other.id, "cat", "/proc/sys/kernel/hostname"])).toEqual({
       ...{ code: 0, err: "", out: "conformance\n" },
     });
@@ -235,7 +231,7 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     p.stdout.on("data", (d) => {
       out += d;
     });
-    await until(() => out.includes("\n5\n"));
+    await until("what was to happen", () => out.includes("\n5\n"));
     checkpoint(b);
     const last = Number(out.trim().split("\n").pop());
 
@@ -244,7 +240,7 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     r.stdout.on("data", (d) => {
       more += d;
     });
-    await until(() => more.split("\n").length > 4);
+    await until("what was to happen", () => more.split("\n").length > 4);
     const next = Number(more.split("\n")[0]);
     expect(next).toBeGreaterThan(last - 1);
     expect(next).toBeLessThan(last + 20);
@@ -263,7 +259,7 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     checkpoint(b, "--parent-path", "../first");
     const at = n(b.root);
     restore(b);
-    await until(() => n(b.root) > at);
+    await until("what was to happen", () => n(b.root) > at);
   }, 120_000);
 
   test("a network namespace that somebody else made is entered again", async () => {
@@ -287,7 +283,7 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
       checkpoint(b);
       const at = n(b.root);
       restore(b);
-      await until(() => n(b.root) > at);
+      await until("what was to happen", () => n(b.root) > at);
       const link = (path: string) => spawnSync("stat", ["-Lc", "%i", path], { encoding: "utf8" }).stdout;
       const { pid } = JSON.parse(b.call(["state", b.id]).out);
       expect(link(`/proc/${pid}/ns/net`)).toBe(link(ns));

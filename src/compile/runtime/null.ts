@@ -1,11 +1,10 @@
-import { AT, AT_FDCWD, F, O } from "../../kernel/flags.ts";
+import { AT, AT_FDCWD, F, O, S_IF } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import { high } from "../../program/values.ts";
 import { statx, wordOf } from "../statx.ts";
 
 /** Major and minor number, as struct statx has them in one word: a character device, since no block device is 1:3 but a RAM disk. */
 const NULL = 1n | (3n << 32n);
-const S_IFCHR_MODE = 0o20000;
 const ANY = { ignore: "all" } as const;
 
 /**
@@ -24,7 +23,7 @@ export function ownNull(s: SectionBuilder): void {
       s.skipIf(own, "<", 0, () => {
         const found = statx(s, "look at it", "", at(own));
         s.skipIf(wordOf(found, "device"), "!=", NULL, () =>
-          s.skipIf(high(wordOf(found, "mode")), "&", ~S_IFCHR_MODE & 0o170000, () => {
+          s.skipIf(high(wordOf(found, "mode")), "&", ~S_IF.CHR & 0o170000, () => {
             s.call("let it wait as any other", "fcntl", [own, F.SETFL, 0]);
             s.call(`make it stream ${fd}`, "dup3", [own, fd, 0]);
           }),

@@ -2,6 +2,7 @@ import type { Arch } from "../../kernel/arch.ts";
 import { AT, AT_FDCWD, O } from "../../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import { encode } from "../../program/encode.ts";
+import { asked } from "../../program/frames.ts";
 import type { Slot } from "../../program/types.ts";
 import { buffer, into, type Loose } from "../../program/values.ts";
 import { writeFile } from "../context.ts";
@@ -29,15 +30,11 @@ export function endProgram(arch: Arch, l: Pick<Lifecycle, "directory" | "id">, g
   for (const file of Object.values(F)) s.call(`remove ${file}`, "unlinkat", [directory, file, 0], { ignore: "all" });
   s.call(`give up the id ${l.id}`, "unlinkat", [AT_FDCWD, l.directory, AT.REMOVEDIR]);
   s.call("close the state", "close", [directory]);
-  const bytes = encode(program.build(), false);
-  const asked = new Uint8Array(8 + bytes.length);
-  new Uint32Array(asked.buffer, 0, 2).set([bytes.length, 0]);
-  asked.set(bytes, 8);
-  return asked;
+  return asked(encode(program.build(), false));
 }
 
 /** What the small commands find a container by: last its first process, and the PID namespace that it is of. */
-export function notePlain(s: SectionBuilder, l: Lifecycle, pid: Slot, proc: Loose): void {
+export function notePlain(s: SectionBuilder, l: Pick<Lifecycle, "directory" | "plain">, pid: Slot, proc: Loose): void {
   const { plain } = l;
   if (!plain) return;
   const at = (file: string) => `${l.directory}/${file}`;

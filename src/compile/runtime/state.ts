@@ -32,7 +32,12 @@ export const readFifo = (s: SectionBuilder, l: Lifecycle): Slot =>
   s.get("open the FIFO done for reading", "openat", [AT_FDCWD, at(l, "done"), O.RDONLY | O.CLOEXEC, 0]);
 
 /** The container exists from here on: its first process is written down, so that it can be told from a later one. */
-export function noteCreated(s: SectionBuilder, l: Lifecycle, pid: Slot, labels: string): void {
+export function noteCreated(
+  s: SectionBuilder,
+  l: Pick<Lifecycle, "directory" | "plain">,
+  pid: Slot,
+  labels: string,
+): void {
   writeFile(s, "write what its last steps are", at(l, "labels"), labels, O.WRONLY | O.CREAT | O.TRUNC);
   const stat = buffer("stat", 1024);
   const path = textBlock(`/proc/${"\0".repeat(11)}\0`, "path of its proc directory");

@@ -16,7 +16,6 @@ export type CheckpointOptions = CriuOptions & {
   readonly parent: string | undefined;
   readonly statusFd: number | undefined;
   readonly pageServer: string | undefined;
-  readonly lazyPages: boolean;
 };
 
 /** What the standard streams were: whoever restores a container has pipes in the same places. */
@@ -41,7 +40,6 @@ function words(c: Container, pid: number, o: CheckpointOptions): string[] {
     ...(o.leaveRunning ? ["--leave-running"] : []),
     ...(o.preDump || o.parent !== undefined ? ["--track-mem"] : []),
     ...(o.parent === undefined ? [] : ["--prev-images-dir", o.parent]),
-    ...(o.lazyPages ? ["--lazy-pages"] : []),
     ...(o.pageServer === undefined ? [] : ["--page-server", "--address", host, "--port", port]),
     ...(o.statusFd === undefined ? [] : ["--status-fd", String(o.statusFd)]),
   ];

@@ -1,10 +1,12 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { OptionTable, Values } from "../../cli/option-table.ts";
 import type { OciCommand } from "../commands.ts";
+import { bundleOptions, string, text } from "../option-values.ts";
 import { RuntimeError } from "../places.ts";
 import type { CriuOptions } from "./criu.ts";
 
-const string = (value: string, help: string) => ({ type: "string", value, help }) as const;
+const pick = (table: OptionTable, ...names: readonly string[]): OptionTable =>
+  Object.fromEntries(Object.entries(table).filter(([name]) => names.includes(name)));
 const flag = (help: string) => ({ type: "boolean", help }) as const;
 
 const both: OptionTable = {
@@ -20,32 +22,31 @@ const both: OptionTable = {
   "auto-dedup": flag("keep each page once"),
 };
 
-const text = (v: Values, name: string): string | undefined => {
-  const given = v[name];
-  return typeof given === "string" && given !== "" ? given : undefined;
-};
+/** What engines leave empty was not given. */
+const given = (v: Values, name: string): string | undefined => text(v, name) || undefined;
 
 function criuOptions(v: Values): CriuOptions {
-  const images = resolve(text(v, "image-path") ?? "checkpoint");
+  const images = resolve(given(v, "image-path") ?? "checkpoint");
   return {
     images,
-    work: resolve(text(v, "work-path") ?? images),
+    work: resolve(given(v, "work-path") ?? images),
     tcpEstablished: v["tcp-established"] === true,
     extUnixSk: v["ext-unix-sk"] === true,
     shellJob: v["shell-job"] === true,
     fileLocks: v["file-locks"] === true,
     autoDedup: v["auto-dedup"] === true,
-    manageCgroups: text(v, "manage-cgroups-mode") ?? "soft",
+    manageCgroups: given(v, "manage-cgroups-mode") ?? "soft",
     emptyNs: (v["empty-ns"] as string[] | undefined) ?? [],
+    lazyPages: v["lazy-pages"] === true,
   };
 }
 
 function descriptor(v: Values, name: string): number | undefined {
-  const given = text(v, name);
-  if (given === undefined) return undefined;
-  if (!/^\d{1,4}$/.test(given) || Number(given) < 3)
-    throw new RuntimeError(`--${name}: ${JSON.stringify(given)} is not the number of an open file, 3 or above`);
-  return Number(given);
+  const word = given(v, name);
+  if (word === undefined) return undefined;
+  if (!/^\d{1,4}$/.test(word) || Number(word) < 3)
+    throw new RuntimeError(`--${name}: ${JSON.stringify(word)} is not the number of an open file, 3 or above`);
+  return Number(word);
 }
 
 export const criuCommands: Readonly<Record<"checkpoint" | "restore", OciCommand>> = {
@@ -66,10 +67,9 @@ export const criuCommands: Readonly<Record<"checkpoint" | "restore", OciCommand>
         ...criuOptions(v),
         leaveRunning: v["leave-running"] === true,
         preDump: v["pre-dump"] === true,
-        lazyPages: v["lazy-pages"] === true,
-        parent: text(v, "parent-path"),
+        parent: given(v, "parent-path"),
         statusFd: descriptor(v, "status-fd"),
-        pageServer: text(v, "page-server"),
+        pageServer: given(v, "page-server"),
       }),
   },
   restore: {
@@ -77,9 +77,7 @@ export const criuCommands: Readonly<Record<"checkpoint" | "restore", OciCommand>
     summary: "make a container again of a checkpoint, and wait for it",
     options: {
       ...both,
-      bundle: { type: "string", short: "b", value: "DIR", help: "the bundle (default: the working directory)" },
-      config: { type: "string", short: "f", value: "FILE", help: "its configuration (default: config.json)" },
-      "pid-file": string("FILE", "where to write the pid"),
+      ...pick(bundleOptions, "bundle", "config", "pid-file"),
       "console-socket": string("SOCKET", "who takes the terminal: there is none"),
       detach: { type: "boolean", short: "d", help: "do not wait" },
       keep: flag("leave it for delete when it has ended"),
@@ -90,12 +88,11 @@ export const criuCommands: Readonly<Record<"checkpoint" | "restore", OciCommand>
     perform: async (g, v, [id]) =>
       (await import("./restore.ts")).restore(g, id, {
         ...criuOptions(v),
-        bundle: text(v, "bundle") === undefined ? undefined : join(text(v, "bundle") ?? "."),
-        config: text(v, "config"),
-        pidFile: text(v, "pid-file"),
+        bundle: given(v, "bundle"),
+        config: given(v, "config"),
+        pidFile: given(v, "pid-file"),
         detach: v["detach"] === true,
         keep: v["keep"] === true,
-        lazyPages: v["lazy-pages"] === true,
       }),
   },
 };

@@ -18,33 +18,28 @@ export type CriuOptions = {
   readonly autoDedup: boolean;
   readonly manageCgroups: string;
   readonly emptyNs: readonly string[];
+  readonly lazyPages: boolean;
 };
 
-const MODES: Readonly<Record<string, string>> = {
-  soft: "soft",
-  full: "full",
-  strict: "strict",
-  props: "props",
-  ignore: "ignore",
-};
+const MODES = ["soft", "full", "strict", "props", "ignore"];
 
 export function criuWords(o: CriuOptions): string[] {
-  const mode = MODES[o.manageCgroups];
-  if (mode === undefined)
+  if (!MODES.includes(o.manageCgroups))
     throw new RuntimeError(
-      `--manage-cgroups-mode: ${JSON.stringify(o.manageCgroups)} is not one of ${Object.keys(MODES).join(", ")}`,
+      `--manage-cgroups-mode: ${JSON.stringify(o.manageCgroups)} is not one of ${MODES.join(", ")}`,
     );
   const other = o.emptyNs.find((kind) => kind !== "network");
   if (other !== undefined)
     throw new RuntimeError(`--empty-ns: ${JSON.stringify(other)} is not network, which criu can leave empty`);
   return [
-    ...["--images-dir", o.images, "--work-dir", o.work, "-v4", `--manage-cgroups=${mode}`],
+    ...["--images-dir", o.images, "--work-dir", o.work, "-v4", `--manage-cgroups=${o.manageCgroups}`],
     ...(o.tcpEstablished ? ["--tcp-established"] : []),
     ...(o.extUnixSk ? ["--ext-unix-sk"] : []),
     ...(o.shellJob ? ["--shell-job"] : []),
     ...(o.fileLocks ? ["--file-locks"] : []),
     ...(o.autoDedup ? ["--auto-dedup"] : []),
     ...(o.emptyNs.length ? ["--empty-ns", "net"] : []),
+    ...(o.lazyPages ? ["--lazy-pages"] : []),
   ];
 }
 

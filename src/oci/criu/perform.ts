@@ -35,7 +35,7 @@ function mountPoints(b: Bundle, s: SectionBuilder): void {
 function becomeCriu(b: Bundle, s: SectionBuilder, c: Criu): void {
   s.call("make a mount namespace", "unshare", [CLONE.NEWNS]);
   s.call("keep its mounts from the host", "mount", [0, "/", 0, MS.REC | MS.SLAVE, 0]);
-  s.call("mount the root filesystem", "mount", [b.saved.rootfs, c.root, 0, MS_BIND | MS.REC, 0]);
+  s.call("mount the root filesystem", "mount", [b.saved.rootfs, c.root, 0, MS.BIND | MS.REC, 0]);
   for (const [i, { path }] of c.namespaces.entries()) {
     const fd = s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.RDONLY | O.CLOEXEC, 0]);
     s.call("hand it to criu", "dup3", [fd, c.firstFd + i, 0]);
@@ -44,7 +44,6 @@ function becomeCriu(b: Bundle, s: SectionBuilder, c: Criu): void {
   const [argv, envp] = [stringArray("argv", c.words), stringArray("envp", [`PATH=${process.env["PATH"] ?? ""}`])];
   s.call(`execute ${c.words[0]}`, "execve", [c.words[0] ?? "", argv, envp]);
 }
-const MS_BIND = 4096;
 
 /**
  * The control groups, and criu as a child of the launcher, which what is restored becomes a child of when criu ends. Gives the exit status; a

@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, wri
 import { join, resolve } from "node:path";
 import { until } from "../../cgroups/freezer.ts";
 import { removeTree } from "../../cgroups/remove.ts";
-import type { Lifecycle } from "../../compile/runtime/lifecycle.ts";
 import { RUNTIME_FILES } from "../../compile/runtime/lifecycle.ts";
 import { noteCreated, writePidFile } from "../../compile/runtime/state.ts";
 import { failureOf } from "../../container/failure.ts";
+import { PASSED_ON } from "../../kernel/signals.ts";
 import { performSteps } from "../../program/steps.ts";
 import { addressOf } from "../../program/values.ts";
 import { type Bundle, readBundle } from "../bundle.ts";
@@ -26,7 +26,6 @@ export type RestoreOptions = CriuOptions & {
   readonly pidFile: string | undefined;
   readonly detach: boolean;
   readonly keep: boolean;
-  readonly lazyPages: boolean;
 };
 
 /** Where criu finds the root: a mount of its own, in the mount namespace that criu is performed in. */
@@ -55,7 +54,6 @@ function words(b: Bundle, o: RestoreOptions, namespaces: readonly ExternalNamesp
     ...["--cgroup-root", b.place.path],
     ...external.flatMap((e) => ["--external", e]),
     ...inherited.flatMap((e) => ["--inherit-fd", e]),
-    ...(o.lazyPages ? ["--lazy-pages"] : []),
     ...(hasHooks(b.spec) ? ["--action-script", join(b.directory, HOOKS)] : []),
   ];
 }
@@ -74,7 +72,7 @@ async function note(b: Bundle, o: RestoreOptions, pid: number): Promise<void> {
   const lifecycle = {
     directory: b.directory,
     ...plainOf(o.detach ? "detached" : "attached", b.facts, b.saved, b.groups, b.directory),
-  } as Lifecycle;
+  };
   const done = await performSteps((s, program) => {
     const slot = program.slot("pid");
     s.let(slot, pid);
@@ -115,8 +113,6 @@ async function start(g: Global, criu: string, b: Bundle, o: RestoreOptions): Pro
   await note(b, o, pid);
   return pid;
 }
-
-const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
 
 /** The launcher is its parent, and waits for it; what this process is sent is for the container. */
 async function wait(pid: number): Promise<number> {

@@ -1,5 +1,6 @@
 import type { Resources } from "../compile/spec.ts";
 import { InvalidOptionError } from "../values/errors.ts";
+import { sharesOfWeight } from "./controllers/cpu.ts";
 import type { DeviceRule } from "./controllers/devices.ts";
 import type { IoLimits } from "./controllers/io.ts";
 import type { CheckedLimits } from "./table.ts";
@@ -44,7 +45,7 @@ function memory(m: NonNullable<Resources["memory"]>, exact: boolean): CheckedLim
 function cpu(c: NonNullable<Resources["cpu"]>): CheckedLimits["cpu"] {
   const period = c.period || DEFAULT_PERIOD;
   return {
-    ...(c.shares && { weight: weightOfOciShares(c.shares) }),
+    ...(c.shares && { weight: weightOfOciShares(c.shares), shares: c.shares }),
     ...(c.quota && { max: c.quota < 0 ? NONE : c.quota / period }),
     ...((c.quota || c.period) && { period: period / MICRO }),
     ...(c.burst !== undefined && { burst: c.burst / MICRO }),
@@ -61,12 +62,19 @@ function io(b: NonNullable<Resources["blockIO"]>): IoLimits {
     const id = `${d.major}:${d.minor}`;
     devices[id] = { ...devices[id], [key]: value };
   };
-  for (const d of b.weightDevice ?? []) if (d.weight) set(d, "weight", ioWeight(d.weight));
+  for (const d of b.weightDevice ?? [])
+    if (d.weight) {
+      set(d, "weight", ioWeight(d.weight));
+      set(d, "v1Weight", d.weight);
+    }
   for (const d of b.throttleReadBpsDevice ?? []) set(d, "read", d.rate);
   for (const d of b.throttleWriteBpsDevice ?? []) set(d, "write", d.rate);
   for (const d of b.throttleReadIOPSDevice ?? []) set(d, "readOps", d.rate);
   for (const d of b.throttleWriteIOPSDevice ?? []) set(d, "writeOps", d.rate);
-  return { ...(b.weight && { weight: ioWeight(b.weight) }), ...(Object.keys(devices).length && { devices }) };
+  return {
+    ...(b.weight && { weight: ioWeight(b.weight), v1Weight: b.weight }),
+    ...(Object.keys(devices).length && { devices }),
+  };
 }
 
 const isEmpty = (o: object) => Object.keys(o).length === 0;
@@ -125,7 +133,6 @@ export function limitsOfResources(r: Resources, o: { readonly exact?: boolean } 
 }
 
 const number = (n: number) => (n === NONE ? -1 : n);
-const sharesOfWeight = (weight: number) => Math.max(2, Math.round((weight * 1024) / 100));
 
 /** Limits as the resources of an OCI spec: what others understand. What it has no word for is in `unified`, as files of v2. */
 export function resourcesOfLimits(l: CheckedLimits): Resources {
@@ -139,7 +146,7 @@ export function resourcesOfLimits(l: CheckedLimits): Resources {
   if (m?.oomGroup !== undefined) text("memory.oom.group", m.oomGroup ? 1 : 0);
   const period = Math.round((c?.period ?? DEFAULT_PERIOD / MICRO) * MICRO);
   const cpuWords = {
-    ...(c?.weight !== undefined && { shares: sharesOfWeight(c.weight) }),
+    ...(c?.weight !== undefined && { shares: c.shares ?? sharesOfWeight(c.weight) }),
     ...(c?.max !== undefined && { quota: c.max === NONE ? -1 : Math.round(c.max * period), period }),
     ...(c?.burst !== undefined && { burst: Math.round(c.burst * MICRO) }),
     ...(c?.idle !== undefined && { idle: c.idle ? 1 : 0 }),

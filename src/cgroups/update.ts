@@ -1,3 +1,4 @@
+import type { Write } from "./controller.ts";
 import type { DevicesLimits } from "./controllers/devices.ts";
 import { filesOf, isDirectory, makeDirectory, readOptional, removeDirectory } from "./files.ts";
 import { type Freezer, freezerOf } from "./freezer.ts";
@@ -47,9 +48,14 @@ async function extend(layout: Layout, path: string, h: Hierarchy, undo: Undo): P
 
 /**
  * Changes limits. Several hold together or not at all: what was written is taken back when a later one is refused.
- * `made` are the directories that a group got on this occasion.
+ * `made` are the directories that a group got on this occasion; `more` is what no controller has a word for.
  */
-export async function updateLimits(layout: Layout, path: string, limits: CheckedLimits): Promise<{ made: string[] }> {
+export async function updateLimits(
+  layout: Layout,
+  path: string,
+  limits: CheckedLimits,
+  more: readonly { readonly directory: string; readonly write: Write }[] = [],
+): Promise<{ made: string[] }> {
   const wanted = controllersFor(layout, limits);
   const undo = new Undo();
   const made: string[] = [];
@@ -69,6 +75,7 @@ export async function updateLimits(layout: Layout, path: string, limits: Checked
       if (!files) throw new TypeError(`no ${controller.name} group at ${path}`);
       for (const w of controller.writes(l, files, false)) writeLimit(hierarchy.top + path, w, undo);
     }
+    for (const { directory, write } of more) writeLimit(directory, write, undo);
     // Last, since nothing can bring an old filter back.
     if (limits.devices && wanted.some((w) => w.controller.name === "devices" && w.hierarchy.version === "v2"))
       await filterDevices(`${homeOf(layout)?.top}${path}`, limits.devices as DevicesLimits);

@@ -56,11 +56,11 @@ export function addDevices(c: Context, s: SectionBuilder, root: Slot, nodes: Rea
   if (!hasDev(c)) return;
   const dev = isMounted(c.spec, "/dev")
     ? openInRoot(s, root, "/dev", O.PATH | O.DIRECTORY)
-    : mountPoint(s, root, "/dev", true);
+    : mountPoint(s, root, "/dev", { directory: true });
   for (const device of allDevices(c)) {
     const node = nodes.get(device);
     if (node !== undefined) {
-      const point = mountPoint(s, root, device.path, false);
+      const point = mountPoint(s, root, device.path, { directory: false });
       attach(s, `bind the host's node on ${device.path}`, node, point);
       s.call(`close ${device.path}`, "close", [point]);
       s.call(`close the host's ${device.path}`, "close", [node]);
@@ -68,7 +68,7 @@ export function addDevices(c: Context, s: SectionBuilder, root: Slot, nodes: Rea
     }
     const direct = /^\/dev\/[^/]+$/.test(device.path);
     const name = device.path.slice(device.path.lastIndexOf("/") + 1);
-    const parent = direct ? dev : mountPoint(s, root, device.path.slice(0, -name.length - 1), true);
+    const parent = direct ? dev : mountPoint(s, root, device.path.slice(0, -name.length - 1), { directory: true });
     const number = makedev(device.major ?? 0, device.minor ?? 0);
     const mode = formats[device.type] | (device.fileMode ?? 0o666);
     s.call(`make ${device.path}`, "mknodat", [parent, name, mode, number], mayBeThere(c));

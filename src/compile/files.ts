@@ -28,7 +28,7 @@ export function showFiles(c: Context, s: SectionBuilder, root: Slot): void {
     writeText(s, `write the file of ${path}`, fd, text);
     s.call(`close ${path}`, "close", [fd]);
     const file = cloneTree(s, `open the file of ${path}`, memory, name, false);
-    const point = mountPoint(s, root, path, false);
+    const point = mountPoint(s, root, path, { directory: false });
     attach(s, `show ${path}`, file, point);
     for (const n of [point, file]) s.call(`close ${path}`, "close", [n]);
   });

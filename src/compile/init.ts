@@ -12,7 +12,7 @@ import { showFiles } from "./files.ts";
 import { limitPaths } from "./landlock.ts";
 import { loopbackUp } from "./loopback.ts";
 import { maskedPaths, readonlyPaths } from "./masks.ts";
-import { addMount, isMounted, openSources, sealMounts } from "./mounts.ts";
+import { addMount, isMounted, mountPoint, openSources, sealMounts } from "./mounts.ts";
 import { setNames } from "./names.ts";
 import { keepListenerSocket } from "./notify.ts";
 import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
@@ -101,6 +101,10 @@ function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
     if (mount.destination === "/dev") addDevices(c, s, root, nodes);
   }
   if (!isMounted(c.spec, "/dev")) addDevices(c, s, root, nodes);
+  if (c.job.workdir !== undefined) {
+    const point = mountPoint(s, root, c.job.workdir, { directory: true, what: "the working directory" });
+    s.call("close the working directory", "close", [point]);
+  }
   showFiles(c, s, root);
   sealMounts(c, s, root);
   i.stages?.mounted(s);

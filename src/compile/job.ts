@@ -24,6 +24,8 @@ export type Job = {
   readonly directories: Readonly<Record<string, boolean>>;
   /** Mount points that the root filesystem has already. One that goes until then is an error, not a hole. */
   readonly existing: readonly string[];
+  /** Made where it is missing: what the working directory is, links followed. */
+  readonly workdir?: string;
   /** The host path of a device whose name in the container is another. */
   readonly deviceSources?: Readonly<Record<string, string>>;
   readonly stdio: readonly [Stdio, Stdio, Stdio];

@@ -79,8 +79,9 @@ export function attach(s: SectionBuilder, label: string, mount: Loose, point: Lo
  * Opens a mount point inside the container's root and makes it, and what leads to it, where it is missing. Each
  * part is looked up with RESOLVE_IN_ROOT, so a link in the root cannot make us touch the host.
  */
-export function mountPoint(s: SectionBuilder, root: Loose, path: string, directory: boolean, noLinks = false): Slot {
-  const resolve = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS | (noLinks ? RESOLVE.NO_SYMLINKS : 0);
+export function mountPoint(s: SectionBuilder, root: Loose, path: string, o: PointOptions): Slot {
+  const { directory, what = "the mount point" } = o;
+  const resolve = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS | (o.noLinks ? RESOLVE.NO_SYMLINKS : 0);
   const how = openHow(O.PATH, resolve);
   const point = s.get(`find ${path} in the container`, "openat2", [root, path, how, how.bytes.length], {
     ignore: ["ENOENT"],
@@ -93,15 +94,15 @@ export function mountPoint(s: SectionBuilder, root: Loose, path: string, directo
       s.call(`open ${above} in the container`, "openat2", [root, above, how, how.bytes.length], { result: parent });
       const last = i === parts.length - 1;
       const name = parts[i] as string;
-      if (!last || directory)
-        s.call(`make the mount point ${path}`, "mkdirat", [parent, name, 0o755], { ignore: ["EEXIST"] });
-      else s.call(`make the mount point ${path}`, "mknodat", [parent, name, 0o100644, 0], { ignore: ["EEXIST"] });
+      if (!last || directory) s.call(`make ${what} ${path}`, "mkdirat", [parent, name, 0o755], { ignore: ["EEXIST"] });
+      else s.call(`make ${what} ${path}`, "mknodat", [parent, name, 0o100644, 0], { ignore: ["EEXIST"] });
       s.call("close a parent", "close", [parent]);
     }
-    s.call(`open the mount point ${path}`, "openat2", [root, path, how, how.bytes.length], { result: point });
+    s.call(`open ${what} ${path}`, "openat2", [root, path, how, how.bytes.length], { result: point });
   });
   return point;
 }
+type PointOptions = { readonly directory: boolean; readonly noLinks?: boolean; readonly what?: string };
 
 const isKernelView = (mount: Mount) => mount.type === "proc" || mount.type === "sysfs";
 
@@ -134,8 +135,11 @@ const makeFilesystem = (s: SectionBuilder, mount: Mount, o: MountOptions): Slot 
     sealedLater(mount) ? o.set & ~MOUNT_ATTR.RDONLY : o.set,
   );
 
-/** Devices and mount points are still to be made in it. */
-const sealedLater = (mount: Mount) => mount.destination === "/dev" && !mountOptions(mount).bind;
+/** Devices, mount points or copies are still to be made in it. */
+const sealedLater = (mount: Mount) => {
+  const { bind, copyUp: copied } = mountOptions(mount);
+  return !bind && (copied || mount.destination === "/dev");
+};
 
 export const isMounted = (spec: Spec, destination: string): boolean =>
   spec.mounts?.some((m) => m.destination === destination) ?? false;
@@ -198,7 +202,8 @@ export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount
   const what = `${o.bind ? mount.source : mount.type} on ${destination}`;
   const mounted = source ?? makeFilesystem(s, mount, o);
   const point =
-    knownPoint(c, s, root, mount, directory) ?? mountPoint(s, root, destination, directory, isKernelView(mount));
+    knownPoint(c, s, root, mount, directory) ??
+    mountPoint(s, root, destination, { directory, noLinks: isKernelView(mount) });
   if (o.bind) applyOptions(s, what, mounted, o);
   // A bind mount is a peer of its source until it is told otherwise.
   const propagation = o.propagation || (o.bind ? MS.PRIVATE | MS.REC : 0);

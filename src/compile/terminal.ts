@@ -83,7 +83,7 @@ export function openTerminal(c: Context, s: SectionBuilder, root: Slot, to: Loos
   if (console) {
     const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH;
     const tree = s.get("open the terminal for /dev/console", "open_tree", [peer, "", flags]);
-    attach(s, "bind the terminal on /dev/console", tree, mountPoint(s, root, "/dev/console", false));
+    attach(s, "bind the terminal on /dev/console", tree, mountPoint(s, root, "/dev/console", { directory: false }));
   }
   const control = controlWith(s, master);
   const { header } = messageOf(into(control), TERMINAL_NAME);

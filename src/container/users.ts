@@ -37,6 +37,10 @@ function lookUp(field: string, list: () => Entry[], text: string): number {
   return found.id;
 }
 
+/** Where a user's home is by passwd(5); "/" for one who is not in it. */
+export const homeOf = (root: string, uid: number): string =>
+  entries(root, "passwd").find((e) => e.id === uid)?.rest[2] || "/";
+
 /** "user", "uid", "user:group": ids, additional groups and home directory, from the container's own files. */
 export function resolveUser(root: string, user = "0", groups: readonly (string | number)[] = []): ResolvedUser {
   const [name = "", group] = user.split(":");

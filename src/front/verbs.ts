@@ -18,7 +18,7 @@ const LARGE = 1 << 20;
 
 /** As src/oci/start.ts. A failure is left for the engine to find, which has the words for it. */
 export function start(s: SectionBuilder, said: Said, f: Found): void {
-  s.skipIf(said.next, "!=", 0, () => {
+  const performed = () => {
     const done = openState(s, f, F.done, O.RDONLY | O.NONBLOCK);
     const go = openState(s, f, F.go, O.WRONLY | O.NONBLOCK);
     s.skipIf(done, "<", 0, () =>
@@ -40,7 +40,9 @@ export function start(s: SectionBuilder, said: Said, f: Found): void {
       }),
     );
     s.call("close the FIFO", "close", [done], ANY);
-  });
+  };
+  // A frozen one would never answer.
+  s.skipIf(said.next, "!=", 0, () => ifAsked(s, f.directory, "0", performed));
 }
 
 /** As src/oci/query.ts: what does not change is in a file, and follows. */

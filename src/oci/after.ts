@@ -1,8 +1,10 @@
 import { fstatSync, readFileSync, readSync } from "node:fs";
-import { HOOK_LABEL, HOOK_STATUS, HOOK_TIMED_OUT } from "../compile/runtime/hooks.ts";
+import { HOOK_KILLED, HOOK_LABEL, HOOK_STATUS, HOOK_TIMED_OUT } from "../compile/runtime/hooks.ts";
 import { stepError } from "../container/failure.ts";
 import { readFailure } from "../container/record.ts";
+import { signalName } from "../kernel/signals.ts";
 import { labelOf, programIn } from "../program/labels.ts";
+import { failureStatus } from "./context.ts";
 import { errnoText } from "./errno-text.ts";
 import { complain, logOf } from "./log.ts";
 
@@ -20,16 +22,23 @@ function label(own: number, section: number, step: number): string {
   return program ? labelOf(program, section, step) : `step ${step} of section ${section}`;
 }
 
+const endOf = (errno: number) =>
+  errno >= HOOK_KILLED ? `ended by ${signalName(errno - HOOK_KILLED)}` : `exit status ${errno - HOOK_STATUS}`;
+
 /** A failed step in the words that engines look for: what libc calls the errno. */
 export function failureText(step: string, errno: number, said = ""): string {
   if (step.startsWith(HOOK_LABEL) && errno >= HOOK_STATUS) {
-    const how = errno === HOOK_TIMED_OUT ? "its time was over" : `exit status ${errno - HOOK_STATUS}`;
+    const how = errno === HOOK_TIMED_OUT ? "its time was over" : endOf(errno);
     const words = said.trim();
     return `error running ${step}: ${how}${words === "" ? "" : `: ${words}`}`;
   }
   const e = stepError("", 0, step, errno);
-  if (e.exitCode === 127) return `${step}: executable file not found in $PATH (${e.errno}: ${errnoText(errno)})`;
-  return `${step}: ${errnoText(errno)} (${e.errno}${e.hint ? `: ${e.hint}` : ""})`;
+  // What is looked for in PATH has no slash in its name.
+  if (e.exitCode === 127 && !step.includes("/"))
+    return `${step}: executable file not found in $PATH (${e.errno}: ${errnoText(errno)})`;
+  // A hook is executed out here, not in the container.
+  const hint = e.hint && !step.includes(HOOK_LABEL) ? `: ${e.hint}` : "";
+  return `${step}: ${errnoText(errno)} (${e.errno}${hint})`;
 }
 
 /** What a program of this command becomes when a step of it failed: it says which, and why. */
@@ -39,13 +48,14 @@ export function after(words: readonly string[]): number {
   const bytes = readAll(record);
   const failure = readFailure(new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
   const log = logOf(path, format, false);
+  const status = failureStatus(doing?.split(" ", 1)[0] ?? "");
   if (!failure) {
     complain(log, `${doing}: it failed, but no step of it did`);
-    return 1;
+    return status;
   }
   const heard = readOr(said);
   complain(log, `${doing}: ${failureText(label(own, failure.section, failure.step), failure.errno, heard)}`);
-  return 1;
+  return status;
 }
 
 /** What hooks printed: a file in memory, where there were any. */

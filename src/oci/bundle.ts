@@ -8,6 +8,7 @@ import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
 import type { Global } from "./context.ts";
 import { completeSpec } from "./describe.ts";
 import { engineLayout, type RuntimeGroups, runtimeGroups } from "./groups.ts";
+import { warn } from "./log.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 import { savedState } from "./saved.ts";
 import type { Saved } from "./state.ts";
@@ -21,8 +22,9 @@ export async function readBundle(
 ): Promise<Bundle> {
   const directory = directoryOf(g.root, id);
   const bundle = resolve(o.bundle ?? ".");
-  if (existsSync(directory)) throw new RuntimeError(`container with id ${id}: already exists`);
-  const given = parseSpec(parseJson(readText(o.config ?? join(bundle, "config.json")), "config.json"));
+  if (existsSync(directory)) throw new RuntimeError(`container ${id}: container with given ID already exists`);
+  const text = readText(o.config ?? join(bundle, "config.json"));
+  const given = parseSpec(parseJson(text, "config.json"), (message) => warn(g.log, message));
   checkSpec(given);
   const facts = hostFacts();
   const rootless = facts.uid !== 0 || facts.userNamespace === true;

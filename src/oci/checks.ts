@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { notifies } from "../compile/seccomp.ts";
 import type { NamespaceKind, Spec } from "../compile/spec.ts";
+import { dottedSysctl } from "../compile/sysctl.ts";
 import { ConfigError } from "./config.ts";
 import { readOr } from "./files.ts";
 
@@ -55,7 +56,7 @@ function checkMounts(spec: Spec): void {
 function checkSysctls(spec: Spec): void {
   const ipc = /^(kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)|fs\.mqueue\..+)$/;
   for (const name of Object.keys(spec.linux?.sysctl ?? {})) {
-    const dotted = name.includes("/") && !name.includes(".") ? name.replaceAll("/", ".") : name;
+    const dotted = dottedSysctl(name);
     const kind: NamespaceKind | undefined = ipc.test(dotted)
       ? "ipc"
       : dotted.startsWith("net.")

@@ -106,7 +106,12 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
       "no-new-privs": { type: "boolean", help: "set-uid programs give nothing" },
       apparmor: string("PROFILE", "AppArmor profile"),
       "process-label": string("LABEL", "SELinux label"),
-      cgroup: string("PATH", "a group below the container's"),
+      cgroup: {
+        type: "string",
+        multiple: true,
+        value: "[CONTROLLERS:]PATH",
+        help: "a group below the container's, on v1 by controller",
+      },
       "pid-file": string("FILE", "where to write the pid"),
       "console-socket": string("SOCKET", "who takes the terminal"),
       detach: { type: "boolean", short: "d", help: "do not wait" },
@@ -127,7 +132,7 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
         noNewPrivileges: v["no-new-privs"] === true ? true : undefined,
         apparmor: text(v, "apparmor"),
         label: text(v, "process-label"),
-        cgroup: text(v, "cgroup"),
+        cgroup: list(v, "cgroup"),
         pidFile: text(v, "pid-file"),
         consoleSocket: text(v, "console-socket"),
         detach: v["detach"] === true,
@@ -179,7 +184,7 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
         help: "resources as in config.json; - is standard input",
       },
       ...Object.fromEntries(
-        "blkio-weight cpu-period cpu-quota cpu-burst cpu-share cpu-idle cpu-rt-period cpu-rt-runtime cpuset-cpus cpuset-mems memory memory-reservation memory-swap pids-limit"
+        "blkio-weight cpu-period cpu-quota cpu-burst cpu-share cpu-idle cpu-rt-period cpu-rt-runtime cpuset-cpus cpuset-mems kernel-memory kernel-memory-tcp memory memory-reservation memory-swap pids-limit"
           .split(" ")
           .map((name) => [name, string("VALUE", `linux.resources: ${name}`)] as const),
       ),

@@ -3,6 +3,7 @@ import type { BaseIssue, GenericSchema, InferOutput } from "valibot";
 import { safeParse } from "valibot";
 import type { Process, Resources, Spec } from "../compile/spec.ts";
 import { CaissonError } from "../values/errors.ts";
+import { withoutUnknown } from "./capabilities.ts";
 import { process as processSchema } from "./schema/process.ts";
 import { resources as resourcesSchema } from "./schema/resources.ts";
 import { spec as specSchema } from "./schema/spec.ts";
@@ -87,7 +88,14 @@ function dropNulls(value: unknown, depth = 0): unknown {
   );
 }
 
-export const parseSpec = (value: unknown): Spec => check(specSchema, dropNulls(value), "") as Spec;
-export const parseProcess = (value: unknown): Process => check(processSchema, dropNulls(value), "process.") as Process;
+/** Takes a warning. */
+type Say = (message: string) => void;
+
+export function parseSpec(value: unknown, say: Say): Spec {
+  const spec = check(specSchema, dropNulls(value), "") as Spec;
+  return spec.process ? { ...spec, process: withoutUnknown(spec.process, say) } : spec;
+}
+export const parseProcess = (value: unknown, say: Say): Process =>
+  withoutUnknown(check(processSchema, dropNulls(value), "process.") as Process, say);
 export const parseResources = (value: unknown): Resources =>
   check(resourcesSchema, dropNulls(value), "linux.resources.") as Resources;

@@ -21,6 +21,9 @@ export const ownWords = (): string[] =>
       : [process.execPath, "oci"]
     : [process.execPath, decodeURIComponent(new URL("../bin/caisson-oci.js", import.meta.url).pathname)];
 
+/** 255 from exec is its own failure, as with runc: all below may be of the command. */
+export const failureStatus = (command: string): number => (command === "exec" ? 255 : 1);
+
 /** What a program becomes to say in words why it failed: see after.ts. */
 export const afterWords = (g: Global, fds: { record: number; own: number; said: number }, doing: string): string[] => [
   ...g.self,

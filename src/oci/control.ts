@@ -1,15 +1,16 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeFile } from "../cgroups/files.ts";
 import { freeze, freezerOf, thaw } from "../cgroups/freezer.ts";
 import { limitsOfResources } from "../cgroups/oci.ts";
 import { updateLimits } from "../cgroups/update.ts";
 import { RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import type { Resources } from "../compile/spec.ts";
 import { hostFacts } from "../host/facts.ts";
+import { parseSize } from "../values/units.ts";
 import { parseJson, parseResources, readStandardInput, readText } from "./config.ts";
 import type { Global } from "./context.ts";
-import { engineLayout, withDefaultDevices } from "./groups.ts";
+import { engineLayout, extras, withDefaultDevices } from "./groups.ts";
+import { warn } from "./log.ts";
 import { RuntimeError } from "./places.ts";
 import { type Container, load, running } from "./state.ts";
 
@@ -30,7 +31,7 @@ export function resume(g: Global, id: string | undefined): number {
 }
 
 /** The options of `update`, each with its place in the resources. */
-const flags: Readonly<Record<string, readonly [keyof Resources, string, "number" | "text"]>> = {
+const flags: Readonly<Record<string, readonly [keyof Resources, string, "number" | "size" | "text"]>> = {
   "blkio-weight": ["blockIO", "weight", "number"],
   "cpu-period": ["cpu", "period", "number"],
   "cpu-quota": ["cpu", "quota", "number"],
@@ -41,31 +42,41 @@ const flags: Readonly<Record<string, readonly [keyof Resources, string, "number"
   "cpu-rt-runtime": ["cpu", "realtimeRuntime", "number"],
   "cpuset-cpus": ["cpu", "cpus", "text"],
   "cpuset-mems": ["cpu", "mems", "text"],
-  memory: ["memory", "limit", "number"],
-  "memory-reservation": ["memory", "reservation", "number"],
-  "memory-swap": ["memory", "swap", "number"],
+  memory: ["memory", "limit", "size"],
+  "memory-reservation": ["memory", "reservation", "size"],
+  "memory-swap": ["memory", "swap", "size"],
   "pids-limit": ["pids", "limit", "number"],
 };
-export const updateFlags = Object.keys(flags);
+/** Taken for the sake of those who still give them, as runc does. */
+const formerFlags = ["kernel-memory", "kernel-memory-tcp"];
+
+/** Below zero is no limit. */
+function numberOf(field: string, text: string, kind: "number" | "size"): number {
+  if (/^-?\d+$/.test(text)) return Number(text);
+  if (kind === "size") return parseSize(field, text);
+  throw new RuntimeError(`${field}: ${JSON.stringify(text)} is not a whole number`);
+}
 
 function fromFlags(values: Readonly<Record<string, unknown>>): Resources {
   const out: Record<string, Record<string, number | string>> = {};
   for (const [name, [group, field, kind]] of Object.entries(flags)) {
     const given = values[name];
     if (typeof given !== "string") continue;
-    if (kind === "number" && !/^-?\d+$/.test(given))
-      throw new RuntimeError(`--${name}: ${JSON.stringify(given)} is not a whole number`);
-    out[group] = { ...out[group], [field]: kind === "number" ? Number(given) : given };
+    out[group] = { ...out[group], [field]: kind === "text" ? given : numberOf(`--${name}`, given, kind) };
   }
   return parseResources(out);
 }
+
+/** Memory and swap together cannot be less than memory alone. */
+const unlimitedSwap = ({ limit = 0, swap }: NonNullable<Resources["memory"]>) =>
+  limit < 0 && swap === undefined ? { swap: -1 } : {};
 
 /** What is given is changed, what is not stays; a quota is of the period that it was given for. */
 function merged(before: Resources, given: Resources): Resources {
   return {
     ...before,
     ...given,
-    ...(given.memory && { memory: { ...before.memory, ...given.memory } }),
+    ...(given.memory && { memory: { ...before.memory, ...given.memory, ...unlimitedSwap(given.memory) } }),
     ...(given.cpu && { cpu: { ...before.cpu, ...given.cpu } }),
     ...(given.blockIO && { blockIO: { ...before.blockIO, ...given.blockIO } }),
   };
@@ -87,6 +98,8 @@ export async function update(
     typeof from === "string"
       ? parseResources(parseJson(from === "-" ? readStandardInput() : readText(from), from))
       : fromFlags(values);
+  for (const name of formerFlags)
+    if (values[name] !== undefined) warn(g.log, `--${name} is ignored: the kernel has no such limit any more`);
   await updateResources(load(g.root, id), given);
   return 0;
 }
@@ -103,11 +116,19 @@ export async function updateResources(c: Container, given: Resources): Promise<v
   const devices = given.devices?.length
     ? withDefaultDevices({ ...spec, linux: { ...spec.linux, resources: { devices: given.devices } } }).devices
     : undefined;
-  await updateLimits(engineLayout(hostFacts()), c.saved.cgroup.path, {
+  const layout = engineLayout(hostFacts());
+  const { path } = c.saved.cgroup;
+  const limits = {
     ...limitsOfResources({ ...rest, devices: [] }, { exact: true }),
     ...(devices?.length && limitsOfResources({ devices })),
-  });
-  for (const [file, text] of Object.entries(unified ?? {})) writeFile(join(unifiedDirectory(c), file), text);
+  };
+  await updateLimits(layout, path, limits, [
+    ...extras(rest).flatMap(([controller, file, value]) => {
+      const top = layout.v1[controller];
+      return top === undefined ? [] : [{ directory: top + path, write: { file, text: String(value) } }];
+    }),
+    ...Object.entries(unified ?? {}).map(([file, text]) => ({ directory: unifiedDirectory(c), write: { file, text } })),
+  ]);
   const saved = { ...c.saved, spec: { ...c.saved.spec, linux: { ...c.saved.spec.linux, resources: after } } };
   const at = join(c.directory, RUNTIME_FILES.state);
   writeFileSync(`${at}.new`, JSON.stringify(saved), { mode: 0o600 });

@@ -10,6 +10,8 @@ import type { Program } from "../program/types.ts";
 import { readBundle } from "./bundle.ts";
 import { afterWords, type Global } from "./context.ts";
 import { describeFiles } from "./describe.ts";
+import { withEnvironment } from "./environment.ts";
+import { debugProgram, warningOf } from "./log.ts";
 import { RuntimeError } from "./places.ts";
 import { bigintText, plainOf } from "./saved.ts";
 
@@ -104,7 +106,7 @@ export async function prepareCreate(
     if (!o.kept) checkConsole(s.process?.terminal === true, o.consoleSocket, !attached);
   });
   const command: Process = {
-    ...withListeners(spec.process as Process),
+    ...withListeners(withEnvironment(spec.process as Process, spec)),
     ...(o.kept && { terminal: o.kept.terminal }),
   };
   const lifecycle: Lifecycle = {
@@ -118,10 +120,12 @@ export async function prepareCreate(
     keep: o.keep,
     subreaper: o.subreaper,
     caller: callerOf(o),
+    warning: (message) => warningOf(g.log, message),
     ...(o.kept && { streams: o.kept.streams }),
     ...plainOf(o.mode, facts, saved, groups, directory),
   };
   const file = performedFile();
+  const doing = `${o.mode === "create" ? "create" : "run"} ${id}`;
   const job: Job = {
     name: id as string,
     root: { kind: "directory" },
@@ -134,9 +138,11 @@ export async function prepareCreate(
     noPivot: o.noPivot,
     sharedKeyring: o.noNewKeyring,
     cgroup: groups.plan,
-    report: reportOf(g, o.kept, o.preserve, `${o.mode === "create" ? "create" : "run"} ${id}`),
+    report: reportOf(g, o.kept, o.preserve, doing),
   };
-  return { program: compileCreate({ ...spec, process: command }, facts, job, file, lifecycle), file, bundle };
+  const program = compileCreate({ ...spec, process: command }, facts, job, file, lifecycle);
+  debugProgram(g.log, doing, program);
+  return { program, file, bundle };
 }
 
 export async function create(g: Global, id: string | undefined, o: CreateOptions): Promise<number> {

@@ -1,15 +1,19 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readKeyed } from "../cgroups/controller.ts";
 import { ControlGroup, type GroupUsage } from "../cgroups/group.ts";
 import { put } from "../host/output.ts";
+import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import type { Global } from "./context.ts";
-import { load, running, statusOf } from "./state.ts";
+import { readOr } from "./files.ts";
+import { type Container, load, running, statusOf } from "./state.ts";
 
 const NANO = 1e9;
 const finite = (n: number | undefined) => (n === undefined || !Number.isFinite(n) ? 0 : n);
 
 /** The figures in the shape that runc prints, which engines parse. */
-function statsOf(u: GroupUsage, limits: Awaited<ReturnType<ControlGroup["limits"]>>): object {
+function statsOf(u: GroupUsage, limits: Awaited<ReturnType<ControlGroup["limits"]>>, raw: object): object {
   const { cpu, memory, pids, io } = u;
   const seconds = (s: number | undefined) => Math.round((s ?? 0) * NANO);
   const ioRows = (key: "read" | "write" | "readOps" | "writeOps", op: string) =>
@@ -36,7 +40,7 @@ function statsOf(u: GroupUsage, limits: Awaited<ReturnType<ControlGroup["limits"
       },
       swap: { limit: finite(limits.memory?.swap), usage: memory?.swap ?? 0, failcnt: 0 },
       kernel: { limit: 0, usage: memory?.kernel ?? 0, failcnt: 0 },
-      raw: memory ?? {},
+      raw,
     },
     pids: { current: pids?.current ?? u.processes, limit: finite(limits.pids?.max) },
     blkio: {
@@ -49,6 +53,10 @@ function statsOf(u: GroupUsage, limits: Awaited<ReturnType<ControlGroup["limits"
   };
 }
 
+/** memory.stat as the kernel has it. */
+const memoryStat = (c: Container): object =>
+  Object.assign({}, ...c.saved.cgroup.directories.map((d) => readKeyed(readOr(join(d, "memory.stat")))));
+
 const print = (line: object) => put(1, `${JSON.stringify(line)}\n`);
 
 /** With --stats the figures once; else at each interval, with out-of-memory events as they happen. */
@@ -57,15 +65,19 @@ export async function events(
   id: string | undefined,
   o: { stats: boolean; interval: string },
 ): Promise<number> {
+  const ms = parseDuration("--interval", o.interval) * 1000;
+  if (ms <= 0) throw new InvalidOptionError("--interval", o.interval, "a duration above 0");
   const c = load(g.root, id);
   running(c, "created", "running", "paused");
   const group = await ControlGroup.open(c.saved.cgroup.path);
-  const stats = async () => print({ type: "stats", id, data: statsOf(await group.usage(), await group.limits()) });
+  const stats = async () => {
+    const data = statsOf(await group.usage(), await group.limits(), memoryStat(c));
+    print({ type: "stats", id, data });
+  };
   if (o.stats) {
     await stats();
     return 0;
   }
-  const ms = parseDuration("--interval", o.interval) * 1000;
   const stop = new AbortController();
   const ooms = (async () => {
     for await (const e of group.events({ signal: stop.signal })) if (e.type === "oom") print({ type: "oom", id });

@@ -1,19 +1,22 @@
 import { join } from "node:path";
 import { isDirectory, readOptional } from "../cgroups/files.ts";
+import type { Layout } from "../cgroups/layout.ts";
 import type { CgroupPlan, Job } from "../compile/job.ts";
 import { compileRuntimeExec } from "../compile/runtime/exec.ts";
 import type { Lifecycle } from "../compile/runtime/lifecycle.ts";
 import type { CapabilitySets, Process, Spec, User } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import { hostFacts, parseOwnGroups } from "../host/facts.ts";
-import { capabilityNames } from "../kernel/capabilities.ts";
 import type { Program } from "../program/types.ts";
+import { withoutUnknown } from "./capabilities.ts";
 import { parseJson, parseProcess, readText } from "./config.ts";
 import type { Global } from "./context.ts";
 import { callerOf, checkConsole, type Kept, reportOf, STDIO, terminalOf } from "./create.ts";
+import { withEnvironment } from "./environment.ts";
 import { engineLayout } from "./groups.ts";
+import { debugProgram, warn, warningOf } from "./log.ts";
 import { RuntimeError } from "./places.ts";
-import { type Container, load, running } from "./state.ts";
+import { type Container, load, running, statusOf, wrongStatus } from "./state.ts";
 
 export type ExecOptions = {
   readonly process: string | undefined;
@@ -26,7 +29,7 @@ export type ExecOptions = {
   readonly noNewPrivileges: boolean | undefined;
   readonly apparmor: string | undefined;
   readonly label: string | undefined;
-  readonly cgroup: string | undefined;
+  readonly cgroup: readonly string[];
   readonly pidFile: string | undefined;
   readonly consoleSocket: string | undefined;
   readonly detach: boolean;
@@ -51,11 +54,7 @@ function userOf(o: ExecOptions, own: User): User {
 
 /** Capabilities that are given besides, in the sets that a command keeps them in. */
 function withCapabilities(sets: CapabilitySets | undefined, extra: readonly string[]): CapabilitySets {
-  const names = extra.map((given) => {
-    const name = given.toUpperCase().startsWith("CAP_") ? given.toUpperCase() : `CAP_${given.toUpperCase()}`;
-    if (!capabilityNames.includes(name)) throw new RuntimeError(`--cap: ${JSON.stringify(given)} is not a capability`);
-    return name;
-  });
+  const names = extra.map((given) => given.toUpperCase().replace(/^(?!CAP_)/, "CAP_"));
   const add = (list: readonly string[] = []) => [...new Set([...list, ...names])];
   return names.length === 0
     ? (sets ?? {})
@@ -63,14 +62,16 @@ function withCapabilities(sets: CapabilitySets | undefined, extra: readonly stri
 }
 
 /** The process file as it is, or the container's own process with what the options change. */
-function processOf(c: Container, o: ExecOptions, command: readonly string[]): Process {
+function processOf(c: Container, o: ExecOptions, command: readonly string[], say: (message: string) => void): Process {
   if (o.process !== undefined) {
-    const given = parseProcess(parseJson(readText(o.process), o.process));
+    const given = parseProcess(parseJson(readText(o.process), o.process), say);
     return o.tty ? { ...given, terminal: true } : given;
   }
+  if (o.cwd !== undefined && !o.cwd.startsWith("/"))
+    throw new RuntimeError(`--cwd: ${JSON.stringify(o.cwd)} is not an absolute path`);
   if (command.length === 0) throw new RuntimeError("COMMAND: required, but missing");
   const own = c.saved.spec.process as Process;
-  return {
+  const process = {
     ...own,
     args: command,
     terminal: o.tty,
@@ -82,18 +83,35 @@ function processOf(c: Container, o: ExecOptions, command: readonly string[]): Pr
     ...(o.apparmor !== undefined && { apparmorProfile: o.apparmor }),
     ...(o.label !== undefined && { selinuxLabel: o.label }),
   };
+  return withoutUnknown(process, say);
+}
+
+/** "PATH" is for all hierarchies, "cpu,memory:PATH" for those of these controllers. */
+function belowFor(layout: Layout, directory: string, given: readonly string[]): string | undefined {
+  for (const words of given) {
+    const [, names, path] = /^(?:([\w=,]*):)?(.*)$/.exec(words) ?? [];
+    if (names === undefined) return path;
+    const tops = names.split(",").map((name) => {
+      const top = name === "" ? layout.v2?.point : layout.v1[name];
+      if (top === undefined) throw new RuntimeError(`--cgroup: ${JSON.stringify(name)} is not a controller of v1 here`);
+      return top;
+    });
+    if (tops.some((top) => directory.startsWith(`${top}/`))) return path;
+  }
+  return undefined;
 }
 
 /**
  * The groups that the process is to enter. A container that has made groups of its own on v2 takes no process in its
  * top one: there it is the first process's.
  */
-function groupsOf(c: Container, pid: number, below: string | undefined): CgroupPlan {
+function groupsOf(c: Container, pid: number, below: readonly string[]): CgroupPlan {
   const layout = engineLayout(hostFacts());
   const top = layout.v2 && layout.v2.point;
   const groups = c.saved.cgroup.directories.filter(isDirectory).map((d) => {
     const unified = top !== undefined && d.startsWith(`${top}/`);
-    if (below !== undefined) return { path: join(d, below), unified };
+    const wanted = belowFor(layout, d, below);
+    if (wanted !== undefined) return { path: join(d, wanted), unified };
     const full = unified && readOptional(`${d}/cgroup.subtree_control`)?.trim();
     if (!full) return { path: d, unified };
     return { path: `${top}${parseOwnGroups(readOptional(`/proc/${pid}/cgroup`) ?? "")[""] ?? ""}`, unified };
@@ -117,7 +135,7 @@ export async function exec(
   o: ExecOptions,
 ): Promise<number> {
   const c = load(g.root, id);
-  const process = processOf(c, o, command);
+  const process = processOf(c, o, command, (message) => warn(g.log, message));
   checkConsole(process.terminal === true, o.consoleSocket, o.detach);
   const { program, file } = await prepareExec(g, c, process, o);
   return perform(program, file, o.preserve);
@@ -134,9 +152,13 @@ export async function prepareExec(
   kept?: Kept,
 ): Promise<{ readonly program: Program; readonly file: string }> {
   const allowed = ["created", "running"] as const;
+  if (!o.ignorePaused && statusOf(c) === "paused")
+    throw wrongStatus(c, "cannot exec in a paused container (use --ignore-paused to override)");
   const init = o.ignorePaused ? running(c, ...allowed, "paused") : running(c, ...allowed);
-  const spec: Spec = { ...revive(c.saved.spec), process };
+  const own = revive(c.saved.spec);
+  const spec: Spec = { ...own, process: withEnvironment(process, own) };
   const file = performedFile();
+  const doing = `exec in ${c.saved.id}`;
   const job: Job = {
     name: c.saved.id,
     root: { kind: "directory" },
@@ -146,7 +168,7 @@ export async function prepareExec(
     ...(await terminalOf(process, !o.detach && !kept)),
     ...{ init: false, idle: false, timeoutMs: -1 },
     cgroup: groupsOf(c, init.pid, o.cgroup),
-    report: reportOf(g, kept, o.preserve, `exec in ${c.saved.id}`),
+    report: reportOf(g, kept, o.preserve, doing),
   };
   const lifecycle: Lifecycle = {
     id: c.saved.id,
@@ -159,7 +181,10 @@ export async function prepareExec(
     keep: true,
     subreaper: false,
     caller: callerOf(o),
+    warning: (message) => warningOf(g.log, message),
     ...(kept && { streams: kept.streams }),
   };
-  return { program: compileRuntimeExec(spec, hostFacts(), job, file, lifecycle, init.pid), file };
+  const program = compileRuntimeExec(spec, hostFacts(), job, file, lifecycle, init.pid);
+  debugProgram(g.log, doing, program);
+  return { program, file };
 }

@@ -14,7 +14,13 @@ import { ConfigError } from "./config.ts";
 import { RuntimeError } from "./places.ts";
 
 /** An engine's paths begin at the top of each hierarchy, wherever we would put groups of our own. */
-export const engineLayout = (facts: HostFacts): Layout => findLayout(facts, { ...look, scope: undefined });
+export function engineLayout(facts: HostFacts): Layout {
+  const found = findLayout(facts, { ...look, scope: undefined });
+  const named = facts.mounts.find((m) => m.type === "cgroup" && m.superOptions.includes(SYSTEMD));
+  return named ? { ...found, v1: { ...found.v1, [SYSTEMD]: named.point } } : found;
+}
+/** It has no controllers; a service manager keeps account of processes by it. */
+const SYSTEMD = "name=systemd";
 
 /** config-linux.md "Default Devices", pseudo-terminals, and the making of nodes, which opens nothing by itself. */
 const always: NonNullable<Resources["devices"]> = [
@@ -39,7 +45,7 @@ const numbers = (d: { major?: number; minor?: number }) => ({
 });
 
 /** Settings that our own API has no word for: files of v1 alone. */
-function extras(r: Resources): [controller: string, file: string, value: number][] {
+export function extras(r: Resources): [controller: string, file: string, value: number][] {
   const m = r.memory as { swappiness?: number } | undefined;
   const c = r.cpu as { realtimeRuntime?: number; realtimePeriod?: number } | undefined;
   const rows: [string, string, number | undefined][] = [

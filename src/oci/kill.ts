@@ -35,7 +35,7 @@ export async function kill(
   signal: string | undefined,
   all: boolean,
 ): Promise<number> {
-  const number = signal === undefined ? SIGTERM : signalNumber(/^\d+$/.test(signal) ? Number(signal) : signal);
+  const number = signal === undefined ? SIGTERM : signal === "0" ? 0 : signalNumber(signal);
   if (number === undefined)
     throw new RuntimeError(`SIGNAL: ${JSON.stringify(signal)} is not a signal such as TERM or 15`);
   const c = load(g.root, id);

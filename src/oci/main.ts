@@ -4,8 +4,8 @@ import { put } from "../host/output.ts";
 import { VERSION } from "../host/version.ts";
 import { CaissonError } from "../values/errors.ts";
 import { type OciCommand, ociCommands } from "./commands.ts";
-import { type Global, ownWords } from "./context.ts";
-import { complain, type Log, logOf } from "./log.ts";
+import { failureStatus, type Global, ownWords } from "./context.ts";
+import { checkLog, complain, type Log, logOf } from "./log.ts";
 import { defaultRoot, RuntimeError } from "./places.ts";
 
 const globals: OptionTable = {
@@ -17,7 +17,7 @@ const globals: OptionTable = {
     value: "LEVEL",
     help: "taken for the sake of engines; errors and warnings are told of",
   },
-  debug: { type: "boolean", help: "say more" },
+  debug: { type: "boolean", help: "say what is being done" },
   "systemd-cgroup": { type: "boolean", help: "let systemd make the control groups" },
   "cgroup-manager": { type: "string", value: "cgroupfs|systemd|disabled", help: "who makes the control groups" },
   rootless: { type: "string", value: "auto|true|false", help: "do without control groups" },
@@ -39,9 +39,25 @@ function ends(args: readonly string[], table: OptionTable): number {
   return args.length;
 }
 
+/** "--memory -1" is a value to those who give it, but an option to parseArgs: it is made one word. */
+function joined(args: readonly string[], table: OptionTable): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i] as string;
+    const next = args[i + 1];
+    const takes = word.startsWith("--") && table[word.slice(2)]?.type === "string";
+    if (takes && next?.startsWith("-")) {
+      out.push(`${word}=${next}`);
+      i++;
+    } else out.push(word);
+  }
+  return out;
+}
+
 function parse(what: string, args: readonly string[], table: OptionTable): Values {
   try {
-    return parseArgs({ args: [...args], options: toParseArgs(table), allowPositionals: false, strict: true }).values;
+    return parseArgs({ args: joined(args, table), options: toParseArgs(table), allowPositionals: false, strict: true })
+      .values;
   } catch (e) {
     throw new RuntimeError(`${what}: ${e instanceof Error ? (e.message.split(/\. |\n/)[0] ?? "") : String(e)}`);
   }
@@ -70,7 +86,7 @@ const rows = (table: OptionTable) =>
   Object.entries(table)
     .map(
       ([name, r]) =>
-        `  ${r.short ? `-${r.short}, ` : "    "}--${name}${r.value ? ` ${r.value}` : ""}`.padEnd(38) + r.help,
+        `${`  ${r.short ? `-${r.short}, ` : "    "}--${name}${r.value ? ` ${r.value}` : ""}`.padEnd(36)}  ${r.help}`,
     )
     .join("\n");
 
@@ -80,25 +96,32 @@ function help(name?: string, c?: OciCommand): string {
   return `usage: caisson-oci [options] COMMAND [options] …\n\n${list.join("\n")}\n\n${rows(globals)}\n`;
 }
 
-async function dispatch(args: readonly string[], found: (log: Log) => void): Promise<number> {
+function commandOf(name: string): OciCommand {
+  const c = Object.hasOwn(ociCommands, name) ? ociCommands[name] : undefined;
+  if (c) return c;
+  throw new RuntimeError(`${JSON.stringify(name)} is not a command; known are ${Object.keys(ociCommands).join(", ")}`);
+}
+
+async function dispatch(args: readonly string[], found: (log: Log, name: string) => void): Promise<number> {
   const at = ends(args, globals);
   const v = parse("caisson-oci", args.slice(0, at), globals);
   const log = logOf(v["log"], v["log-format"], v["debug"] === true);
-  found(log);
   const name = args[at];
+  found(log, name ?? "");
   if (v["version"]) {
     put(1, `caisson-oci version ${VERSION}\nspec: 1.3.0\n`);
     return 0;
   }
-  if (v["help"] || name === undefined || name === "help") {
+  if (v["help"] || name === undefined || (name === "help" && args[at + 1] === undefined)) {
     put(1, help());
     return 0;
   }
-  const c = Object.hasOwn(ociCommands, name) ? ociCommands[name] : undefined;
-  if (!c)
-    throw new RuntimeError(
-      `${JSON.stringify(name)} is not a command; known are ${Object.keys(ociCommands).join(", ")}`,
-    );
+  if (name === "help") {
+    put(1, help(args[at + 1], commandOf(args[at + 1] as string)));
+    return 0;
+  }
+  const c = commandOf(name);
+  checkLog(log);
   const g = globalOf(v, log);
   const table: OptionTable = { ...c.options, help: { type: "boolean", short: "h", help: "print this" } };
   const [own, words] = separate(args.slice(at + 1), c, table);
@@ -132,14 +155,16 @@ const afterId = (words: readonly string[]) => (words[0] === "--" ? words.slice(1
 export async function ociMain(args: readonly string[]): Promise<number> {
   if (args[0] === "__after") return (await import("./after.ts")).after(args.slice(1));
   if (args[0] === "__restored") return (await import("./criu/hooks.ts")).restoredHooks(args.slice(1));
+  let name = "";
   let log: Log = { path: undefined, format: "text", debug: false };
   try {
-    return await dispatch(args, (l) => {
+    return await dispatch(args, (l, n) => {
       log = l;
+      name = n;
     });
   } catch (e) {
     if (e instanceof CaissonError) complain(log, e.message);
     else complain(log, e instanceof Error ? (log.debug ? (e.stack ?? e.message) : e.message) : String(e));
-    return 1;
+    return failureStatus(name);
   }
 }

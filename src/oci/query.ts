@@ -69,7 +69,6 @@ export async function ps(
   o: { format: string; words: readonly string[] },
 ): Promise<number> {
   const c = load(g.root, id);
-  running(c, "created", "running", "paused");
   const { processesOf } = await import("./kill.ts");
   const pids = processesOf(c);
   if (o.format === "json") {
@@ -77,10 +76,10 @@ export async function ps(
     return 0;
   }
   if (o.format !== "table") throw new RuntimeError(`--format: ${JSON.stringify(o.format)} is not table or json`);
-  const { execFileSync } = await import("node:child_process");
-  const [head = "", ...lines] = execFileSync("ps", o.words.length ? o.words : ["-ef"], { encoding: "utf8" }).split(
-    "\n",
-  );
+  const { spawnSync } = await import("node:child_process");
+  const done = spawnSync("ps", o.words.length ? o.words : ["-ef"], { encoding: "utf8" });
+  if (done.status !== 0) throw new RuntimeError(`ps: ${done.error?.message ?? done.stderr.trim()}`);
+  const [head = "", ...lines] = done.stdout.split("\n");
   const column = head.trim().split(/\s+/).indexOf("PID");
   if (column < 0) throw new RuntimeError("ps: it was asked for columns without PID");
   const own = lines.filter((l) => pids.includes(Number(l.trim().split(/\s+/)[column])));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { FAILURE_RECORD, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import type { Global } from "./context.ts";
 import { RuntimeError } from "./places.ts";
-import { type Container, labelsOf, load, running } from "./state.ts";
+import { type Container, labelsOf, load, statusOf, wrongStatus } from "./state.ts";
 
 /** What was written by a first process that could not become its command. */
 async function failureIn(c: Container, record: Uint8Array): Promise<string> {
@@ -45,7 +45,10 @@ export async function start(g: Global, id: string | undefined): Promise<number> 
   const c = load(g.root, id);
   const noted = readNote(c);
   if (noted) throw new RuntimeError(`start ${id}: ${await failureIn(c, noted)}`);
-  running(c, "created");
+  const status = statusOf(c);
+  if (status === "stopped") throw wrongStatus(c, "cannot start a container that has stopped");
+  if (status === "paused") throw wrongStatus(c, "cannot start a container in the paused state");
+  if (status !== "created") throw wrongStatus(c, `cannot start an already ${status} container`);
   const failed = await startAndWait(c);
   if (failed !== undefined) throw new RuntimeError(`start ${id}: ${failed}`);
   for (const file of ["go", "done", "labels"] as const) rmSync(join(c.directory, RUNTIME_FILES[file]), { force: true });

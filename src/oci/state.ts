@@ -120,10 +120,11 @@ function isLocked(directory: string): boolean {
 /** The container's first process, which must be there. */
 export function running(c: Container, ...allowed: readonly Status[]): Init {
   const status = statusOf(c);
-  if (!c.init || !allowed.includes(status))
-    throw new RuntimeError(`container ${c.saved.id}: container not running: it is ${status}`);
+  if (!c.init || !allowed.includes(status)) throw wrongStatus(c, `container not running: it is ${status}`);
   return c.init;
 }
+
+export const wrongStatus = (c: Container, why: string) => new RuntimeError(`container ${c.saved.id}: ${why}`);
 
 export const labelsOf = (c: Container): Labels => JSON.parse(readOr(join(c.directory, F.labels)) ?? "{}") as Labels;
 

@@ -14,6 +14,7 @@ import { remove } from "../oci/delete.ts";
 import { prepareExec } from "../oci/exec.ts";
 import { engineLayout } from "../oci/groups.ts";
 import { kill, killContainer, processesOf } from "../oci/kill.ts";
+import { warn } from "../oci/log.ts";
 import { start } from "../oci/start.ts";
 import { type Container, load } from "../oci/state.ts";
 import type { Publisher } from "./events.ts";
@@ -170,10 +171,11 @@ export class Task {
     if (!exec) throw new StatusError("notFound", `${this.id}: there is no process ${execId}`);
     if (this.init.exit) throw new StatusError("failedPrecondition", `${this.id}: it has ended`);
     const { terminal } = exec.process.io;
-    const process = { ...parseProcess(parseJson(exec.spec, "process")), terminal };
+    const given = parseProcess(parseJson(exec.spec, "process"), (message) => warn(this.#g.log, message));
+    const process = { ...given, terminal };
     const how = {
       ...{ pidFile: undefined, consoleSocket: undefined, preserve: 0 },
-      ...{ detach: true, cgroup: undefined, ignorePaused: false },
+      ...{ detach: true, cgroup: [], ignorePaused: false },
     };
     await exec.process.keep(
       { ...this.#whose(), id: execId },

@@ -136,10 +136,10 @@ test("resources of an OCI spec as limits", () => {
     }),
   ).toEqual({
     memory: { max: 2 ** 20, swap: 2 * 2 ** 20, low: Number.POSITIVE_INFINITY },
-    cpu: { weight: 100, max: 0.5, period: 0.1 },
+    cpu: { weight: 100, shares: 1024, max: 0.5, period: 0.1 },
     cpuset: { cpus: "0" },
     pids: { max: Number.POSITIVE_INFINITY },
-    io: { weight: 1, devices: { "8:0": { read: 5 } } },
+    io: { weight: 1, v1Weight: 10, devices: { "8:0": { read: 5 } } },
     devices: { default: "deny", rules: [{ allow: true, type: "c", major: 1, minor: 3, access: "rw" }] },
     hugetlb: { "2MB": { max: 4194304 } },
   });

@@ -48,8 +48,21 @@ describe.skipIf(!isRoot)("the command line of engines: exec", () => {
     expect(await p.exited).toBe(0);
     expect(readFileSync(`/proc/${readFileSync(file, "utf8")}/cmdline`, "utf8")).toBe("sleep\x00999\x00");
   });
-  test("a program that is not there: an error", () => {
-    expect(exec(b.id, "nothing-here").code).not.toBe(0);
+  test("what is wrong with exec itself has status 255", () => {
+    expect(exec(b.id, "nothing-here").code).toBe(255);
+    expect(exec("--cwd", "relative", b.id, "true").code).toBe(255);
+    expect(exec("not-a-container", "true").code).toBe(255);
+  });
+  test("HOME is that of the user, unless it is given", () => {
+    const home = (...options: string[]) => exec(...options, b.id, "sh", "-c", "echo $HOME").out;
+    expect(home()).toBe("/root\n");
+    expect(home("--user", "1234")).toBe("/\n");
+    expect(home("--env", "HOME=/data")).toBe("/data\n");
+  });
+  test("a capability that is unknown is told of, and left out", () => {
+    const r = exec("--cap", "CAP_NOTHING", b.id, "echo", "went on");
+    expect(r).toMatchObject({ code: 0, out: "went on\n" });
+    expect(r.err).toContain("CAP_NOTHING");
   });
   test("it is in the container's control groups", () => {
     const own = exec(b.id, "cat", "/proc/self/cgroup").out;

@@ -126,6 +126,21 @@ describe.skipIf(!isRoot)("config.md POSIX-platform Hooks", () => {
     expect(Date.now() - began).toBeLessThan(15_000);
   });
 
+  test("poststart that takes longer than the command: run ends with the command's exit code", () => {
+    using b = new Bundle(["sh", "-c", "exit 7"], (s) => ({
+      ...s,
+      hooks: { poststart: [{ path: "/bin/sleep", args: ["sleep", "0.5"] }] },
+    }));
+    expect(b.run().code).toBe(7);
+  });
+
+  test("poststop that fails: run tells of it, and ends with the command's exit code", () => {
+    using b = new Bundle(["sh", "-c", "exit 7"], (s) => ({ ...s, hooks: { poststop: [{ path: "/bin/false" }] } }));
+    const r = b.run();
+    expect(r.code).toBe(7);
+    expect(r.err).toContain("error running hook");
+  });
+
   test("args are the whole argv; without them it is the path", () => {
     using b = new Bundle(["true"]);
     const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));

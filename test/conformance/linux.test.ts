@@ -156,6 +156,15 @@ describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
       existsSync(v1) ? `${readFileSync(v1, "utf8").trim()} 100000` : readFileSync(join(at, "cpu.max"), "utf8").trim(),
     ).toBe("50000 100000");
   });
+  test("cpu.shares: as they are given, or as the weight that stands for them", () => {
+    using b = created({ cpu: { shares: 100 } });
+    expect(["100", "17", "4"]).toContain(read(b, "cpu", "cpu.shares", "cpu.weight"));
+  });
+  test("a group in every hierarchy", () => {
+    using b = created({});
+    const paths = readFileSync(`/proc/${b.state_().pid}/cgroup`, "utf8").trim().split("\n");
+    for (const line of paths) expect(line).toContain(`/caisson-conformance-${process.pid}`);
+  });
   test("cpu.cpus", () => {
     using b = created({ cpu: { cpus: "0" } });
     expect(read(b, "cpuset", "cpuset.cpus", "cpuset.cpus")).toBe("0");
@@ -185,6 +194,33 @@ describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
     expect(read(b, "pids", "pids.max", "pids.max")).toBe("20");
     expect(read(b, "memory", "memory.limit_in_bytes", "memory.max")).toBe(String(64 << 20));
   });
+  test("update by options: sizes, and -1 for no limit", () => {
+    using b = created({ memory: { limit: 64 << 20 }, pids: { limit: 10 } });
+    const update = (...words: string[]) => expect(b.call(["update", ...words, b.id])).toMatchObject({ code: 0 });
+    update("--memory", "96M", "--memory-swap", "-1", "--cpu-share", "200");
+    expect(read(b, "memory", "memory.limit_in_bytes", "memory.max")).toBe(String(96 << 20));
+    update("--memory", "-1");
+    expect(["9223372036854771712", "max"]).toContain(read(b, "memory", "memory.limit_in_bytes", "memory.max"));
+    update("--pids-limit", "-1");
+    expect(read(b, "pids", "pids.max", "pids.max")).toBe("max");
+  });
+  test("one that is paused is not started", async () => {
+    using b = new Bundle(["true"]);
+    b.create();
+    expect(b.call(["pause", b.id]).code).toBe(0);
+    const r = b.start();
+    expect(r.code).toBe(1);
+    expect(r.err).toContain("paused");
+    expect(b.call(["resume", b.id]).code).toBe(0);
+    expect(b.start().code).toBe(0);
+    await b.until("stopped");
+  });
+  test("events: the figures of memory.stat; an interval of nothing is refused", () => {
+    using b = created({});
+    const r = b.call(["events", "--stats", b.id]);
+    expect(JSON.parse(r.out).data.memory.raw).toMatchObject({ pgfault: expect.any(Number) });
+    expect(b.call(["events", "--interval", "0s", b.id]).code).toBe(1);
+  });
   test("pause and resume", async () => {
     using b = new Bundle(shell("while :; do echo x >> /data/x; sleep 0.02; done"));
     b.create();
@@ -209,6 +245,13 @@ describe.skipIf(!isRoot)("config-linux.md Sysctl, masked and read-only paths, se
       linux({ sysctl: { "net.ipv4.ip_default_ttl": "99" } }),
     );
     expect(r.out).toBe("99\n");
+  });
+  test("sysctl: slashes separate where they come first", () => {
+    const r = printed(
+      ["cat", "/proc/sys/net/ipv4/ip_default_ttl"],
+      linux({ sysctl: { "net/ipv4/ip_default_ttl": "98" } }),
+    );
+    expect(r.out).toBe("98\n");
   });
   test("sysctl of the machine is refused", () => {
     expect(printed(["true"], linux({ sysctl: { "kernel.panic": "1" } })).code).not.toBe(0);

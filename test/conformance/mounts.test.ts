@@ -123,6 +123,38 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
     expect(b.run().out).toContain("x\n");
     expect(existsSync("/etc/x")).toBe(false);
   });
+  test("a destination that is a link to nothing is made where the link leads", () => {
+    using b = new Bundle(["cat", "/run/resolv/conf"]);
+    symlinkSync("../run/resolv/conf", join(b.root, "etc/resolv.conf"));
+    writeFileSync(join(b.at, "file"), "bound\n");
+    b.write(
+      mounting({ destination: "/etc/resolv.conf", type: "bind", source: join(b.at, "file"), options: ["bind"] })(
+        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
+      ),
+    );
+    expect(b.run()).toMatchObject({ code: 0, out: "bound\n" });
+  });
+  test("a destination with dots stays in the root", () => {
+    const to = (destination: string) => mounting({ destination, type: "tmpfs", source: "tmpfs" });
+    expect(printed(["grep", "-c", " /data ", "/proc/mounts"], to("/tmp/../data")).out).toBe("1\n");
+    expect(printed(["grep", "-c", " /data ", "/proc/mounts"], to("/../../data")).out).toBe("1\n");
+  });
+  test("what is no proc file system is refused on /proc, and below it", () => {
+    for (const destination of ["/proc", "/proc/self"])
+      expect(
+        printed(["true"], mounting({ destination, type: "bind", source: "/etc", options: ["bind"] })).code,
+      ).not.toBe(0);
+  });
+  test("tmpcopyup of one that is read-only", () => {
+    using b = new Bundle(shell("cat /data/kept; touch /data/new 2>/dev/null || echo sealed"));
+    writeFileSync(join(b.root, "data/kept"), "kept\n");
+    b.write(
+      mounting({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "ro"] })(
+        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
+      ),
+    );
+    expect(b.run()).toMatchObject({ code: 0, out: "kept\nsealed\n" });
+  });
   test("idmap: ids of the host are shown as others", () => {
     const maps = [{ containerID: 0, hostID: 10_000, size: 1000 }];
     using b = withSource(["stat", "-c", "%u", "/mnt/file"], ["bind", "idmap"], {

@@ -10,6 +10,14 @@ describe.skipIf(!isRoot)("config.md Process", () => {
   test("cwd", () => {
     expect(printed(shell("pwd"), processWith({ cwd: "/data" })).out).toBe("/data\n");
   });
+  test("cwd that is not there is made", () => {
+    const r = printed(shell("pwd; stat -c %a:%u ."), processWith({ cwd: "/data/new/one" }));
+    expect(r).toMatchObject({ code: 0, out: "/data/new/one\n755:0\n" });
+  });
+  test("cwd in a mount", () => {
+    const r = printed(shell("pwd"), processWith({ cwd: "/dev/shm/new" }));
+    expect(r.out).toBe("/dev/shm/new\n");
+  });
   test("cwd that is not absolute is refused", () => {
     expect(printed(["true"], processWith({ cwd: "data" })).code).not.toBe(0);
   });
@@ -21,6 +29,13 @@ describe.skipIf(!isRoot)("config.md Process", () => {
         .filter((l) => l && !l.startsWith("HOME="))
         .sort(),
     ).toEqual(["A=b=c", "EMPTY=", "PATH=/bin"]);
+  });
+  test("env: HOME is that of the user where it is not given", () => {
+    const home = (change: object) => printed(shell("echo $HOME"), processWith(change)).out;
+    expect(home({ env: ["PATH=/bin"] })).toBe("/root\n");
+    expect(home({ env: ["PATH=/bin", "HOME="] })).toBe("/root\n");
+    expect(home({ env: ["PATH=/bin", "HOME=/x"] })).toBe("/x\n");
+    expect(home({ env: ["PATH=/bin"], user: { uid: 99, gid: 99 } })).toBe("/\n");
   });
   test("args are looked up in the PATH of env", () => {
     expect(printed(["echo", "found"], processWith({ env: ["PATH=/nothing:/bin"] })).out).toBe("found\n");

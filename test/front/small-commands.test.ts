@@ -115,7 +115,7 @@ describe.skipIf(!isRoot || process.arch !== "x64")("small commands without an en
     const call = (...words: string[]) => b.call(words);
     expect(call("delete", b.id).err).toContain("cannot delete container");
     expect(call("start", b.id).code).toBe(0);
-    expect(call("start", b.id).err).toContain("it is running");
+    expect(call("start", b.id).err).toContain("already running");
     expect(call("start", b.id, "more").err).toContain("one word too many");
     expect(call("kill", b.id, "NOSUCH").err).toContain("SIGNAL");
     expect(call("state", "../x").err).toContain("ID:");

@@ -26,9 +26,13 @@ const job: Job = {
 const lifecycle: Lifecycle = {
   ...{ id: "x", bundle: "/b", directory: "/run/x/x", state: "{}", annotations: {}, ociVersion: "1.0.0" },
   ...{ mode: "create", keep: true, subreaper: false, caller: { preserve: 0 } },
+  warning: (message) => ({ line: message }),
 };
 const compiled = (spec: Spec) =>
   encode(compileCreate({ ...spec, root: { path: "/r" } }, facts, job, "/dev/shm/x", lifecycle)).length;
+
+const said: string[] = [];
+const say = (message: string) => said.push(message);
 
 const plain = specOf(["true"]);
 
@@ -55,7 +59,7 @@ describe("config.json", () => {
     fc.assert(
       fc.property(mutated, (config) => {
         try {
-          const spec = parseSpec(config);
+          const spec = parseSpec(config, say);
           checkSpec(spec);
           expect(compiled(spec)).toBeGreaterThan(1000);
           accepted++;
@@ -89,7 +93,7 @@ describe("config.json", () => {
       [{ ...plain, mounts: [{}] }, /^mounts\.0\.destination: required, but missing/],
       [{ ...plain, hooks: { poststop: [{ path: "x" }] } }, /^hooks\.poststop\.0\.path: "x" is not an absolute path/],
     ];
-    for (const [config, message] of wrong) expect(() => parseSpec(config)).toThrow(message);
+    for (const [config, message] of wrong) expect(() => parseSpec(config, say)).toThrow(message);
   });
 
   test("contradictions are refused", () => {
@@ -113,18 +117,18 @@ describe("config.json", () => {
         /^linux\.seccomp\.listenerPath/,
       ],
     ];
-    for (const [config, message] of wrong) expect(() => checkSpec(parseSpec(config))).toThrow(message);
+    for (const [config, message] of wrong) expect(() => checkSpec(parseSpec(config, say))).toThrow(message);
   });
 
   test("JSON that is none, too deep, or has numbers beyond 2^53", () => {
     expect(() => parseJson("{", "config.json")).toThrow(ConfigError);
     const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
-    expect(() => parseSpec(parseJson(deep, "config.json"))).toThrow(CaissonError);
+    expect(() => parseSpec(parseJson(deep, "config.json"), say)).toThrow(CaissonError);
     const nested = `{"ociVersion":"1.0.0","annotations":${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}}`;
-    expect(() => parseSpec(parseJson(nested, "config.json"))).toThrow(CaissonError);
+    expect(() => parseSpec(parseJson(nested, "config.json"), say)).toThrow(CaissonError);
     const limits = '[{"type":"RLIMIT_CORE","soft":18446744073709551615,"hard":18446744073709551615}]';
     const text = JSON.stringify({ ...plain, process: { ...plain.process, rlimits: "HERE" } }).replace('"HERE"', limits);
-    expect(parseSpec(parseJson(text, "x")).process?.rlimits?.[0]?.hard).toBe(18446744073709551615n);
+    expect(parseSpec(parseJson(text, "x"), say).process?.rlimits?.[0]?.hard).toBe(18446744073709551615n);
   });
 });
 
@@ -149,5 +153,15 @@ describe("ids and paths of control groups", () => {
     expect(groupPlace(undefined, "x", systemd).path).toBe("/system.slice/caisson-x.scope");
     for (const bad of ["a:b", "x.slice:a:b:c", "-.x:a:b", "a--b.slice:c:d"])
       expect(() => groupPlace(bad, "x", systemd)).toThrow(/cgroupsPath/);
+  });
+
+  test("capabilities that nobody knows are told of, and left out", () => {
+    said.length = 0;
+    const spec = parseSpec(
+      { ...plain, process: { ...plain.process, capabilities: { bounding: ["CAP_KILL", "CAP_X"] } } },
+      say,
+    );
+    expect(spec.process?.capabilities).toEqual({ bounding: ["CAP_KILL"] });
+    expect(said).toEqual(["unknown capabilities are ignored: CAP_X"]);
   });
 });

@@ -25,6 +25,8 @@ export type CpuLimits = {
   readonly period?: number;
   readonly burst?: number;
   readonly weight?: number;
+  /** The weight in v1's own unit, where it was given in that: a conversion there and back would round. */
+  readonly shares?: number;
   readonly idle?: boolean;
   readonly uclamp?: { readonly min?: number; readonly max?: number };
 };
@@ -102,7 +104,7 @@ export const cpu: Controller<CpuInput, CpuLimits, CpuUsage> = {
     const quota = max === Number.POSITIVE_INFINITY ? max : us(max * period);
     const out = [];
     if (l.weight !== undefined)
-      out.push(v1 ? write("cpu.shares", sharesOfWeight(l.weight)) : write("cpu.weight", l.weight));
+      out.push(v1 ? write("cpu.shares", l.shares ?? sharesOfWeight(l.weight)) : write("cpu.weight", l.weight));
     if (l.max !== undefined || l.period !== undefined) {
       // What may be saved up must not exceed the quota: it goes first where that shrinks.
       if (l.burst === undefined && (current.burst ?? 0) > max * period)

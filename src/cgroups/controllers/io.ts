@@ -41,11 +41,14 @@ type DeviceLimits = {
   readonly readOps?: number;
   readonly writeOps?: number;
   readonly weight?: number;
+  readonly v1Weight?: number;
   /** Seconds. */
   readonly latency?: number;
 };
 export type IoLimits = {
   readonly weight?: number;
+  /** The weight in v1's own unit, where it was given in that. */
+  readonly v1Weight?: number;
   /** By "major:minor". */
   readonly devices?: Readonly<Record<string, DeviceLimits>>;
   readonly cost?: Readonly<Record<string, { readonly qos?: string; readonly model?: string }>>;
@@ -80,21 +83,21 @@ function weights(l: IoLimits, now: Files, making: boolean): Write[] {
   const [first, second] = weightFiles(now);
   const file = making ? first : weightFile(now);
   if (!file) refuse("io.weight", now.version, "no I/O scheduler with weights is there (BFQ, io.cost)");
-  const value = (w: number) => (now.version === "v1" ? Math.min(V1_WEIGHT_MAX, w) : w);
+  const value = (w: number, v1 = Math.min(V1_WEIGHT_MAX, w)) => (now.version === "v1" ? v1 : w);
   const device = (name: string) => (name.startsWith("blkio") ? `${name}_device` : name);
   const or = making ? { or: second } : {};
   const byDevice = Object.entries(l.devices ?? {}).flatMap(([id, d]) =>
     d.weight === undefined
       ? []
       : [
-          write(device(file), `${id} ${value(d.weight)}`, {
+          write(device(file), `${id} ${value(d.weight, d.v1Weight)}`, {
             ...(making && { or: device(second) }),
             undo: (old: string) => [lineOf(old, id) ?? `${id} ${now.version === "v1" ? 0 : "default"}`],
           }),
         ],
   );
   const undo = (old: string) => [(lineOf(old, "default") ?? old).trim()];
-  return [...(l.weight === undefined ? [] : [write(file, value(l.weight), { ...or, undo })]), ...byDevice];
+  return [...(l.weight === undefined ? [] : [write(file, value(l.weight, l.v1Weight), { ...or, undo })]), ...byDevice];
 }
 
 function limitsOfDevice(device: string, d: DeviceLimits, now: Files): Write[] {

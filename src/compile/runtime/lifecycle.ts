@@ -20,12 +20,17 @@ export type Lifecycle = {
   /** Attached: processes that lose their parent become ours. */
   readonly subreaper: boolean;
   readonly caller: Caller;
+  /** How it is said that something went wrong of which nothing fails. */
+  readonly warning: (message: string) => Warning;
   /** For a container that the small commands can do without an engine: its own group, the rest of its state, its end. */
   readonly plain?: { readonly home: string; readonly brief: string; readonly end: Uint8Array };
 };
 
 export type Stream = { readonly kind: "fifo" | "file"; readonly path: string };
 export type Streams = { readonly [S in "stdin" | "stdout" | "stderr"]?: Stream };
+
+/** A line, and the file that it is appended to; without one it is for standard error. */
+export type Warning = { readonly line: string; readonly file?: string };
 
 /** What both a container and another process in it have from their caller. */
 export type Caller = {

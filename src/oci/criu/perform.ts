@@ -25,7 +25,7 @@ function mountPoints(b: Bundle, s: SectionBuilder): void {
   const root = s.get("open the root filesystem", "openat", [AT_FDCWD, b.saved.rootfs, flags, 0]);
   for (const m of b.spec.mounts ?? []) {
     if (/^\/(proc|sys|dev)\//.test(m.destination)) continue;
-    const point = mountPoint(s, root, m.destination, directories[m.source ?? ""] ?? true);
+    const point = mountPoint(s, root, m.destination, { directory: directories[m.source ?? ""] ?? true });
     s.call("close the mount point", "close", [point]);
   }
   s.call("close the root filesystem", "close", [root]);

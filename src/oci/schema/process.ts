@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { rlimitNames } from "../../kernel/rlimits.ts";
 import { IOPRIO, policies, schedulerFlags } from "../../kernel/scheduling.ts";
-import { absolute, capabilities, flag, id, int32, oneOf, text, texts, uint16, uint32, uint64, words } from "./words.ts";
+import { absolute, flag, id, int32, oneOf, text, texts, uint16, uint32, uint64, words } from "./words.ts";
 
 const cpuList = v.pipe(text, v.regex(/^(\d+(-\d+)?(,\d+(-\d+)?)*)?$/, 'a list of CPUs such as "0-3,7"'));
 
@@ -33,11 +33,11 @@ export const process = v.object({
   ),
   capabilities: v.optional(
     v.object({
-      bounding: v.optional(capabilities),
-      effective: v.optional(capabilities),
-      inheritable: v.optional(capabilities),
-      permitted: v.optional(capabilities),
-      ambient: v.optional(capabilities),
+      bounding: v.optional(texts),
+      effective: v.optional(texts),
+      inheritable: v.optional(texts),
+      permitted: v.optional(texts),
+      ambient: v.optional(texts),
     }),
     {},
   ),

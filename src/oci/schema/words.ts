@@ -1,5 +1,4 @@
 import * as v from "valibot";
-import { capabilityNames } from "../../kernel/capabilities.ts";
 
 /** What the fields of a configuration are made of. Unknown properties are passed over (spec.md "Extensibility"). */
 
@@ -58,9 +57,4 @@ export const int64 = v.pipe(
 
 export const oneOf = <const T extends readonly string[]>(names: T) => v.picklist(names, `one of ${names.join(", ")}`);
 
-/** Unknown ones are passed over: the specification wants a warning, and a new engine may know more than this kernel. */
-export const capabilities = v.pipe(
-  texts,
-  v.transform((names) => names.filter((n) => capabilityNames.includes(n))),
-);
 export const idMap = v.object({ containerID: uint32, hostID: uint32, size: uint32 });

@@ -1,0 +1,27 @@
+import { lstatSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+
+const MOST_LINKS = 40;
+
+/**
+ * Where a path leads inside a root filesystem, links followed as RESOLVE_IN_ROOT of openat2(2) does, and past those that
+ * lead to what is not there yet. Only a look: what is opened by it is opened in the root again, by the same rules.
+ */
+export function resolveInRoot(root: string, path: string): string {
+  const ahead = path.split("/").filter(Boolean);
+  const found: string[] = [];
+  for (let links = 0; ahead.length; ) {
+    const name = ahead.shift() as string;
+    if (name === "..") found.pop();
+    else if (name !== ".") {
+      const at = join(root, ...found, name);
+      if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() && links < MOST_LINKS) {
+        links++;
+        const target = readlinkSync(at);
+        if (target.startsWith("/")) found.length = 0;
+        ahead.unshift(...target.split("/").filter(Boolean));
+      } else found.push(name);
+    }
+  }
+  return `/${found.join("/")}`;
+}

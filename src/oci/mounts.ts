@@ -1,0 +1,92 @@
+import { lstatSync, statfsSync } from "node:fs";
+import { join, normalize, resolve } from "node:path";
+import { hierarchies, type Layout } from "../cgroups/layout.ts";
+import { mountOptions } from "../compile/mount-options.ts";
+import type { Mount, Spec } from "../compile/spec.ts";
+import { resolveInRoot } from "../host/in-root.ts";
+import { ConfigError } from "./config.ts";
+
+/** The mounts of a bundle with sources and destinations as the compile step wants them. */
+export function completeMounts(spec: Spec, root: string, bundle: string, layout: Layout, groupPath: string): Mount[] {
+  const completed = (spec.mounts ?? []).flatMap((m) => completeMount(m, bundle, spec, layout, groupPath));
+  const mounts = completed.map((m, i) => ({
+    ...m,
+    destination: reachable(root, m.destination, completed.slice(0, i)),
+  }));
+  for (const m of mounts) checkInProc(m);
+  return mounts;
+}
+
+export const covers = (m: Mount, path: string) => path === m.destination || path.startsWith(`${m.destination}/`);
+export const exists = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
+/**
+ * A link in the root filesystem to what is not there yet (etc/resolv.conf in many images) cannot be opened, nor made
+ * anything of: the mount point is then made where it leads to.
+ */
+function reachable(root: string, path: string, before: readonly Mount[]): string {
+  if (before.some((m) => covers(m, path))) return path;
+  const real = resolveInRoot(root, path);
+  return real === path || exists(join(root, real)) || before.some((m) => covers(m, real)) ? path : real;
+}
+
+/** What lxcfs and others may show in place of the kernel's own. */
+const coverable =
+  /^\/proc\/(cpuinfo|diskstats|meminfo|stat|swaps|uptime|loadavg|slabinfo|net\/dev|sys\/kernel\/ns_last_pid|sys\/crypto\/fips_enabled)$/;
+const PROC_SUPER_MAGIC = 0x9fa0;
+
+/** A file system that only looks like proc would hide from the container, and from us, what the kernel says there. */
+function checkInProc(m: Mount): void {
+  const { bind, remount } = mountOptions(m);
+  if (remount) return;
+  const is = bind && m.source && exists(m.source) ? statfsSync(m.source).type === PROC_SUPER_MAGIC : m.type === "proc";
+  if (m.destination === "/proc" && !is)
+    throw new ConfigError(`mounts: ${m.source ?? m.type} on /proc is not a proc file system`);
+  if (m.destination.startsWith("/proc/") && bind && !is && !coverable.test(m.destination))
+    throw new ConfigError(`mounts: ${m.source} on ${m.destination} is inside /proc, where nothing may be bound`);
+}
+
+export const labelled = (m: Mount, label: string): Mount =>
+  mountOptions(m).bind || m.type === "proc" || m.type === "sysfs" || m.type?.startsWith("cgroup")
+    ? m
+    : { ...m, options: [...(m.options ?? []), `context="${label}"`] };
+
+function completeMount(m: Mount, bundle: string, spec: Spec, layout: Layout, groupPath: string): Mount[] {
+  const destination = normalize(`/${m.destination}`).replace(/(?<=.)\/$/, "");
+  if (m.type === "cgroup" || m.type === "cgroup2") return cgroupMounts({ ...m, destination }, spec, layout, groupPath);
+  const o = mountOptions(m);
+  if (!o.bind) return [{ ...m, destination }];
+  if (!m.source) throw new ConfigError(`mounts: the bind mount on ${destination} has no source`);
+  return [{ ...m, destination, source: resolve(bundle, m.source) }];
+}
+
+/** What the container sees of control groups: its own as the top of each hierarchy, or its place among the host's. */
+function cgroupMounts(m: Mount, spec: Spec, layout: Layout, groupPath: string): Mount[] {
+  const own = spec.linux?.namespaces?.some((n) => n.type === "cgroup" && n.path === undefined) ?? false;
+  const options = m.options ?? [];
+  const binds = ["rbind", ...options.filter((w) => w !== "bind" && w !== "rbind")];
+  if (layout.kind === "v2") {
+    const source = `${layout.v2?.point}${groupPath}`;
+    if (!own) return [{ destination: m.destination, type: "bind", source, options: binds }];
+    return [{ ...m, type: "cgroup2", source: "cgroup", options }];
+  }
+  const flags = options.filter((w) => ["nosuid", "nodev", "noexec", "relatime", "ro"].includes(w));
+  const below = hierarchies(layout).flatMap((h): Mount[] => {
+    const controllers = Object.keys(layout.v1).filter((c) => layout.v1[c] === h.point);
+    const name = h.version === "v2" ? "unified" : h.point.slice(h.point.lastIndexOf("/") + 1);
+    const destination = join(m.destination, name);
+    if (!own) return [{ destination, type: "bind", source: h.top + groupPath, options: binds }];
+    if (h.version === "v2") return [{ destination, type: "cgroup2", source: "cgroup", options: flags }];
+    return [{ destination, type: "cgroup", source: "cgroup", options: [...flags, ...controllers] }];
+  });
+  const top: Mount = {
+    destination: m.destination,
+    type: "tmpfs",
+    source: "tmpfs",
+    options: [...flags.filter((w) => w !== "ro"), "mode=755"],
+  };
+  const seal: Mount[] = flags.includes("ro")
+    ? [{ destination: m.destination, type: "tmpfs", source: "tmpfs", options: ["remount", "ro"] }]
+    : [];
+  return [top, ...below, ...seal];
+}

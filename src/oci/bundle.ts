@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Spec } from "../compile/spec.ts";
+import type { Process, Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
+import { grantable } from "./capabilities.ts";
 import { type GroupPlace, groupPlace } from "./cgroups-path.ts";
 import { checkSpec } from "./checks.ts";
 import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
@@ -24,9 +25,11 @@ export async function readBundle(
   const bundle = resolve(o.bundle ?? ".");
   if (existsSync(directory)) throw new RuntimeError(`container ${id}: container with given ID already exists`);
   const text = readText(o.config ?? join(bundle, "config.json"));
-  const given = parseSpec(parseJson(text, "config.json"), (message) => warn(g.log, message));
-  checkSpec(given);
+  const say = (message: string) => warn(g.log, message);
+  const parsed = parseSpec(parseJson(text, "config.json"), say);
+  checkSpec(parsed);
   const facts = hostFacts();
+  const given = { ...parsed, process: grantable(parsed.process as Process, parsed, facts, say) };
   const rootless = facts.uid !== 0 || facts.userNamespace === true;
   const place = groupPlace(given.linux?.cgroupsPath, id as string, { systemd: g.systemd, rootless });
   const spec = completeSpec(given, bundle, engineLayout(facts), place.path);

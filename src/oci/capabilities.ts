@@ -1,15 +1,26 @@
-import type { Process } from "../compile/spec.ts";
+import type { Process, Spec } from "../compile/spec.ts";
+import type { HostFacts } from "../host/facts.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
 
-/** What cannot be granted is told of, and left out. config.md "Linux Process", capabilities. */
-export function withoutUnknown<P extends Pick<Process, "capabilities">>(process: P, say: (message: string) => void): P {
-  const known = new Set(capabilityNames);
+/** Takes a warning. */
+export type Say = (message: string) => void;
+
+function limitedTo(process: Process, known: readonly string[], why: string, say: Say): Process {
   const sets = Object.entries(process.capabilities ?? {});
-  const unknown = new Set(sets.flatMap(([, names]) => names.filter((n) => !known.has(n))));
-  if (unknown.size === 0) return process;
-  say(`unknown capabilities are ignored: ${[...unknown].join(", ")}`);
-  return {
-    ...process,
-    capabilities: Object.fromEntries(sets.map(([k, names]) => [k, names.filter((n) => known.has(n))])),
-  };
+  const kept = new Set(known);
+  const others = new Set(sets.flatMap(([, names]) => names.filter((n) => !kept.has(n))));
+  if (others.size === 0) return process;
+  say(`${why}: ${[...others].join(", ")}`);
+  const limited = sets.map(([set, names]) => [set, names.filter((n) => kept.has(n))] as const);
+  return { ...process, capabilities: Object.fromEntries(limited) };
 }
+
+/** What cannot be granted is told of, and left out: the runtime should not fail. config.md "Linux Process", capabilities. */
+export const withoutUnknown = (process: Process, say: Say): Process =>
+  limitedTo(process, capabilityNames, "unknown capabilities are ignored", say);
+
+/** The same for what this process does not have itself. In another user namespace all are there to be had. */
+export const grantable = (process: Process, { linux }: Spec, facts: HostFacts, say: Say): Process =>
+  linux?.namespaces?.some((n) => n.type === "user")
+    ? process
+    : limitedTo(process, facts.bounding, "capabilities that this process lacks are not granted", say);

@@ -3,7 +3,7 @@ import type { BaseIssue, GenericSchema, InferOutput } from "valibot";
 import { safeParse } from "valibot";
 import type { Process, Resources, Spec } from "../compile/spec.ts";
 import { CaissonError } from "../values/errors.ts";
-import { withoutUnknown } from "./capabilities.ts";
+import { type Say, withoutUnknown } from "./capabilities.ts";
 import { process as processSchema } from "./schema/process.ts";
 import { resources as resourcesSchema } from "./schema/resources.ts";
 import { spec as specSchema } from "./schema/spec.ts";
@@ -87,9 +87,6 @@ function dropNulls(value: unknown, depth = 0): unknown {
     Object.entries(value).flatMap(([k, v]) => (v === null ? [] : [[k, dropNulls(v, depth + 1)]])),
   );
 }
-
-/** Takes a warning. */
-type Say = (message: string) => void;
 
 export function parseSpec(value: unknown, say: Say): Spec {
   const spec = check(specSchema, dropNulls(value), "") as Spec;

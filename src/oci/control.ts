@@ -67,16 +67,28 @@ function fromFlags(values: Readonly<Record<string, unknown>>): Resources {
   return parseResources(out);
 }
 
-/** Memory and swap together cannot be less than memory alone. */
-const unlimitedSwap = ({ limit = 0, swap }: NonNullable<Resources["memory"]>) =>
-  limit < 0 && swap === undefined ? { swap: -1 } : {};
+type Memory = NonNullable<Resources["memory"]>;
+
+/**
+ * Where memory alone is given, swap stays as it was: on v1 the sum of both, as long as that is not less than memory, and
+ * on v2, which has no sum, swap itself.
+ */
+function keptSwap(before: Memory, { limit, swap }: Memory, isSum: boolean): Pick<Memory, "swap"> {
+  if (limit === undefined || swap !== undefined) return {};
+  if (limit < 0) return { swap: -1 };
+  const { swap: sum, limit: old } = before;
+  if (sum === undefined || sum <= 0 || old === undefined || (isSum && sum >= limit)) return {};
+  return { swap: sum - old + limit };
+}
 
 /** What is given is changed, what is not stays; a quota is of the period that it was given for. */
-function merged(before: Resources, given: Resources): Resources {
+function merged(before: Resources, given: Resources, isSum: boolean): Resources {
   return {
     ...before,
     ...given,
-    ...(given.memory && { memory: { ...before.memory, ...given.memory, ...unlimitedSwap(given.memory) } }),
+    ...(given.memory && {
+      memory: { ...before.memory, ...given.memory, ...keptSwap(before.memory ?? {}, given.memory, isSum) },
+    }),
     ...(given.cpu && { cpu: { ...before.cpu, ...given.cpu } }),
     ...(given.blockIO && { blockIO: { ...before.blockIO, ...given.blockIO } }),
   };
@@ -107,7 +119,8 @@ export async function update(
 export async function updateResources(c: Container, given: Resources): Promise<void> {
   running(c, "created", "running", "paused");
   const before = c.saved.spec.linux?.resources ?? {};
-  const after = merged(before, given);
+  const layout = engineLayout(hostFacts());
+  const after = merged(before, given, layout.v1["memory"] !== undefined);
   const { unified, ...rest } = Object.fromEntries(
     Object.keys(given).map((k) => [k, after[k as keyof Resources]]),
   ) as Resources;
@@ -116,7 +129,6 @@ export async function updateResources(c: Container, given: Resources): Promise<v
   const devices = given.devices?.length
     ? withDefaultDevices({ ...spec, linux: { ...spec.linux, resources: { devices: given.devices } } }).devices
     : undefined;
-  const layout = engineLayout(hostFacts());
   const { path } = c.saved.cgroup;
   const limits = {
     ...limitsOfResources({ ...rest, devices: [] }, { exact: true }),

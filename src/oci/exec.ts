@@ -8,7 +8,7 @@ import type { CapabilitySets, Process, Spec, User } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import { hostFacts, parseOwnGroups } from "../host/facts.ts";
 import type { Program } from "../program/types.ts";
-import { withoutUnknown } from "./capabilities.ts";
+import { grantable, type Say, withoutUnknown } from "./capabilities.ts";
 import { parseJson, parseProcess, readText } from "./config.ts";
 import type { Global } from "./context.ts";
 import { callerOf, checkConsole, type Kept, reportOf, STDIO, terminalOf } from "./create.ts";
@@ -62,7 +62,7 @@ function withCapabilities(sets: CapabilitySets | undefined, extra: readonly stri
 }
 
 /** The process file as it is, or the container's own process with what the options change. */
-function processOf(c: Container, o: ExecOptions, command: readonly string[], say: (message: string) => void): Process {
+function processOf(c: Container, o: ExecOptions, command: readonly string[], say: Say): Process {
   if (o.process !== undefined) {
     const given = parseProcess(parseJson(readText(o.process), o.process), say);
     return o.tty ? { ...given, terminal: true } : given;
@@ -156,7 +156,9 @@ export async function prepareExec(
     throw wrongStatus(c, "cannot exec in a paused container (use --ignore-paused to override)");
   const init = o.ignorePaused ? running(c, ...allowed, "paused") : running(c, ...allowed);
   const own = revive(c.saved.spec);
-  const spec: Spec = { ...own, process: withEnvironment(process, own) };
+  const facts = hostFacts();
+  const granted = grantable(process, own, facts, (message) => warn(g.log, message));
+  const spec: Spec = { ...own, process: withEnvironment(granted, own) };
   const file = performedFile();
   const doing = `exec in ${c.saved.id}`;
   const job: Job = {
@@ -184,7 +186,7 @@ export async function prepareExec(
     warning: (message) => warningOf(g.log, message),
     ...(kept && { streams: kept.streams }),
   };
-  const program = compileRuntimeExec(spec, hostFacts(), job, file, lifecycle, init.pid);
+  const program = compileRuntimeExec(spec, facts, job, file, lifecycle, init.pid);
   debugProgram(g.log, doing, program);
   return { program, file };
 }

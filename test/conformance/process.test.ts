@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRoot } from "../helpers/machine.ts";
@@ -65,6 +66,17 @@ describe.skipIf(!isRoot)("config.md Process", () => {
     expect(ambient).toBe("0000000000000020");
     // After execve(2) a user has what is ambient.
     expect([permitted, effective]).toEqual(["0000000000000020", "0000000000000020"]);
+  });
+  test("capabilities that the runtime lacks are told of, and left out", () => {
+    const all = ["CAP_KILL", "CAP_SYS_TIME"];
+    using b = new Bundle(
+      status("CapBnd"),
+      processWith({ capabilities: { bounding: all, permitted: all, effective: all } }),
+    );
+    const words = ["--bounding-set", "-sys_time", ...b.words("run", "--bundle", b.at, b.id)];
+    const p = spawnSync("setpriv", words, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    expect(p).toMatchObject({ status: 0, stdout: "0000000000000020\n" });
+    expect(p.stderr).toContain("CAP_SYS_TIME");
   });
   test("rlimits", () => {
     const rlimits = [{ type: "RLIMIT_NOFILE", soft: 123, hard: 456 }];

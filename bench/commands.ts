@@ -19,7 +19,7 @@ const run = [join(here, "caisson"), "run", "--rootfs", root, "--", "/bin/true"];
 const own = join(work, "own");
 
 const all: Record<string, Command> = {
-  "caisson run, as given before": { words: run },
+  "caisson run, options as before": { words: run },
   // Nothing is kept there.
   "caisson run, for the first time": { words: run, env: { CAISSON_ROOT: own } },
   "a file made by caisson compile": { words: [compiled] },

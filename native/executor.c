@@ -7,8 +7,8 @@
 #include "abi.h"
 
 enum { MAGIC = 0x4e535343, VERSION = 1, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
-enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, HASH, OPS };
-enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, ARGUMENT, KINDS };
+enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, HASH, COPY, OPS };
+enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, ARGUMENT, ARGUMENTS, KINDS };
 enum { SAME_TEXT = 5, OTHER_TEXT = 6, IN_ENVIRONMENT = 7 };
 enum { IGNORE_ALL = 1 };
 enum { FAILED_SECTION, FAILED_STEP, FAILED_ERRNO, RESERVED_SLOTS }; /* the slots a failure is written to */
@@ -50,7 +50,7 @@ static int check_step(const struct header *h, const struct section *sec, u32 sel
   for (int i = 0; i < 6; i++) {
     if (s->kinds[i] >= KINDS) return 0;
     if (s->kinds[i] == DATA && s->args[i] >= h->data_len) return 0;
-    if (s->kinds[i] >= SLOT && s->kinds[i] != ARGUMENT && s->args[i] >= h->slots) return 0;
+    if (s->kinds[i] >= SLOT && s->kinds[i] < ARGUMENT && s->args[i] >= h->slots) return 0;
   }
   switch (s->op) {
   case SPAWN: /* only forward, so that a program always ends */
@@ -60,6 +60,9 @@ static int check_step(const struct header *h, const struct section *sec, u32 sel
     return s->nr <= IN_ENVIRONMENT && s->kinds[2] == IMM && s->args[2] < sec->count - index;
   case FORMAT: /* 20 digits and a sign at most */
     return s->kinds[1] == DATA && within(s->args[1], 21, h->data_len);
+  case COPY: /* and the NUL */
+    return s->kinds[1] == DATA && s->kinds[2] == IMM && s->kinds[3] == IMM && s->args[2] < h->data_len &&
+           within(s->args[1], s->args[2] + 1, h->data_len);
   case STORE:
     return s->kinds[1] == DATA && (s->nr == 4 || s->nr == 8) && within(s->args[1], s->nr, h->data_len);
   case SUPERVISE:
@@ -125,6 +128,7 @@ static s64 value(struct program *p, struct step *s, int i) {
   case SLOT_LO: return (s32)p->slots[a];
   case SLOT_HI: return p->slots[a] >> 32;
   case ARGUMENT: return a < arguments[0] ? (s64)arguments[1 + a] : 0;
+  case ARGUMENTS: return (s64)&arguments[1 + (a < arguments[0] ? a : arguments[0])];
   default: return (s64)a;
   }
 }
@@ -174,6 +178,12 @@ static u32 hash(u32 h, const char *text) {
     if (!*text) break;
   }
   return h;
+}
+
+/* The beginning of a text: `most` bytes, and none from the byte `until` on. */
+static void beginning(char *to, const char *from, u64 most, u8 until) {
+  for (; from && *from && (u8)*from != until && most; most--) *to++ = *from++;
+  *to = 0;
 }
 
 static int jumps(u32 compare, s64 a, s64 b) {
@@ -353,6 +363,7 @@ static int run(struct program *p, u32 section) {
       copy(p->data + s->args[1], &v, s->nr);
       continue;
     }
+    case COPY: beginning(p->data + s->args[1], (char *)value(p, s, 0), s->args[2], s->args[3]); continue;
     case CHECK: /* has a child failed? */
       if (p->slots[FAILED_ERRNO]) return failed(p, section, i, 0);
       continue;

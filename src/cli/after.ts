@@ -1,4 +1,5 @@
 import { fstatSync, readFileSync, readSync, rmSync } from "node:fs";
+import { EXEC_LABEL } from "../compile/command.ts";
 import { FD } from "../compile/descriptors.ts";
 import { AFTER_FD } from "../compile/report.ts";
 import { stepError } from "../container/failure.ts";
@@ -25,16 +26,18 @@ function label(section: number, step: number): string {
 }
 
 /** What the supervisor becomes when an end needs words: it says why, and exits with the status that is due. */
-export async function after(keys: string, data?: string, state?: string): Promise<number> {
-  if (state !== undefined) await finishDelegated(state);
+export async function after(keys: string, data: string, state: string, command = ""): Promise<number> {
+  if (state !== "") await finishDelegated(state);
   const bytes = readAll(AFTER_FD);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const failure = readFailure(view);
   if (failure) {
-    const error = stepError(String(failure.section), failure.step, label(failure.section, failure.step), failure.errno);
+    const found = label(failure.section, failure.step);
+    const step = found === EXEC_LABEL ? `${found}${command}` : found;
+    const error = stepError(String(failure.section), failure.step, step, failure.errno);
     complain(error.message);
     // What was made for it before its program ran: the place of its log and of its changes.
-    if (data !== undefined && !error.step.startsWith("take the name")) rmSync(data, { recursive: true, force: true });
+    if (data !== "" && !error.step.startsWith("take the name")) rmSync(data, { recursive: true, force: true });
     return error.exitCode;
   }
   const ending = readEnding(view, keys ? keys.split(",") : []);

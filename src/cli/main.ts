@@ -64,7 +64,8 @@ function knownTo(name: string): string {
 async function dispatch(args: readonly string[]): Promise<number> {
   if (args[0] === "oci") return (await import("../oci/main.ts")).ociMain(args.slice(1));
   const [name, rest] = nameIn(args);
-  if (name === "__after") return (await import("./after.ts")).after(rest[0] ?? "", rest[1], rest[2]);
+  if (name === "__after")
+    return (await import("./after.ts")).after(rest[0] ?? "", rest[1] ?? "", rest[2] ?? "", rest[3]);
   if (name === "__resolve") return (await import("../network/resolver/serve.ts")).resolveNetwork(rest[0] ?? "");
   if (name === "--version" || name === "-v") {
     print(`caisson version ${VERSION}`);

@@ -6,18 +6,14 @@ import { ownWords } from "../host/own-words.ts";
 export const commandReport = (
   file: string,
   keys: readonly string[],
-  o: { detach: boolean; explain: boolean; data?: string; state?: string },
+  o: { detach: boolean; explain: boolean; data?: string; state?: string; given?: boolean },
 ): Report => ({
   to: "command",
   file,
-  after: [
-    ...ownWords(),
-    "__after",
-    keys.join(","),
-    ...(o.data === undefined ? [] : [o.data, ...(o.state === undefined ? [] : [o.state])]),
-  ],
+  after: [...ownWords(), "__after", keys.join(","), ...[o.data ?? "", o.state ?? ""]],
   detach: o.detach,
   explain: o.explain,
+  ...(o.given && { given: true }),
 });
 
 /** Before groups are made: where systemd runs, it is asked for a place for them. Loaded only there. */

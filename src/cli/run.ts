@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { compile } from "../compile/compile.ts";
 import type { Job, Stdio } from "../compile/job.ts";
 import { partsFor } from "../compile/parts.ts";
-import type { Spec } from "../compile/spec.ts";
+import type { Process, Spec } from "../compile/spec.ts";
 import { claim } from "../container/claim.ts";
 import { notedState } from "../container/noted.ts";
 import type { ContainerOptions } from "../container/options.ts";
@@ -15,6 +15,7 @@ import { encode } from "../program/encode.ts";
 import { executor } from "../program/executor.ts";
 import { link } from "../program/link.ts";
 import type { Program } from "../program/types.ts";
+import { GIVEN_WORDS, HASHED_WORDS } from "../remember/places.ts";
 import { wasGivenBefore } from "../remember/seen.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { isLasting } from "./lasting.ts";
@@ -55,6 +56,7 @@ async function program(
     explain: !detach,
     data: join(places().data, p.job.name),
     ...(p.job.cgroup.delegated && { state: state.directory }),
+    given: command.length === 0,
   });
   const job = { ...p.job, ...terminalOf(o, !detach), stdio, state, report };
   return compile(p.spec as Spec, p.facts, job, await partsFor(job));
@@ -84,11 +86,21 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   await delegation(p.job.cgroup);
   if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
   const file = performedFile();
-  const made = await program(p, command, v, o, file);
-  const given = { cwd: process.cwd(), words: process.argv.slice(2) };
-  if (!isLasting(v, p) || !wasGivenBefore(given)) return perform(made, file);
+  const options = isLasting(v, p) ? optionsBefore(command) : undefined;
+  const given = options && { cwd: process.cwd(), words: options };
+  if (!given || !wasGivenBefore(given)) return perform(await program(p, command, v, o, file), file);
   const { rememberThis } = await import("./remember.ts");
-  return performLinked(rememberThis(given, p, made, file, v["name"] !== undefined), file);
+  const any = { ...p, spec: { ...p.spec, process: { ...(p.spec.process as Process), args: [] } } };
+  const made = await program(any, [], v, o, file);
+  return performLinked(rememberThis(given, any, made, file, v["name"] !== undefined), file, { words: command });
+}
+
+/** The words that this process was executed with, up to the command: what is kept is of use for other commands too. */
+function optionsBefore(command: readonly string[]): readonly string[] | undefined {
+  const words = process.argv.slice(2);
+  const count = words.length - command.length;
+  const are = count <= HASHED_WORDS && command.every((word, i) => word === words[count + i]);
+  return are && command.length <= GIVEN_WORDS ? words.slice(0, count) : undefined;
 }
 
 /** The program of a run, and nothing done. */

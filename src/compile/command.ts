@@ -1,8 +1,8 @@
 import { errno } from "../kernel/errno.ts";
 import { AT_FDCWD } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Slot } from "../program/types.ts";
-import { stringArray } from "../program/values.ts";
+import type { Block, Slot } from "../program/types.ts";
+import { argument, argumentsFrom, buffer, type Loose, stringArray, textBlock } from "../program/values.ts";
 import type { Process } from "./spec.ts";
 
 /** Where a command without a slash is looked for when PATH is not set (execvp(3)). */
@@ -43,19 +43,39 @@ export function probeCommand(process: Process, s: SectionBuilder): void {
   probe(candidates(process, file));
 }
 
-/** execve(2) of the command, looked for in PATH as a shell does: a file that can't be executed is only told of last. */
-export function executeCommand(process: Process, s: SectionBuilder): void {
-  const [file = ""] = process.args;
-  const argv = stringArray("argv", process.args);
-  const envp = stringArray("envp", process.env ?? []);
-  const label = `${EXEC_LABEL}${file}`;
-  if (file.includes("/")) {
-    s.call(label, "execve", [file, argv, envp]);
-    return;
-  }
-  const tried = candidates(process, file).map((path) =>
+/** A file that can't be executed is only told of last, as a shell does. */
+function executeFirst(s: SectionBuilder, label: string, paths: readonly Loose[], argv: Loose, envp: Block): void {
+  const tried = paths.map((path) =>
     s.get(label, "execve", [path, argv, envp], { ignore: ["ENOENT", "ENOTDIR", "EACCES"] }),
   );
   for (const slot of tried) s.skipIf(slot, "!=", -EACCES, () => s.fail(label, EACCES));
   s.fail(label, ENOENT);
+}
+
+/** execve(2) of the command, looked for in PATH. */
+export function executeCommand(process: Process, s: SectionBuilder): void {
+  const envp = stringArray("envp", process.env ?? []);
+  const [file] = process.args;
+  const argv = stringArray("argv", process.args);
+  const label = `${EXEC_LABEL}${file}`;
+  if (file === undefined) executeGiven(process, s, envp);
+  else if (file.includes("/")) s.call(label, "execve", [file, argv, envp]);
+  else executeFirst(s, label, candidates(process, file), argv, envp);
+}
+
+const NAME_MAX = 255;
+
+/** A command that is known only when the program is performed: what the executor was executed with after its own name. */
+function executeGiven(process: Process, s: SectionBuilder, envp: Block): void {
+  const [file, argv] = [argument(1), argumentsFrom(1)];
+  const name = buffer("name of the command", NAME_MAX + 1);
+  s.copy(file, name, 0, NAME_MAX, "/");
+  // With a slash it is no name, and one that is too long is nobody's.
+  s.skipIf(name, "same", file, () => s.call(EXEC_LABEL, "execve", [file, argv, envp]));
+  const paths = candidates(process, "").map((directory) => {
+    const path = textBlock(directory.padEnd(directory.length + NAME_MAX + 1, "\0"), directory);
+    s.copy(file, path, new TextEncoder().encode(directory).length, NAME_MAX);
+    return path;
+  });
+  executeFirst(s, EXEC_LABEL, paths, argv, envp);
 }

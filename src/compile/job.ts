@@ -141,6 +141,8 @@ export type Report =
       readonly detach: boolean;
       /** Whether an end by a signal is worth a line. */
       readonly explain: boolean;
+      /** The command is given when the program is performed; its name is then the last word of `after`. */
+      readonly given?: boolean;
     }
   /** A command of the OCI runtime: it becomes `after` to say what failed; `fd` is where the record is then. */
   | { readonly to: "runtime"; readonly after: readonly string[]; readonly fd: number }

@@ -2,7 +2,7 @@ import { AT_FDCWD, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { frameHeader, KIND } from "../program/frames.ts";
 import type { Block, Slot } from "../program/types.ts";
-import { addressOf, high, into, low, stringArray } from "../program/values.ts";
+import { addressOf, argument, high, into, low, stringArray } from "../program/values.ts";
 import type { Context } from "./context.ts";
 import { FD } from "./descriptors.ts";
 import { RECORD, recordBlock, storeFailure, timeOfDay } from "./record.ts";
@@ -63,16 +63,18 @@ export function reportStart(c: Context, s: SectionBuilder, pid: Slot, front: Slo
 export const AFTER_FD = 9;
 
 /** The process becomes the command line again, to say in words what the record says in numbers. */
-function becomeCommand(s: SectionBuilder, after: readonly string[], { block }: EndRecord, fd: number = AFTER_FD): void {
+function becomeCommand(s: SectionBuilder, { after, given }: After, { block }: EndRecord, fd: number = AFTER_FD): void {
   const pipe = s.program.slot("pipe of the record");
   s.call("make a pipe for the record", "pipe2", [addressOf(pipe), 0], { ignore: "all" });
   s.call("put the record into it", "write", [high(pipe), block, block.bytes.length], { ignore: "all" });
   s.call("close its end", "close", [high(pipe)], { ignore: "all" });
   s.call("keep the record", "dup3", [low(pipe), fd, 0], { ignore: "all" });
-  s.call("say what happened", "execve", [after[0] ?? "", stringArray("argv", after), stringArray("envp", [])], {
-    ignore: "all",
-  });
+  const argv = stringArray("argv", given ? [...after, ""] : after);
+  if (given) s.store(argument(1), argv, POINTER * after.length, POINTER);
+  s.call("say what happened", "execve", [after[0] ?? "", argv, stringArray("envp", [])], { ignore: "all" });
 }
+const POINTER = 8;
+type After = { readonly after: readonly string[]; readonly given?: boolean };
 
 const SIGNAL_BITS = 0x7f;
 const NOT_STARTED = 125;
@@ -83,9 +85,9 @@ export function afterEnd(c: Context, s: SectionBuilder, record: EndRecord, resul
   if (report.to === "library")
     s.call("report the end", "write", [FD.CONTROL, record.block, record.block.bytes.length], { ignore: "all" });
   // What is left of groups that a container made in its own, only the command line can remove.
-  if (report.to === "command" && c.job.cgroup.delegated) becomeCommand(s, report.after, record);
+  if (report.to === "command" && c.job.cgroup.delegated) becomeCommand(s, report, record);
   else if (report.to === "command" && report.explain) {
-    const explain = () => becomeCommand(s, report.after, record);
+    const explain = () => becomeCommand(s, report, record);
     s.skipIf(timedOut, "==", 0, explain);
     s.skipIf(code, "<", 128, () => s.skipIf(code, ">", 128 + SIGNAL_BITS, explain));
   }
@@ -97,7 +99,7 @@ export function afterFailure(c: Context, s: SectionBuilder, record: EndRecord): 
   storeFailure(s, record.block, record.prefix);
   if (report.to === "library")
     s.call("report the failure", "write", [FD.CONTROL, record.block, record.block.bytes.length], { ignore: "all" });
-  if (report.to === "command") becomeCommand(s, report.after, record);
-  if (report.to === "runtime") becomeCommand(s, report.after, record, report.fd);
+  if (report.to === "command") becomeCommand(s, report, record);
+  if (report.to === "runtime") becomeCommand(s, report, record, report.fd);
   s.exit(NOT_STARTED);
 }

@@ -43,16 +43,21 @@ export const performedFile = (): string =>
  * on; so it is where file descriptors from 3 on are to be handed through, which Bun closes at execve(2).
  */
 export const perform = (program: Program, file: string, descriptors = 0): Promise<number> =>
-  performLinked(link(executor(), encode(program)), file, descriptors);
+  performLinked(link(executor(), encode(program)), file, { descriptors });
 
-/** The same for a program that is linked with the executor already. */
-export async function performLinked(executable: Uint8Array, file: string, descriptors = 0): Promise<number> {
+/** The same for a program that is linked with the executor already, executed with words of its own. */
+export async function performLinked(
+  executable: Uint8Array,
+  file: string,
+  o: { readonly descriptors?: number; readonly words?: readonly string[] } = {},
+): Promise<number> {
+  const { descriptors = 0, words = [] } = o;
   sweepFiles(dirname(file));
   writeFileSync(file, executable, { mode: 0o700, flag: "wx" });
   const execve = (process as { execve?(file: string, args: string[], env: Record<string, string>): never }).execve;
   if (execve && descriptors === 0) {
     try {
-      execve.call(process, file, ["caisson"], {});
+      execve.call(process, file, ["caisson", ...words], {});
     } catch (e) {
       unlinkSync(file);
       throw e;
@@ -60,7 +65,7 @@ export async function performLinked(executable: Uint8Array, file: string, descri
   }
   const { spawn } = await import("node:child_process");
   return new Promise((resolve, reject) => {
-    const child = spawn(file, [], {
+    const child = spawn(file, [...words], {
       stdio: Array.from({ length: 3 + descriptors }, (_, fd) => fd),
       env: {},
       argv0: "caisson",

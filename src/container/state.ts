@@ -81,6 +81,25 @@ function withProfile(noted: Noted): Noted {
   return { ...noted, spec: { ...noted.spec, linux: { ...noted.spec.linux, seccomp } } };
 }
 
+/** A program that is performed for any command has none in its state: the supervisor was executed with its words. */
+function withCommand(noted: Noted, supervisor: number | undefined): Noted {
+  if (noted.command.length > 0 || supervisor === undefined) return noted;
+  const [, ...command] = wordsOf(supervisor);
+  const { process } = noted.spec;
+  return { ...noted, command, spec: { ...noted.spec, ...(process && { process: { ...process, args: command } }) } };
+}
+
+/** proc_pid_cmdline(5) */
+function wordsOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+  } catch (e) {
+    const { code } = e as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ESRCH") return [];
+    throw e;
+  }
+}
+
 function read(name: string, locked: Set<string>): Known | undefined {
   const directory = stateDirectory(name);
   const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
@@ -88,8 +107,9 @@ function read(name: string, locked: Set<string>): Known | undefined {
   const [json, written] = [view(file), statSync(file, { throwIfNoEntry: false })];
   if (!json || json.byteLength === 0 || !written) return undefined;
   const text = JSON.parse(new TextDecoder().decode(json)) as Omit<Noted, "createdAt">;
-  const noted = withProfile({ ...text, createdAt: Math.round(written.mtimeMs) });
   const started = view(join(directory, STATE_FILES.started));
+  const supervisor = started && readStarted(started).supervisor;
+  const noted = withCommand(withProfile({ ...text, createdAt: Math.round(written.mtimeMs) }), supervisor);
   const ended = view(join(directory, STATE_FILES.ended));
   const alive = lock !== undefined && locked.has(String(lock.ino));
   return {

@@ -7,10 +7,13 @@ import { DIRECTORY, HASHED_WORDS } from "../remember/places.ts";
 import { ANY } from "./container.ts";
 
 const F_GETFD = 1;
+/** Two words of a block, and more than a hash of 32 bits has. */
+const DIGITS = 16;
 
 /**
- * A command line that was given before, here: what was kept of it says whether its program may be performed again, and becomes it
- * (src/remember/checks.ts). If that ends, it may not, and the engine compiles it.
+ * A command line that was given before, here, with whatever command: what was kept of its options says whether its program may be
+ * performed again, and becomes it (src/remember/checks.ts). If that ends, it may not, and the engine compiles it. Where the options end, only
+ * the engine knows: each word may be their last.
  */
 export function remembered(s: SectionBuilder): void {
   const cwd = buffer("working directory", PATH_MAX);
@@ -23,14 +26,20 @@ export function remembered(s: SectionBuilder): void {
     const hash = s.program.slot("hash of the words");
     s.let(hash, HASH_START);
     s.hash(hash, cwd);
-    for (let i = 1; i <= HASHED_WORDS; i++) s.hash(hash, argument(i));
-    const path = textBlock(`${DIRECTORY}/\0`, "path of what is remembered");
-    s.format(hash, path, DIRECTORY.length + 1);
-    const flags = O.RDONLY | O.NOFOLLOW | O.CLOEXEC;
-    const checks = s.get("open what is remembered", "openat", [AT_FDCWD, path, flags, 0], ANY);
-    s.skipIf(checks, "<", 0, () => {
-      s.serve("perform it", checks, -1, ANY);
-      s.call("close it", "close", [checks], ANY);
-    });
+    const path = textBlock(`${DIRECTORY}/${"\0".repeat(DIGITS + 1)}`, "path of what is remembered");
+    const checks = s.program.slot("what is remembered");
+    for (let i = 1; i <= HASHED_WORDS; i++)
+      // A command follows.
+      s.skipIf(argument(i + 1), "==", 0, () => {
+        s.hash(hash, argument(i));
+        for (const at of [0, 8]) s.store(0, path, DIRECTORY.length + 1 + at, 8);
+        s.format(hash, path, DIRECTORY.length + 1);
+        const flags = O.RDONLY | O.NOFOLLOW | O.CLOEXEC;
+        s.call("open what is remembered", "openat", [AT_FDCWD, path, flags, 0], { result: checks, ...ANY });
+        s.skipIf(checks, "<", 0, () => {
+          s.serve("perform it", checks, -1, ANY);
+          s.call("close it", "close", [checks], ANY);
+        });
+      });
   });
 }

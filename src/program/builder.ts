@@ -75,6 +75,12 @@ export class SectionBuilder {
     this.#steps.push({ op: "store", label: `put a value into ${block.name}`, value: toValue(value), block, at, size });
   }
 
+  /** Puts the beginning of a text into a block: `most` bytes at most, and none from the character `until` on. */
+  copy(text: Loose, block: Block, at: number, most: number, until = "\0"): void {
+    const step = { text: toValue(text), block, at, most, until: until.charCodeAt(0) };
+    this.#steps.push({ op: "copy", label: `copy a text into ${block.name}`, ...step });
+  }
+
   /** Keeps a value in a slot. */
   let(slot: Slot, value: Loose): void {
     this.#steps.push({ op: "let", label: `keep ${slot.name}`, value: toValue(value), result: slot });

@@ -22,6 +22,7 @@ const OPS: Record<Step["op"], number> = {
   exit: 9,
   let: 10,
   hash: 11,
+  copy: 12,
 };
 const COMPARISONS: Record<Comparison, number> = {
   "==": 0,
@@ -33,7 +34,7 @@ const COMPARISONS: Record<Comparison, number> = {
   other: 6,
   environment: 7,
 };
-const KIND = { number: 0, data: 1, slot: 2, address: 3, low: 4, high: 5, argument: 6 } as const;
+const KIND = { number: 0, data: 1, slot: 2, address: 3, low: 4, high: 5, argument: 6, arguments: 7 } as const;
 const IGNORE_ALL = 1;
 
 /** The data of a program: every text once, every block at a multiple of 8. */
@@ -124,6 +125,11 @@ function shape(step: Step, table: Map<string, number>): Shape {
       return { nr: 0, result: undefined, args: [step.value, at(step.block, step.at)], policy };
     case "store":
       return { nr: step.size, result: undefined, args: [step.value, at(step.block, step.at)], policy };
+    case "copy":
+      return {
+        ...{ nr: 0, result: undefined, policy },
+        args: [step.text, at(step.block, step.at), number(step.most), number(step.until)],
+      };
     case "check":
       return { nr: 0, result: undefined, args: [], policy };
     case "fail":
@@ -200,8 +206,8 @@ export function encode(program: Program, labels = true): Uint8Array {
         if (v.kind === "slot") {
           kind = v.half ? KIND[v.half] : KIND.slot;
           head[at] = v.slot.slot;
-        } else if (v.kind === "argument") {
-          kind = KIND.argument;
+        } else if (v.kind === "argument" || v.kind === "arguments") {
+          kind = KIND[v.kind];
           head[at] = v.index;
         } else {
           const place = data.place(v);

@@ -15,6 +15,8 @@ function valueText(v: Value): string {
       return quote(v.text);
     case "argument":
       return `argv[${v.index}]`;
+    case "arguments":
+      return `&argv[${v.index}]`;
     case "address":
       return `&${slotText(v.slot)}`;
     case "block":
@@ -51,6 +53,10 @@ function stepText(step: Step, program: Program): string {
       return `write ${valueText(step.value)} in decimal into {${step.block.name}} at ${step.at}`;
     case "store":
       return `store ${valueText(step.value)} into {${step.block.name}} at ${step.at}`;
+    case "copy":
+      return `copy ${valueText(step.text)} into {${step.block.name}} at ${step.at}, ${step.most} bytes at most${
+        step.until ? `, up to ${quote(String.fromCharCode(step.until))}` : ""
+      }`;
     case "check":
       return "fail if another process failed";
     case "let":

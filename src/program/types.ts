@@ -21,6 +21,8 @@ export type Value =
   | { readonly kind: "slot"; readonly slot: Slot; readonly half?: "low" | "high" }
   /** A word that the executor was executed with: its address, 0 beyond the last. */
   | { readonly kind: "argument"; readonly index: number }
+  /** Where the words from one on are, as execve(2) wants them. */
+  | { readonly kind: "arguments"; readonly index: number }
   | Pointee;
 
 /** What happens when a step fails: nothing listed, the section ends and its `onFail` is performed. */
@@ -42,6 +44,15 @@ export type Step = Labelled &
     | { readonly op: "jump"; readonly over: number; readonly if: Comparison; readonly a: Value; readonly b: Value }
     | { readonly op: "format"; readonly value: Value; readonly block: Block; readonly at: number }
     | { readonly op: "store"; readonly value: Value; readonly block: Block; readonly at: number; readonly size: 4 | 8 }
+    /** The beginning of a text: `most` bytes at most, none from the byte `until` on, and a NUL. */
+    | {
+        readonly op: "copy";
+        readonly text: Value;
+        readonly block: Block;
+        readonly at: number;
+        readonly most: number;
+        readonly until: number;
+      }
     | { readonly op: "check" }
     /** Keeps a value; one from -4095 to -1 is a failure, as the result of a system call is. */
     | ({ readonly op: "let"; readonly value: Value; readonly result: Slot } & Policy)

@@ -9,6 +9,8 @@ export const into = (block: Block, offset = 0): Pointee & Value => ({ kind: "blo
 
 /** A word that the executor was executed with. */
 export const argument = (index: number): Value => ({ kind: "argument", index });
+/** All of them from one on, as execve(2) takes them. */
+export const argumentsFrom = (index: number): Value => ({ kind: "arguments", index });
 
 /** Numbers are immediates, strings are addresses of NUL-terminated text, a slot is its value, a block its address. */
 export function toValue(v: Loose): Value {

@@ -8,7 +8,7 @@ import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
 import { addressOf, argument, buffer, low, stringArray, struct } from "../program/values.ts";
 import { type Condition, check, must } from "./conditions.ts";
-import { checksOf, type Given, SWEPT } from "./places.ts";
+import { checksOf, GIVEN_WORDS, type Given, SWEPT } from "./places.ts";
 
 /** What the program of a command line was compiled from, beside its words. */
 export type Found = {
@@ -26,7 +26,14 @@ const ANY = { ignore: "all" } as const;
 /** The words themselves: the front has found this file by a hash of them. */
 function sameWords(s: SectionBuilder, given: Given): void {
   for (const [i, word] of given.words.entries()) must(s, `word ${i + 1} is the same`, argument(i + 1), "same", word);
-  must(s, "there are no more", argument(given.words.length + 1), "==", 0);
+  const command = given.words.length + 1;
+  must(s, "there is a command", argument(command), ">", 0);
+  must(s, "it can be handed on", argument(command + GIVEN_WORDS), "==", 0);
+  if (given.words.at(-1) !== "--") {
+    const first = buffer("first character", 2);
+    s.copy(argument(command), first, 0, 1);
+    must(s, "it is no option", first, "other", "-");
+  }
   const cwd = buffer("working directory", PATH_MAX);
   s.call("ask for the working directory", "getcwd", [cwd, PATH_MAX]);
   must(s, "it is the same", cwd, "same", given.cwd);
@@ -68,7 +75,7 @@ function raiseFiles(s: SectionBuilder): void {
 }
 
 /** A container gets at the file it was started from by /proc/self/exe (CVE-2019-5736): this one is on a mount that nobody can write to. */
-function become(s: SectionBuilder, file: string): void {
+function become(s: SectionBuilder, { words }: Given, file: string): void {
   s.call("close all but the streams at exec", "close_range", [3, 0xffffffff, CLOSE_RANGE_CLOEXEC]);
   const fd = s.get("open the program", "open_tree", [AT_FDCWD, file, OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC]);
   const attributes = struct("mount_attr", [
@@ -78,7 +85,9 @@ function become(s: SectionBuilder, file: string): void {
     [8, 0],
   ]);
   s.call("make it read-only", "mount_setattr", [fd, "", AT.EMPTY_PATH, attributes, attributes.bytes.length]);
-  const [argv, envp] = [stringArray("argv", ["caisson"]), stringArray("envp", [])];
+  const argv = stringArray("argv", ["caisson", ...Array<string>(GIVEN_WORDS).fill("")]);
+  for (let i = 1; i <= GIVEN_WORDS; i++) s.store(argument(words.length + i), argv, 8 * i, 8);
+  const envp = stringArray("envp", []);
   s.call("become it", "execveat", [fd, "", argv, envp, AT.EMPTY_PATH]);
 }
 
@@ -96,6 +105,6 @@ export function checksProgram(given: Given, r: Found, file: string): Uint8Array 
   // What is used is not forgotten.
   s.call("note that it was used", "utimensat", [AT_FDCWD, checksOf(given), 0, 0], ANY);
   raiseFiles(s);
-  become(s, file);
+  become(s, given, file);
   return asked(encode(program.build(), false));
 }

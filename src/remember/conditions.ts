@@ -65,7 +65,7 @@ export function must(
   s: SectionBuilder,
   label: string,
   a: Parameters<SectionBuilder["skipIf"]>[0],
-  comparison: "==" | "same" | "<" | ">",
+  comparison: "==" | "same" | "other" | "<" | ">",
   b: Parameters<SectionBuilder["skipIf"]>[2],
 ): void {
   s.skipIf(a, comparison, b, () => s.fail(label, MISSED));

@@ -66,6 +66,7 @@ function inStep(holes: Holes, step: Step): Step {
       return { ...step, args: step.args.map((a) => holes.value(a)) };
     case "spawn":
       return { ...step, args: holes.block(step.args) };
+    case "copy":
     case "format":
     case "store":
       return { ...step, block: holes.block(step.block) };

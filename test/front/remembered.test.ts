@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { checksOf, DIRECTORY } from "../../src/remember/places.ts";
 import { alone, environment } from "../helpers/alone.ts";
 import { caisson } from "../helpers/command.ts";
@@ -52,10 +52,10 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
   const again = (words: readonly string[], o: Parameters<typeof alone>[1] = {}) =>
     alone(["run", ...words], { cwd: dir, ...o });
   const forget = () => rmSync(DIRECTORY, { recursive: true, force: true });
-  const kept = (...words: string[]) => {
-    const checks = checksOf({ cwd: dir, words: ["run", ...words] });
-    return existsSync(checks) && statSync(checks).size > 0;
-  };
+  /** What is kept is for the options of a line, whatever its command. */
+  const checks = (words: readonly string[]) =>
+    checksOf({ cwd: dir, words: ["run", ...words.slice(0, words.indexOf("--") + 1)] });
+  const kept = (...words: string[]) => existsSync(checks(words)) && statSync(checks(words)).size > 0;
 
   test("one that is given once is only noted; of those there are no more than some, too", () => {
     forget();
@@ -67,7 +67,7 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
       writeFileSync(path, "");
       utimesSync(path, i, i);
     }
-    once("--", "true", "another");
+    once("--rm", "--", "true");
     const names = readdirSync(DIRECTORY).map(Number);
     expect(names.length).toBe(256);
     expect(names).toContain(299);
@@ -146,13 +146,81 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     }
   });
 
+  describe("with another command", () => {
+    const options = ["--env", "ANY=command"];
+    const both = (how: typeof again, ...command: string[]) => {
+      const given = [...options, "--", ...command];
+      expect(kept(...given)).toBe(true);
+      const executor = how(given);
+      forget();
+      const engine = once(...given);
+      first(...options, "--", "true");
+      return { executor, engine };
+    };
+    beforeAll(() => {
+      first(...options, "--", "true");
+      const script = join(dir, "script");
+      writeFileSync(script, '#!/bin/sh\necho "$0" "$#"\n', { mode: 0o755 });
+      writeFileSync(join(dir, "plain"), "no program\n");
+    });
+
+    test("its words arrive as they are", () => {
+      for (const command of [
+        ["printf", "[%s]", "", "two words", "quote\"s '", "ünï", "--", "-x", "a\nb"],
+        ["sh", "-c", "echo $ANY $#; exit 9", "sh", "1", "2"],
+        ["/bin/echo", "by path"],
+        ["./script", "relative"],
+      ]) {
+        const { executor, engine } = both(again, ...command);
+        expect(executor).toEqual(engine);
+        expect(executor.err).toBe("");
+      }
+    });
+
+    test("what is wrong with it is said with its name", () => {
+      for (const command of [["nothing-of-this-name"], ["/no/path"], ["./plain"], [""], ["/"], ["x".repeat(300)]]) {
+        // What it failed with is put into words by the engine.
+        const { executor, engine } = both((line) => once(...line), ...command);
+        expect(executor).toEqual(engine);
+        expect(executor.code).toBeGreaterThan(125);
+      }
+    });
+
+    test("without -- in between, an option is none", () => {
+      first("--env", "NO=dashes", "true");
+      expect(again(["--env", "NO=dashes", "sh", "-c", "echo $NO"])).toMatchObject({ code: 0, out: "dashes\n" });
+      expect(again(["--env", "NO=dashes", "--rm", "true"]).code).not.toBe(0);
+      expect(once("--env", "NO=dashes", "--rm", "echo", "by the engine")).toMatchObject({ out: "by the engine\n" });
+    });
+
+    test("more words than can be handed on are the engine's", () => {
+      const many = (n: number) => [...options, "--", "echo", ...Array<string>(n).fill("x")];
+      expect(again(many(61))).toMatchObject({ code: 0, out: `${Array(61).fill("x").join(" ")}\n` });
+      expect(again(many(62)).code).not.toBe(0);
+      expect(once(...many(62)).out).toBe(`${Array(62).fill("x").join(" ")}\n`);
+    });
+
+    test("it is what others see of the container", async () => {
+      const p = spawn(caisson, ["run", ...options, "--", "sh", "-c", "hostname; read line", "a b"], {
+        ...{ cwd: dir, env: environment, stdio: ["pipe", "pipe", "inherit"] },
+      });
+      const name = await new Promise<string>((done) => p.stdout?.once("data", (d) => done(String(d).trim())));
+      const shown = execFileSync(caisson, ["inspect", name], { env: environment, encoding: "utf8" });
+      expect(shown).toContain("a b");
+      expect(execFileSync(caisson, ["ps"], { env: environment, encoding: "utf8" })).toContain("read line");
+      expect(execFileSync(caisson, ["exec", name, "echo", "in"], { env: environment, encoding: "utf8" })).toBe("in\n");
+      p.stdin?.end("\n");
+      await new Promise((resolve) => p.once("exit", resolve));
+    });
+  });
+
   const words = ["--", "true"];
   const misses = (o: Parameters<typeof alone>[1]) => expect(again(words, o).code).not.toBe(0);
 
   test("other words, another directory and another root of all state are something else", () => {
     first(...words);
     expect(again(words).code).toBe(0);
-    for (const other of [["--", "true", ""], ["--"], ["--", "tru"], ["true"], ["--", "true", "true"]])
+    for (const other of [["--"], ["--", "tru"], ["true"], ["--rm", "--", "true"], ["--rm", "true"]])
       expect(again(other).code).not.toBe(0);
     const below = join(dir, "below");
     mkdirSync(below);
@@ -251,16 +319,17 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
 
   test("no more than some are kept, and each once: those that were not used for the longest time go", () => {
     forget();
-    first("--", "true", "used");
+    const line = (i: number | string) => ["--env", `I=${i}`, "--", "true"];
+    first(...line("used"));
     for (let i = 0; i < 40; i++) {
-      first("--", "true", String(i));
-      expect(again(["--", "true", "used"]).code).toBe(0);
+      first(...line(i));
+      expect(again(line("used")).code).toBe(0);
     }
     const names = readdirSync(DIRECTORY).filter((n) => n !== "swept");
     expect(names.filter((n) => /^\d+$/.test(n)).length).toBe(32);
     expect(names.length).toBe(64);
-    expect(again(["--", "true", "39"]).code).toBe(0);
-    expect(again(["--", "true", "0"]).code).not.toBe(0);
+    expect(again(line(39)).code).toBe(0);
+    expect(again(line(0)).code).not.toBe(0);
   }, 60_000);
 
   test("what a killed supervisor left is not for long", async () => {
@@ -289,13 +358,7 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     // A file of its own, which is gone already, and one that others will execute.
     expect(first(...line).out).toBe("writable\n");
     expect(kept(...line)).toBe(true);
-    const file = readdirSync(DIRECTORY).find((n) =>
-      n.startsWith(
-        `${checksOf({ cwd: dir, words: ["run", ...line] })
-          .split("/")
-          .pop()}.`,
-      ),
-    );
+    const file = readdirSync(DIRECTORY).find((n) => n.startsWith(`${basename(checks(line))}.`));
     const before = readFileSync(join(DIRECTORY, file ?? ""));
     expect(again(line)).toMatchObject({ code: 0, out: "" });
     expect(Buffer.compare(readFileSync(join(DIRECTORY, file ?? "")), before)).toBe(0);

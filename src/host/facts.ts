@@ -44,6 +44,10 @@ export function parseOwnGroups(text: string): Record<string, string> {
   return groups;
 }
 
+/** Whether this is not the machine's own user namespace, which maps all ids to themselves. user_namespaces(7) */
+export const inUserNamespace = (): boolean =>
+  !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
+
 const boundingSet = (status: string): string[] => {
   const mask = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
   return capabilityNames.filter((_, n) => (mask >> BigInt(n)) & 1n);
@@ -78,7 +82,7 @@ export function hostFacts(): HostFacts {
     mounts: withFiles(parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8"))),
     bounding: boundingSet(readFileSync("/proc/self/status", "utf8")),
     kernelFiles: kernelFiles(),
-    ...(!/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8")) && { userNamespace: true }),
+    ...(inUserNamespace() && { userNamespace: true }),
     ownGroups: parseOwnGroups(readFileSync("/proc/self/cgroup", "utf8")),
   };
   return known;

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { Hierarchy, Layout } from "../cgroups/layout.ts";
 import type { Process, Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
 import { grantable } from "./capabilities.ts";
@@ -8,7 +9,7 @@ import { checkSpec } from "./checks.ts";
 import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
 import type { Global } from "./context.ts";
 import { completeSpec } from "./describe.ts";
-import { engineLayout, type RuntimeGroups, runtimeGroups } from "./groups.ts";
+import { engineLayout, ownDirectory, type RuntimeGroups, runtimeGroups } from "./groups.ts";
 import { warn } from "./log.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 import { savedState } from "./saved.ts";
@@ -32,9 +33,13 @@ export async function readBundle(
   const given = { ...parsed, process: grantable(parsed.process as Process, parsed, facts, say) };
   const rootless = facts.uid !== 0 || facts.userNamespace === true;
   const place = groupPlace(given.linux?.cgroupsPath, id as string, { systemd: g.systemd, rootless });
-  const spec = completeSpec(given, bundle, engineLayout(facts), place.path);
+  const layout = engineLayout(facts);
+  // Without groups of its own it is where its maker is.
+  const grouped = place.unit !== undefined || !(rootless ? g.rootless !== "false" : g.rootless === "true");
+  const directoryIn = (h: Hierarchy) => (grouped ? h.top + place.path : ownDirectory(layout, facts, h));
+  const spec = completeSpec(given, bundle, { layout, directoryIn });
   check(spec);
-  const groups = await groupsFor(g, spec, place, rootless);
+  const groups = await groupsFor(layout, spec, place, grouped);
   return {
     id: id as string,
     directory,
@@ -58,19 +63,15 @@ export type Bundle = {
   readonly saved: Saved;
 };
 
-async function groupsFor(g: Global, spec: Spec, place: GroupPlace, rootless: boolean): Promise<RuntimeGroups> {
-  const facts = hostFacts();
-  const layout = engineLayout(facts);
+async function groupsFor(layout: Layout, spec: Spec, place: GroupPlace, grouped: boolean): Promise<RuntimeGroups> {
   if (place.unit) await (await import("./systemd.ts")).startUnit(place.unit, spec);
-  if ((rootless && g.rootless !== "false") || g.rootless === "true") {
-    const { resources } = spec.linux ?? {};
-    const { devices: _, ...limits } = resources ?? {};
-    const wanted = Object.entries(limits).filter(([, l]) => l && Object.keys(l).length);
-    if (!place.unit && wanted.length)
-      throw new ConfigError(
-        `linux.resources.${wanted[0]?.[0]}: this user may not make control groups; use --systemd-cgroup, or leave it out`,
-      );
-    if (!place.unit) return { plan: { groups: [] }, directories: [] };
+  if (!grouped) {
+    const { devices: _, ...limits } = spec.linux?.resources ?? {};
+    const [wanted] = Object.entries(limits).find(([, l]) => l && Object.keys(l).length) ?? [];
+    if (wanted === undefined) return { plan: { groups: [] }, directories: [] };
+    throw new ConfigError(
+      `linux.resources.${wanted}: this user may not make control groups; use --systemd-cgroup, or leave it out`,
+    );
   }
   return runtimeGroups(layout, place.path, spec, place.unit !== undefined);
 }

@@ -1,6 +1,5 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Layout } from "../cgroups/layout.ts";
 import type { CopiedEntry, Job } from "../compile/job.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Spec } from "../compile/spec.ts";
@@ -8,12 +7,12 @@ import { resolveInRoot } from "../host/in-root.ts";
 import { existingPoints } from "../host/mount-points.ts";
 import { ConfigError } from "./config.ts";
 import { readOr } from "./files.ts";
-import { completeMounts, covers, exists, labelled } from "./mounts.ts";
+import { completeMounts, covers, exists, type GroupDirectories, labelled } from "./mounts.ts";
 
 /** The bundle's relative paths made absolute, and what an engine leaves to the runtime filled in. */
-export function completeSpec(spec: Spec, bundle: string, layout: Layout, groupPath: string): Spec {
+export function completeSpec(spec: Spec, bundle: string, place: GroupDirectories): Spec {
   const root = rootOf(spec, bundle);
-  const mounts = completeMounts(spec, root, bundle, layout, groupPath);
+  const mounts = completeMounts(spec, root, bundle, place);
   const enabled = readOr("/sys/fs/selinux/enforce") !== undefined;
   const { selinuxLabel, ...process } = spec.process ?? { user: { uid: 0, gid: 0 }, args: [], cwd: "/" };
   return {

@@ -22,6 +22,13 @@ export function engineLayout(facts: HostFacts): Layout {
 /** It has no controllers; a service manager keeps account of processes by it. */
 const SYSTEMD = "name=systemd";
 
+/** Where this process is in a hierarchy. */
+export function ownDirectory(layout: Layout, facts: HostFacts, h: Hierarchy): string {
+  const name = h.version === "v2" ? "" : Object.keys(layout.v1).find((c) => layout.v1[c] === h.point);
+  const own = facts.ownGroups[name ?? ""] ?? "/";
+  return own === "/" ? h.point : h.point + own;
+}
+
 /** config-linux.md "Default Devices", pseudo-terminals, and the making of nodes, which opens nothing by itself. */
 const always: NonNullable<Resources["devices"]> = [
   { allow: true, type: "c", access: "m" },

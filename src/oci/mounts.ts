@@ -1,14 +1,14 @@
 import { lstatSync, statfsSync } from "node:fs";
 import { join, normalize, resolve } from "node:path";
-import { hierarchies, type Layout } from "../cgroups/layout.ts";
+import { type Hierarchy, hierarchies, type Layout } from "../cgroups/layout.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Mount, Spec } from "../compile/spec.ts";
 import { resolveInRoot } from "../host/in-root.ts";
 import { ConfigError } from "./config.ts";
 
 /** The mounts of a bundle with sources and destinations as the compile step wants them. */
-export function completeMounts(spec: Spec, root: string, bundle: string, layout: Layout, groupPath: string): Mount[] {
-  const completed = (spec.mounts ?? []).flatMap((m) => completeMount(m, bundle, spec, layout, groupPath));
+export function completeMounts(spec: Spec, root: string, bundle: string, place: GroupDirectories): Mount[] {
+  const completed = (spec.mounts ?? []).flatMap((m) => completeMount(m, bundle, spec, place));
   const mounts = completed.map((m, i) => ({
     ...m,
     destination: reachable(root, m.destination, completed.slice(0, i)),
@@ -16,6 +16,9 @@ export function completeMounts(spec: Spec, root: string, bundle: string, layout:
   for (const m of mounts) checkInProc(m);
   return mounts;
 }
+
+/** The directory of the container's group in each hierarchy. */
+export type GroupDirectories = { readonly layout: Layout; readonly directoryIn: (h: Hierarchy) => string };
 
 export const covers = (m: Mount, path: string) => path === m.destination || path.startsWith(`${m.destination}/`);
 export const exists = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -51,9 +54,9 @@ export const labelled = (m: Mount, label: string): Mount =>
     ? m
     : { ...m, options: [...(m.options ?? []), `context="${label}"`] };
 
-function completeMount(m: Mount, bundle: string, spec: Spec, layout: Layout, groupPath: string): Mount[] {
+function completeMount(m: Mount, bundle: string, spec: Spec, place: GroupDirectories): Mount[] {
   const destination = normalize(`/${m.destination}`).replace(/(?<=.)\/$/, "");
-  if (m.type === "cgroup" || m.type === "cgroup2") return cgroupMounts({ ...m, destination }, spec, layout, groupPath);
+  if (m.type === "cgroup" || m.type === "cgroup2") return cgroupMounts({ ...m, destination }, spec, place);
   const o = mountOptions(m);
   if (!o.bind) return [{ ...m, destination }];
   if (!m.source) throw new ConfigError(`mounts: the bind mount on ${destination} has no source`);
@@ -61,12 +64,12 @@ function completeMount(m: Mount, bundle: string, spec: Spec, layout: Layout, gro
 }
 
 /** What the container sees of control groups: its own as the top of each hierarchy, or its place among the host's. */
-function cgroupMounts(m: Mount, spec: Spec, layout: Layout, groupPath: string): Mount[] {
+function cgroupMounts(m: Mount, spec: Spec, { layout, directoryIn }: GroupDirectories): Mount[] {
   const own = spec.linux?.namespaces?.some((n) => n.type === "cgroup" && n.path === undefined) ?? false;
   const options = m.options ?? [];
   const binds = ["rbind", ...options.filter((w) => w !== "bind" && w !== "rbind")];
   if (layout.kind === "v2") {
-    const source = `${layout.v2?.point}${groupPath}`;
+    const [source = ""] = hierarchies(layout).map(directoryIn);
     if (!own) return [{ destination: m.destination, type: "bind", source, options: binds }];
     return [{ ...m, type: "cgroup2", source: "cgroup", options }];
   }
@@ -75,7 +78,7 @@ function cgroupMounts(m: Mount, spec: Spec, layout: Layout, groupPath: string): 
     const controllers = Object.keys(layout.v1).filter((c) => layout.v1[c] === h.point);
     const name = h.version === "v2" ? "unified" : h.point.slice(h.point.lastIndexOf("/") + 1);
     const destination = join(m.destination, name);
-    if (!own) return [{ destination, type: "bind", source: h.top + groupPath, options: binds }];
+    if (!own) return [{ destination, type: "bind", source: directoryIn(h), options: binds }];
     if (h.version === "v2") return [{ destination, type: "cgroup2", source: "cgroup", options: flags }];
     return [{ destination, type: "cgroup", source: "cgroup", options: [...flags, ...controllers] }];
   });

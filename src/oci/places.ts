@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { inUserNamespace } from "../host/facts.ts";
 import { CaissonError } from "../values/errors.ts";
 
 /** An operation that the container's state, or its name, does not allow. */
@@ -6,9 +7,11 @@ export class RuntimeError extends CaissonError {
   override readonly name = "RuntimeError";
 }
 
+/** Root of a user namespace may not write to the host's /run: an engine without privileges makes one for itself. */
 export function defaultRoot(): string {
   const runtime = process.env["XDG_RUNTIME_DIR"];
-  return process.geteuid?.() === 0 || !runtime ? "/run/caisson-oci" : join(runtime, "caisson-oci");
+  const isRoot = process.geteuid?.() === 0 && !inUserNamespace();
+  return isRoot || !runtime ? "/run/caisson-oci" : join(runtime, "caisson-oci");
 }
 
 const LONGEST = 255;

@@ -12,7 +12,7 @@ export CAISSON_ROOT=/run/caisson-test
 lanes=(test/container test/cgroups test/cli test/conformance test/oci test/attacks test/shim)
 # An engine with its containers under v2 alone, where it is installed: the lane of the engines installs it.
 export CAISSON_STORAGE=vfs CAISSON_ENGINES_ALONE=1
-if command -v podman >/dev/null && command -v conmon >/dev/null; then lanes+=(./test/engines/podman.test.ts); else echo "skipped: podman is not installed"; fi
+if command -v podman >/dev/null && command -v conmon >/dev/null; then lanes+=(./test/engines/podman.test.ts ./test/engines/rootless.test.ts); else echo "skipped: podman is not installed"; fi
 # Networks last, in a namespace of their own.
 networks() { unshare --net --mount node_modules/.bin/bun test --timeout 240000 ./test/network/bridge.netns.ts; }
 # One directory or file by itself: npm run test:vm -- test/attacks

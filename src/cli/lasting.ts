@@ -14,6 +14,10 @@ const OPTIONS = new Set(
 );
 const list = (v: Values, name: string) => (v[name] ?? []) as string[];
 
+/** Whether mounts are where they were asked for: links in the root may lead elsewhere the next time. */
+const hasOwnPlaces = ({ options, spec }: Prepared): boolean =>
+  Object.keys({ ...options.volumes, ...options.tmpfs }).every((d) => spec.mounts?.some((m) => m.destination === d));
+
 /** Whether the same words would give the same program again, were the machine the same. */
 export function isLasting(v: Values, p: Prepared): boolean {
   const { job, facts } = p;
@@ -29,6 +33,7 @@ export function isLasting(v: Values, p: Prepared): boolean {
     (v["network"] === undefined || v["network"] === "none" || v["network"] === "host") &&
     v["cgroups"] !== "delegate" &&
     p.notApplied.length === 0 &&
+    hasOwnPlaces(p) &&
     job.claims === undefined &&
     job.files === undefined
   );

@@ -26,7 +26,7 @@ export function conditions(p: Prepared): Condition[] {
     ...Object.keys(job.directories),
     ...(v2 && isSystemd() && job.cgroup.groups.length ? [v2.point + SCOPE_PATH] : []),
   ];
-  const points = topPoints(spec.mounts ?? []);
+  const points = [...topPoints(spec.mounts ?? []), ...Object.keys({ ...options.volumes, ...options.tmpfs })];
   return [
     ...["/proc/self/mountinfo", "/proc/self/cgroup", "/proc/self/uid_map", "/proc/sys/kernel/osrelease"].map(textNow),
     ...(v2 ? [textNow(`${v2.point}/cgroup.controllers`)] : []),

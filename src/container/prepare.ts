@@ -3,10 +3,10 @@ import { join, resolve } from "node:path";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
+import { mountPlace, resolveInRoot } from "../host/in-root.ts";
 import { existingPoints } from "../host/mount-points.ts";
 import { mapsIds, mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
-import { placeOf } from "../network/resolv-conf.ts";
 import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { describe, isRootless } from "./describe.ts";
@@ -75,6 +75,14 @@ function findVolumes(o: ContainerOptions) {
 function placeOfRoots(scratch: string, state: string): string {
   ensureDirectory(state);
   return scratch;
+}
+
+/** Links in the root filesystem that lead to nothing are followed. */
+function placeMounts(spec: Spec, root: string): Spec {
+  const destinations = spec.mounts?.map((m) => m.destination) ?? [];
+  const places = destinations.map((path, i) => mountPlace(root, path, destinations.slice(0, i)));
+  if (places.every((path, i) => path === destinations[i])) return spec;
+  return { ...spec, mounts: (spec.mounts ?? []).map((m, i) => ({ ...m, destination: places[i] ?? m.destination })) };
 }
 
 /** What is replaced by file systems of the container's own. */
@@ -151,7 +159,7 @@ export async function prepare(
       return mayMap && wanted && typeOf(facts, source) ? [destination] : [];
     }),
   );
-  const spec = describe(o, facts, {
+  const described = describe(o, facts, {
     name,
     root,
     user,
@@ -164,6 +172,7 @@ export async function prepare(
     mappedVolumes,
     viewMounts: views && view ? views.viewMounts(view) : [],
   });
+  const spec = placeMounts(described, root);
   const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
   const { scratch, state, data } = places();
   const keep = o.keep === true ? join(data, name, "changes") : o.keep ? resolve(o.keep) : undefined;
@@ -219,7 +228,7 @@ export async function prepare(
 
 export const withNetwork = ({ plan, files }: PreparedNetwork, root: string) => ({
   ...(plan && { network: plan }),
-  ...(files.length && { files: files.map((f) => ({ ...f, path: placeOf(root, f.path) })) }),
+  ...(files.length && { files: files.map((f) => ({ ...f, path: resolveInRoot(root, f.path) })) }),
 });
 
 /** The type of the file system that a path is on, if it shows mapped ids. */

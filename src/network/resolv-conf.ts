@@ -1,5 +1,3 @@
-import { lstatSync, readlinkSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
 import { readOptional } from "../cgroups/files.ts";
 
 /** resolv.conf(5), as far as it matters here. */
@@ -22,20 +20,3 @@ export const reachable = (c: ResolvConf): readonly string[] => c.servers.filter(
 
 export const formatResolvConf = (servers: readonly string[], rest: readonly string[]): string =>
   [...servers.map((s) => `nameserver ${s}`), ...rest, ""].join("\n");
-
-const MAX_LINKS = 8;
-
-/**
- * The path in the container at which /etc/resolv.conf really is: on many machines it is a link into /run, which is the
- * container's own. Links are followed as text, within the root; what is mounted there is looked up again by the program.
- */
-export function placeOf(root: string, path: string): string {
-  let at = path;
-  for (let i = 0; i < MAX_LINKS; i++) {
-    const stat = lstatSync(join(root, at), { throwIfNoEntry: false });
-    if (!stat?.isSymbolicLink()) return at;
-    const target = readlinkSync(join(root, at));
-    at = normalize(target.startsWith("/") ? target : join(dirname(at), target));
-  }
-  return path;
-}

@@ -3,11 +3,11 @@ import { join, resolve } from "node:path";
 import type { CopiedEntry, Job } from "../compile/job.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Spec } from "../compile/spec.ts";
-import { resolveInRoot } from "../host/in-root.ts";
+import { covers, exists, resolveInRoot } from "../host/in-root.ts";
 import { existingPoints } from "../host/mount-points.ts";
 import { ConfigError } from "./config.ts";
 import { readOr } from "./files.ts";
-import { completeMounts, covers, exists, type GroupDirectories, labelled } from "./mounts.ts";
+import { completeMounts, type GroupDirectories, labelled } from "./mounts.ts";
 
 /** The bundle's relative paths made absolute, and what an engine leaves to the runtime filled in. */
 export function completeSpec(spec: Spec, bundle: string, place: GroupDirectories): Spec {
@@ -60,7 +60,7 @@ function entriesOf(root: string, destination: string): CopiedEntry[] {
 function missingWorkdir(spec: Spec, root: string): string | undefined {
   const { cwd = "/" } = spec.process ?? {};
   if (cwd === "/") return undefined;
-  if (spec.mounts?.some((m) => covers(m, cwd))) return cwd;
+  if (spec.mounts?.some((m) => covers(m.destination, cwd))) return cwd;
   const real = resolveInRoot(root, cwd);
   return exists(join(root, real)) ? undefined : real;
 }

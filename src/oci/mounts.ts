@@ -1,17 +1,18 @@
-import { lstatSync, statfsSync } from "node:fs";
+import { statfsSync } from "node:fs";
 import { join, normalize, resolve } from "node:path";
 import { type Hierarchy, hierarchies, type Layout } from "../cgroups/layout.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Mount, Spec } from "../compile/spec.ts";
-import { resolveInRoot } from "../host/in-root.ts";
+import { exists, mountPlace } from "../host/in-root.ts";
 import { ConfigError } from "./config.ts";
 
 /** The mounts of a bundle with sources and destinations as the compile step wants them. */
 export function completeMounts(spec: Spec, root: string, bundle: string, place: GroupDirectories): Mount[] {
   const completed = (spec.mounts ?? []).flatMap((m) => completeMount(m, bundle, spec, place));
+  const destinations = completed.map((m) => m.destination);
   const mounts = completed.map((m, i) => ({
     ...m,
-    destination: reachable(root, m.destination, completed.slice(0, i)),
+    destination: mountPlace(root, m.destination, destinations.slice(0, i)),
   }));
   for (const m of mounts) checkInProc(m);
   return mounts;
@@ -19,19 +20,6 @@ export function completeMounts(spec: Spec, root: string, bundle: string, place: 
 
 /** The directory of the container's group in each hierarchy. */
 export type GroupDirectories = { readonly layout: Layout; readonly directoryIn: (h: Hierarchy) => string };
-
-export const covers = (m: Mount, path: string) => path === m.destination || path.startsWith(`${m.destination}/`);
-export const exists = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-
-/**
- * A link in the root filesystem to what is not there yet (etc/resolv.conf in many images) cannot be opened, nor made
- * anything of: the mount point is then made where it leads to.
- */
-function reachable(root: string, path: string, before: readonly Mount[]): string {
-  if (before.some((m) => covers(m, path))) return path;
-  const real = resolveInRoot(root, path);
-  return real === path || exists(join(root, real)) || before.some((m) => covers(m, real)) ? path : real;
-}
 
 /** What lxcfs and others may show in place of the kernel's own. */
 const coverable =

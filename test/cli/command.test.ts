@@ -1,4 +1,8 @@
 import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeRoot } from "../conformance/bundle.ts";
 import { sh } from "../helpers/command.ts";
 import { isRoot, settled } from "../helpers/machine.ts";
 
@@ -16,6 +20,17 @@ root("run passes output and exit status through", async () => {
   });
   expect((await sh("run", "sh", "-c", "kill -TERM $$; exit 3")).code).toBe(3);
   expect((await sh("run", "--init", "sh", "-c", "kill -KILL $$")).code).toBe(137);
+});
+
+root("a volume on a link of the root filesystem that leads to nothing is where it leads", async () => {
+  const at = mkdtempSync(join(tmpdir(), "caisson-link-"));
+  const rootfs = makeRoot(at);
+  symlinkSync("../run/none/resolv.conf", join(rootfs, "etc/resolv.conf"));
+  writeFileSync(join(at, "file"), "bound\n");
+  const words = ["--rootfs", rootfs, "--volume", `${join(at, "file")}:/etc/resolv.conf`, "--", "cat"];
+  for (const path of ["/etc/resolv.conf", "/run/none/resolv.conf"])
+    expect(await sh("run", ...words, path)).toEqual({ code: 0, out: "bound\n", err: "" });
+  rmSync(at, { recursive: true });
 });
 
 root("exit statuses 125, 126 and 127, each with one sentence", async () => {

@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { mountPlace, resolveInRoot } from "../../src/host/in-root.ts";
+
+describe("paths in a root filesystem", () => {
+  let root: string;
+  beforeAll(() => {
+    root = mkdtempSync(join(tmpdir(), "caisson-in-root-"));
+    for (const d of ["etc", "usr/lib", "run/real"]) mkdirSync(join(root, d), { recursive: true });
+    writeFileSync(join(root, "etc/passwd"), "");
+    for (const [target, at] of [
+      ["usr/lib", "lib"],
+      ["/run/real", "etc/absolute"],
+      ["../../../../../etc", "out"],
+      ["../run/none/resolv.conf", "etc/resolv.conf"],
+      ["resolv.conf", "etc/twice"],
+      ["self", "self"],
+      ["/nowhere", "etc/nowhere"],
+    ] as const)
+      symlinkSync(target, join(root, at));
+  });
+  afterAll(() => rmSync(root, { recursive: true }));
+
+  test("links are followed, and none leads out", () => {
+    for (const [path, real] of [
+      ["/etc/passwd", "/etc/passwd"],
+      ["/lib/x", "/usr/lib/x"],
+      ["/etc/absolute", "/run/real"],
+      ["/out/passwd", "/etc/passwd"],
+      ["/../../etc/../lib", "/usr/lib"],
+      ["/etc/resolv.conf", "/run/none/resolv.conf"],
+      ["/etc/twice", "/run/none/resolv.conf"],
+      ["/etc/nowhere/deep", "/nowhere/deep"],
+      ["/not/there", "/not/there"],
+      ["/self", "/self"],
+    ] as const)
+      expect(resolveInRoot(root, path)).toBe(real);
+  });
+
+  test("a mount point is elsewhere only if it is a link to nothing, of which something can be known", () => {
+    for (const path of ["/etc/passwd", "/lib", "/etc/absolute", "/not/there"])
+      expect(mountPlace(root, path, [])).toBe(path);
+    expect(mountPlace(root, "/etc/resolv.conf", [])).toBe("/run/none/resolv.conf");
+    expect(mountPlace(root, "/etc/resolv.conf", ["/proc"])).toBe("/run/none/resolv.conf");
+    for (const above of ["/etc", "/run", "/run/none"])
+      expect(mountPlace(root, "/etc/resolv.conf", [above])).toBe("/etc/resolv.conf");
+  });
+});

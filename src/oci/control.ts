@@ -12,13 +12,20 @@ import type { Global } from "./context.ts";
 import { engineLayout, extras, withDefaultDevices } from "./groups.ts";
 import { warn } from "./log.ts";
 import { RuntimeError } from "./places.ts";
-import { type Container, load, running } from "./state.ts";
+import { type Container, load, running, wrongStatus } from "./state.ts";
 
 const FREEZE_MS = 10_000;
+
+/** What a user without rights over control groups makes has none. */
+function needGroups(c: Container): void {
+  if (c.saved.cgroup.directories.length === 0)
+    throw wrongStatus(c, "it was made without control groups, so it can neither be paused nor limited");
+}
 
 export async function pause(g: Global, id: string | undefined): Promise<number> {
   const c = load(g.root, id);
   running(c, "running", "created");
+  needGroups(c);
   await freeze(freezerOf(engineLayout(hostFacts()), c.saved.cgroup.path), FREEZE_MS);
   return 0;
 }
@@ -118,6 +125,7 @@ export async function update(
 
 export async function updateResources(c: Container, given: Resources): Promise<void> {
   running(c, "created", "running", "paused");
+  needGroups(c);
   const before = c.saved.spec.linux?.resources ?? {};
   const layout = engineLayout(hostFacts());
   const after = merged(before, given, layout.v1["memory"] !== undefined);

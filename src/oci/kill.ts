@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from "node:fs";
 import { until } from "../cgroups/freezer.ts";
 import { killAll, signalEach } from "../cgroups/kill.ts";
 import { processesBelow } from "../cgroups/members.ts";
@@ -10,9 +11,31 @@ const SIGKILL = 9;
 const SIGTERM = 15;
 const KILL_MS = 10_000;
 
-export const processesOf = (c: Container): number[] => [
-  ...new Set(c.saved.cgroup.directories.flatMap((d) => processesBelow(d))),
-];
+/** By its control groups, or, of a container that was made without them, by its PID namespace. */
+export const processesOf = (c: Container): number[] =>
+  c.saved.cgroup.directories.length
+    ? [...new Set(c.saved.cgroup.directories.flatMap((d) => processesBelow(d)))]
+    : processesBeside(c);
+
+/** pid_namespaces(7): without a namespace of its own, only the first process is known to be the container's. */
+function processesBeside(c: Container): number[] {
+  if (!c.init || !isAlive(c.init)) return [];
+  const own = namespaceOf(c.init.pid);
+  if (isPidShared(c) || own === undefined) return [c.init.pid];
+  return readdirSync("/proc").flatMap((name) =>
+    /^\d+$/.test(name) && namespaceOf(name) === own ? [Number(name)] : [],
+  );
+}
+
+/** Nothing of a process that has ended, or that this user may not look at. */
+function namespaceOf(pid: number | string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch (e) {
+    if (["ENOENT", "ESRCH", "EACCES", "EPERM"].includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw e;
+  }
+}
 
 /** The directory in which all its processes are, and can be ended at once. */
 export const homeOf = (c: Container): string | undefined => c.saved.cgroup.directories[0];

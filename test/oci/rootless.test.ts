@@ -52,6 +52,13 @@ test.skipIf(!isRoot)("create, state, start, exec, kill and delete without privil
   expect(asUser(b, "start", b.id).code).toBe(0);
   expect(status()).toBe("running");
   expect(asUser(b, "exec", b.id, "id", "-u")).toMatchObject({ code: 0, out: "0\n" });
+  const { pid } = JSON.parse(asUser(b, "state", b.id).out) as { pid: number };
+  expect(asUser(b, "ps", "--format", "json", b.id).out).toBe(`[${pid}]\n`);
+  for (const words of [["pause"], ["update", "--pids-limit", "5"]]) {
+    const r = asUser(b, ...words, b.id);
+    expect(r.code).toBe(1);
+    expect(r.err).toContain("made without control groups");
+  }
   expect(asUser(b, "kill", b.id, "KILL").code).toBe(0);
   for (let i = 0; i < 100 && status() !== "stopped"; i++) await Bun.sleep(20);
   expect(asUser(b, "delete", b.id)).toMatchObject({ code: 0 });

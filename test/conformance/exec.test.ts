@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRoot } from "../helpers/machine.ts";
 import { Bundle, shell } from "./bundle.ts";
@@ -52,6 +52,18 @@ describe.skipIf(!isRoot)("the command line of engines: exec", () => {
     expect(exec(b.id, "nothing-here").code).toBe(255);
     expect(exec("--cwd", "relative", b.id, "true").code).toBe(255);
     expect(exec("not-a-container", "true").code).toBe(255);
+  });
+  test.skipIf(!existsSync("/sys/fs/cgroup/cpu"))("--cgroup CONTROLLERS:PATH on v1", () => {
+    const groups = (text: string) => new Map(text.split("\n").map((l) => l.split(":").slice(1) as [string, string]));
+    const own = groups(readFileSync(`/proc/${b.state_().pid}/cgroup`, "utf8"));
+    const below = `/sys/fs/cgroup/cpu${own.get("cpu")}/below`;
+    mkdirSync(below);
+    const r = exec("--cgroup", "cpu:below", b.id, "cat", "/proc/self/cgroup");
+    rmdirSync(below);
+    expect(r.code).toBe(0);
+    for (const [name, path] of groups(r.out))
+      expect(path).toBe(name === "cpu" ? `${own.get("cpu")}/below` : (own.get(name) ?? "none"));
+    expect(exec("--cgroup", "nothing:below", b.id, "true").code).toBe(255);
   });
   test("HOME is that of the user, unless it is given", () => {
     const home = (...options: string[]) => exec(...options, b.id, "sh", "-c", "echo $HOME").out;

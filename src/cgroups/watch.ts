@@ -5,9 +5,10 @@ import { AT_FDCWD, O, PR } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { frameHeader, KIND } from "../program/frames.ts";
 import { launcher } from "../program/launcher.ts";
+import { POLL, pollFor } from "../program/poll.ts";
 import { performSteps, reap } from "../program/steps.ts";
 import type { Block } from "../program/types.ts";
-import { buffer, struct, textBlock } from "../program/values.ts";
+import { buffer, textBlock } from "../program/values.ts";
 import { CaissonError } from "../values/errors.ts";
 import { signalEach } from "./kill.ts";
 
@@ -22,7 +23,6 @@ export function watchFile(path: string, changed: () => void): Stop {
 
 const WINDOW_HINT = " (without CAP_SYS_RESOURCE a window must be a multiple of 2s)";
 const SIGKILL = 9;
-const POLLPRI = 2;
 /** Events that one process waits for before another takes its place. */
 const TIMES = 64;
 
@@ -117,13 +117,7 @@ export const watchPressure = (
       const trigger = textBlock(`${text}\0`);
       s.call(`set the trigger ${text}`, "write", [fd, trigger, trigger.bytes.length]);
       return (again) => {
-        const poll = struct("pollfd", [
-          [4, 0],
-          [2, POLLPRI],
-          [2, 0],
-        ]);
-        again.store(fd, poll, 0, 4);
-        again.call("wait for pressure", "ppoll", [poll, 1, 0, 0, 8]);
+        again.call("wait for pressure", "ppoll", [pollFor(again, fd, POLL.PRI), 1, 0, 0, 8]);
       };
     },
     fired,

@@ -6,8 +6,9 @@ import { layout as findLayout } from "../cgroups/look.ts";
 import { moveAll } from "../cgroups/move.ts";
 import { groupPath } from "../cgroups/names.ts";
 import { AT, AT_FDCWD, SIG_SETMASK } from "../kernel/flags.ts";
+import { POLL, pollFor } from "../program/poll.ts";
 import { performSteps } from "../program/steps.ts";
-import { buffer, struct } from "../program/values.ts";
+import { buffer } from "../program/values.ts";
 import type { runningContainer } from "./state.ts";
 
 type Running = ReturnType<typeof runningContainer>;
@@ -48,7 +49,6 @@ export function processesOf(first: number): number[] {
   return [...inside];
 }
 
-const POLLIN = 1;
 const BUSY_RETRIES = 100;
 
 /** A small process of the executor which removes groups once a container's supervisor has ended, however it does. */
@@ -63,13 +63,7 @@ export async function removeWhenEnded(supervisor: number, directories: readonly 
     waiter.call("close all files", "close_range", [0, 0xffffffff, 0]);
     const pidfd = waiter.get("find the supervisor", "pidfd_open", [supervisor, 0], { ignore: ["ESRCH"] });
     waiter.skipIf(pidfd, "<", 0, () => {
-      const poll = struct("pollfd", [
-        [4, 0],
-        [2, POLLIN],
-        [2, 0],
-      ]);
-      waiter.store(pidfd, poll, 0, 4);
-      waiter.call("wait for its end", "ppoll", [poll, 1, 0, 0, 8]);
+      waiter.call("wait for its end", "ppoll", [pollFor(waiter, pidfd, POLL.IN), 1, 0, 0, 8]);
     });
     for (const d of directories)
       waiter.call(`remove the control group ${d}`, "unlinkat", [AT_FDCWD, d, AT.REMOVEDIR], {

@@ -2,14 +2,13 @@ import { openHow } from "../compile/context.ts";
 import { RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import { AT_FDCWD, O, RESOLVE } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
+import { POLL, pollFor, timespec } from "../program/poll.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, buffer, textBlock } from "../program/values.ts";
 import type { Said } from "./words.ts";
 
 const F = RUNTIME_FILES;
 export const ANY = { ignore: "all" } as const;
-export const POLLFD = 8;
-const POLLIN = 1;
 /** struct stat: the number of the inode is its second word of 8 bytes. */
 const STAT_WORDS = 18;
 const INODE = 1;
@@ -31,13 +30,8 @@ export const openState = (s: SectionBuilder, f: Pick<Found, "directory">, file: 
 
 /** Whether the process has ended: its descriptor can be read then. */
 export function poll(s: SectionBuilder, pidfd: Slot, ms: number): Slot {
-  const fds = buffer("pollfd", POLLFD);
-  fds.bytes[4] = POLLIN;
-  const wait = buffer("timespec", 16);
-  new DataView(wait.bytes.buffer).setBigInt64(0, BigInt(Math.floor(ms / 1000)), true);
-  s.store(pidfd, fds, 0, 4);
-  // The events are behind the descriptor.
-  return s.get("has it ended?", "ppoll", [fds, 1, wait, 0, 8], ANY);
+  const fds = pollFor(s, pidfd, POLL.IN);
+  return s.get("has it ended?", "ppoll", [fds, 1, timespec(ms / 1000), 0, 8], ANY);
 }
 
 /**

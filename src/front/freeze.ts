@@ -1,9 +1,10 @@
 import { RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import { O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
+import { POLL, pollFor } from "../program/poll.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, buffer, low } from "../program/values.ts";
-import { ANY, openState, POLLFD } from "./container.ts";
+import { ANY, openState } from "./container.ts";
 import { ifSame } from "./words.ts";
 
 /** A container's state directory has a link to its group in the hierarchy that freezes. */
@@ -21,7 +22,6 @@ export function ifAsked(s: SectionBuilder, directory: Slot, digit: "0" | "1", bo
   s.skipIf(read, "!=", 2, () => s.skipIf(low(asked), "!=", text, body));
 }
 
-const POLLPRI = 2;
 const WAIT_NS = 100_000_000n;
 const TRIES = 20;
 
@@ -32,10 +32,8 @@ export function freeze(s: SectionBuilder, directory: Slot): void {
   s.skipIf(ask, "<", 0, () =>
     s.skipIf(events, "<", 0, () => {
       const text = buffer("cgroup.events", 64);
-      const fds = buffer("pollfd", POLLFD);
-      fds.bytes[4] = POLLPRI;
+      const fds = pollFor(s, events, POLL.PRI);
       const wait = buffer("timespec", 16);
-      s.store(events, fds, 0, 4);
       s.call("freeze it", "write", [ask, "1", 1], ANY);
       for (let i = 0; i < TRIES; i++) {
         s.call("read cgroup.events", "pread64", [events, text, 63, 0], ANY);

@@ -1,7 +1,8 @@
 import { AT_FDCWD, CLONE, O, P_PIDFD, PR, SEEK_SET, WEXITED } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
+import { POLL, pollFor, timespec } from "../../program/poll.ts";
 import type { Block, Slot, Value } from "../../program/types.ts";
-import { addressOf, buffer, type Loose, low, stringArray, struct, textBlock } from "../../program/values.ts";
+import { addressOf, type Loose, low, stringArray, textBlock } from "../../program/values.ts";
 import type { Context } from "../context.ts";
 import { closeFrom } from "../descriptors.ts";
 import { resetSignals } from "../signals.ts";
@@ -11,8 +12,6 @@ import type { Lifecycle, Warning } from "./lifecycle.ts";
 const SIGKILL = 9;
 const SIGINFO = 128;
 const CLD_EXITED = 1;
-const POLLFD = 8;
-const POLLIN = 1;
 const MFD_CLOEXEC = 1;
 const PID_HOLE = " ".repeat(20);
 /** How a hook ended as the errno of a step that fails: above all errnos. By its status, a signal, or for want of time. */
@@ -98,9 +97,7 @@ export function runHooks(c: Context, s: SectionBuilder, l: Lifecycle, run: HookR
 
 /** Waits for the hook alone: the container may end meanwhile, and is somebody else's to reap. */
 function awaitHook(s: SectionBuilder, label: string, timeout: number | undefined, pidfd: Value) {
-  const fds = buffer("pollfd", POLLFD);
-  fds.bytes[4] = POLLIN;
-  s.store(pidfd, fds, 0, 4);
+  const fds = pollFor(s, pidfd, POLL.IN);
   const time = timeout === undefined ? 0 : timespec(timeout);
   const inTime = s.get(`wait for ${label}`, "ppoll", [fds, 1, time, 0, 8], { ignore: ["EINTR"] });
   s.skipIf(inTime, "!=", 0, () =>
@@ -111,14 +108,6 @@ function awaitHook(s: SectionBuilder, label: string, timeout: number | undefined
   s.call("close its pidfd", "close", [pidfd]);
   // si_code and si_status of siginfo_t: sigaction(2).
   return { inTime, how: low(info[1]), status: low(info[3]) };
-}
-
-function timespec(seconds: number): Block {
-  const whole = Math.floor(seconds);
-  return struct("timespec", [
-    [8, whole],
-    [8, Math.round((seconds - whole) * 1e9)],
-  ]);
 }
 
 /** To the engine's log, or whoever reads standard error. */

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { median } from "./median.ts";
 
 const [work = "", root = "", rounds = "60"] = process.argv.slice(2);
 const here = join(import.meta.dirname, "..");
@@ -51,7 +52,6 @@ for (let i = 0; i < Number(rounds); i++)
     times.get(name)?.push(performance.now() - began);
   }
 rmSync(own, { recursive: true, force: true });
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] ?? Number.NaN;
 const values = Object.fromEntries([...times].map(([name, list]) => [name, median(list)]));
 const base = "runc run" in values ? "runc run" : "caisson run, for the first time";
 console.log(JSON.stringify({ figure: "a whole command that runs true", unit: "ms", base, values }));

@@ -8,9 +8,9 @@ import { hierarchyOf } from "../src/cgroups/layout.ts";
 import { layout } from "../src/cgroups/look.ts";
 import { allControllers } from "../src/cgroups/table.ts";
 import { ControlGroup, type GroupLimits, run, runIn, spawnIn } from "../src/index.ts";
+import { median } from "./median.ts";
 
 const [root = "", forks = ""] = process.argv.slice(2);
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] ?? Number.NaN;
 const say = (figure: string, unit: string, base: string, values: Record<string, number>) =>
   console.log(JSON.stringify({ figure, unit, base, values }));
 const timed = async (act: () => unknown): Promise<number> => {

@@ -10,13 +10,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ContainerOptions, container, run } from "../src/index.ts";
+import { median } from "./median.ts";
 
 const rounds = Number(process.argv[2] ?? 20);
 const work = mkdtempSync(join(tmpdir(), "caisson-isolation-"));
 // A root of other ids must be able to search the way to it.
 chmodSync(work, 0o755);
 process.env["CAISSON_ROOT"] = join(work, "caisson");
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] ?? Number.NaN;
 const say = (figure: string, unit: string, base: string, values: Record<string, number>) =>
   console.log(JSON.stringify({ figure, unit, base, values }));
 const has = (command: string) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;

@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { median } from "./median.ts";
 
 const here = join(import.meta.dirname, "..");
 const json = process.argv.includes("--json");
@@ -21,7 +22,6 @@ const rounds = Number(process.env["ROUNDS"] ?? 60);
 const work = mkdtempSync(join(tmpdir(), "caisson-bench-"));
 const root = join(work, "rootfs");
 
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] ?? Number.NaN;
 const has = (command: string) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
 
 function prepare(): void {

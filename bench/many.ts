@@ -1,6 +1,7 @@
 /** `many.js ROOT`: 10,000 runs in a row and 1,000 at once, as one JSON object. */
 import { readdirSync } from "node:fs";
 import { run } from "../src/index.ts";
+import { median } from "./median.ts";
 
 const [root = ""] = process.argv.slice(2);
 const options = { rootfs: root, stdout: "ignore", stderr: "ignore" } as const;
@@ -10,7 +11,6 @@ const one = async () => {
   await run(["/bin/true"], options);
   return performance.now() - began;
 };
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] ?? Number.NaN;
 
 for (let i = 0; i < 300; i++) await one();
 const [processes, descriptors] = [count("/proc"), count("/proc/self/fd")];

@@ -5,13 +5,13 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { median } from "./median.ts";
 
 const [work = "", root = "", given = "30"] = process.argv.slice(2);
 const rounds = Number(given);
 const caisson = join(import.meta.dirname, "../dist/caisson-oci");
 const works = (words: string[]) => spawnSync(words[0] as string, words.slice(1), { stdio: "ignore" }).status === 0;
 
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] ?? Number.NaN;
 const say = (figure: string, unit: string, base: string, values: Record<string, number>) =>
   console.log(JSON.stringify({ figure, unit, base, values }));
 

@@ -5,6 +5,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { median } from "./median.ts";
 
 const [work = "", root = "", given = "20"] = process.argv.slice(2);
 const rounds = Math.min(Number(given), 20);
@@ -12,7 +13,6 @@ const caisson = join(import.meta.dirname, "../dist/caisson-oci");
 const at = join(work, "containerd");
 const socket = join(at, "socket");
 
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] ?? Number.NaN;
 const say = (figure: string, unit: string, base: string, values: Record<string, number>) =>
   console.log(JSON.stringify({ figure, unit, base, values }));
 

@@ -1,3 +1,4 @@
+import { isKernelView } from "../host/mount-points.ts";
 import {
   AT,
   AT_FDCWD,
@@ -103,8 +104,6 @@ export function mountPoint(s: SectionBuilder, root: Loose, path: string, o: Poin
   return point;
 }
 type PointOptions = { readonly directory: boolean; readonly noLinks?: boolean; readonly what?: string };
-
-const isKernelView = (mount: Mount) => mount.type === "proc" || mount.type === "sysfs";
 
 /**
  * Sources are opened while the host's root is still there; what is opened is attached once it is gone. So are proc and

@@ -3,8 +3,8 @@ import { join, resolve } from "node:path";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
-import { mountPlace, resolveInRoot } from "../host/in-root.ts";
-import { existingPoints } from "../host/mount-points.ts";
+import { resolveInRoot } from "../host/in-root.ts";
+import { existingPoints, placeMounts } from "../host/mount-points.ts";
 import { mapsIds, mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
 import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
@@ -75,14 +75,6 @@ function findVolumes(o: ContainerOptions) {
 function placeOfRoots(scratch: string, state: string): string {
   ensureDirectory(state);
   return scratch;
-}
-
-/** Links in the root filesystem that lead to nothing are followed. */
-function placeMounts(spec: Spec, root: string): Spec {
-  const destinations = spec.mounts?.map((m) => m.destination) ?? [];
-  const places = destinations.map((path, i) => mountPlace(root, path, destinations.slice(0, i)));
-  if (places.every((path, i) => path === destinations[i])) return spec;
-  return { ...spec, mounts: (spec.mounts ?? []).map((m, i) => ({ ...m, destination: places[i] ?? m.destination })) };
 }
 
 /** What is replaced by file systems of the container's own. */
@@ -172,7 +164,7 @@ export async function prepare(
     mappedVolumes,
     viewMounts: views && view ? views.viewMounts(view) : [],
   });
-  const spec = placeMounts(described, root);
+  const spec = { ...described, mounts: placeMounts(root, described.mounts ?? []) };
   const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
   const { scratch, state, data } = places();
   const keep = o.keep === true ? join(data, name, "changes") : o.keep ? resolve(o.keep) : undefined;

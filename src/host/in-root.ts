@@ -28,14 +28,3 @@ export function resolveInRoot(root: string, path: string): string {
 
 export const covers = (above: string, path: string): boolean => path === above || path.startsWith(`${above}/`);
 export const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-
-/**
- * Where to mount what is for a path: a link in the root filesystem to what is not there yet (etc/resolv.conf in many
- * images) cannot be opened, nor made anything of, so that the mount point is made where it leads to. `before` is mounted already: what is
- * below that, the root filesystem does not tell.
- */
-export function mountPlace(root: string, path: string, before: readonly string[]): string {
-  if (before.some((above) => covers(above, path))) return path;
-  const real = resolveInRoot(root, path);
-  return real === path || exists(join(root, real)) || before.some((above) => covers(above, real)) ? path : real;
-}

@@ -3,19 +3,15 @@ import { join, normalize, resolve } from "node:path";
 import { type Hierarchy, hierarchies, type Layout } from "../cgroups/layout.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Mount, Spec } from "../compile/spec.ts";
-import { exists, mountPlace } from "../host/in-root.ts";
+import { exists, resolveInRoot } from "../host/in-root.ts";
+import { placeMounts } from "../host/mount-points.ts";
 import { ConfigError } from "./config.ts";
 
 /** The mounts of a bundle with sources and destinations as the compile step wants them. */
 export function completeMounts(spec: Spec, root: string, bundle: string, place: GroupDirectories): Mount[] {
   const completed = (spec.mounts ?? []).flatMap((m) => completeMount(m, bundle, spec, place));
-  const destinations = completed.map((m) => m.destination);
-  const mounts = completed.map((m, i) => ({
-    ...m,
-    destination: mountPlace(root, m.destination, destinations.slice(0, i)),
-  }));
-  for (const m of mounts) checkInProc(m);
-  return mounts;
+  for (const m of completed) checkInProc(m, root);
+  return placeMounts(root, completed);
 }
 
 /** The directory of the container's group in each hierarchy. */
@@ -26,15 +22,21 @@ const coverable =
   /^\/proc\/(cpuinfo|diskstats|meminfo|stat|swaps|uptime|loadavg|slabinfo|net\/dev|sys\/kernel\/ns_last_pid|sys\/crypto\/fips_enabled)$/;
 const PROC_SUPER_MAGIC = 0x9fa0;
 
-/** A file system that only looks like proc would hide from the container, and from us, what the kernel says there. */
-function checkInProc(m: Mount): void {
+/**
+ * A file system that only looks like proc would hide from the container, and from us, what the kernel says there. A link
+ * of the root filesystem may lead there, too (CVE-2019-19921).
+ */
+function checkInProc(m: Mount, root: string): void {
   const { bind, remount } = mountOptions(m);
   if (remount) return;
   const is = bind && m.source && exists(m.source) ? statfsSync(m.source).type === PROC_SUPER_MAGIC : m.type === "proc";
-  if (m.destination === "/proc" && !is)
+  if (is) return;
+  const places = [m.destination, resolveInRoot(root, m.destination)];
+  if (places.includes("/proc"))
     throw new ConfigError(`mounts: ${m.source ?? m.type} on /proc is not a proc file system`);
-  if (m.destination.startsWith("/proc/") && bind && !is && !coverable.test(m.destination))
-    throw new ConfigError(`mounts: ${m.source} on ${m.destination} is inside /proc, where nothing may be bound`);
+  const inside = places.find((at) => at.startsWith("/proc/") && !coverable.test(at));
+  if (bind && inside !== undefined)
+    throw new ConfigError(`mounts: ${m.source} on ${inside} is inside /proc, where nothing may be bound`);
 }
 
 export const labelled = (m: Mount, label: string): Mount =>

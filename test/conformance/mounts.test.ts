@@ -145,6 +145,17 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
         printed(["true"], mounting({ destination, type: "bind", source: "/etc", options: ["bind"] })).code,
       ).not.toBe(0);
   });
+  test("nor is it by a link of the root filesystem; and proc is mounted on none", () => {
+    const withLink = (target: string, mount: object) => {
+      using b = new Bundle(["true"], mounting(mount));
+      symlinkSync(target, join(b.root, "link"));
+      return b.run().code;
+    };
+    for (const target of ["/proc", "proc/self", "../proc/self/attr"])
+      expect(withLink(target, { destination: "/link", type: "bind", source: "/etc", options: ["bind"] })).not.toBe(0);
+    for (const target of ["/tmp", "/nowhere"])
+      expect(withLink(target, { destination: "/link", type: "proc", source: "proc" })).not.toBe(0);
+  });
   test("tmpcopyup of one that is read-only", () => {
     using b = new Bundle(shell("cat /data/kept; touch /data/new 2>/dev/null || echo sealed"));
     writeFileSync(join(b.root, "data/kept"), "kept\n");

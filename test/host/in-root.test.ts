@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mountPlace, resolveInRoot } from "../../src/host/in-root.ts";
+import { resolveInRoot } from "../../src/host/in-root.ts";
+import { placeMounts } from "../../src/host/mount-points.ts";
 
 describe("paths in a root filesystem", () => {
   let root: string;
@@ -39,11 +40,19 @@ describe("paths in a root filesystem", () => {
       expect(resolveInRoot(root, path)).toBe(real);
   });
 
+  const mountPlace = (root: string, path: string, before: readonly string[], type = "tmpfs") =>
+    placeMounts(
+      root,
+      [...before, path].map((destination) => ({ destination, type })),
+    ).at(-1)?.destination;
+
   test("a mount point is elsewhere only if it is a link to nothing, of which something can be known", () => {
     for (const path of ["/etc/passwd", "/lib", "/etc/absolute", "/not/there"])
       expect(mountPlace(root, path, [])).toBe(path);
     expect(mountPlace(root, "/etc/resolv.conf", [])).toBe("/run/none/resolv.conf");
     expect(mountPlace(root, "/etc/resolv.conf", ["/proc"])).toBe("/run/none/resolv.conf");
+    for (const type of ["proc", "sysfs"])
+      expect(mountPlace(root, "/etc/resolv.conf", [], type)).toBe("/etc/resolv.conf");
     for (const above of ["/etc", "/run", "/run/none"])
       expect(mountPlace(root, "/etc/resolv.conf", [above])).toBe("/etc/resolv.conf");
   });

@@ -56,10 +56,13 @@ function executeFirst(s: SectionBuilder, label: string, paths: readonly Loose[],
 export function executeCommand(process: Process, s: SectionBuilder): void {
   const envp = stringArray("envp", process.env ?? []);
   const [file] = process.args;
+  if (file === undefined) {
+    executeGiven(process, s, envp);
+    return;
+  }
   const argv = stringArray("argv", process.args);
   const label = `${EXEC_LABEL}${file}`;
-  if (file === undefined) executeGiven(process, s, envp);
-  else if (file.includes("/")) s.call(label, "execve", [file, argv, envp]);
+  if (file.includes("/")) s.call(label, "execve", [file, argv, envp]);
   else executeFirst(s, label, candidates(process, file), argv, envp);
 }
 

@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { codeOf, isDirectory, readOptional } from "../cgroups/files.ts";
+import { isDirectory, readOptional } from "../cgroups/files.ts";
 import { ControlGroup } from "../cgroups/group.ts";
 import { homeOf } from "../cgroups/layout.ts";
 import { layout as findLayout } from "../cgroups/look.ts";
 import { moveAll } from "../cgroups/move.ts";
 import { groupPath } from "../cgroups/names.ts";
+import { processesBeside } from "../host/pid-namespace.ts";
 import { AT, AT_FDCWD, SIG_SETMASK } from "../kernel/flags.ts";
 import { POLL, pollFor } from "../program/poll.ts";
 import { performSteps } from "../program/steps.ts";
@@ -12,42 +12,6 @@ import { buffer } from "../program/values.ts";
 import type { runningContainer } from "./state.ts";
 
 type Running = ReturnType<typeof runningContainer>;
-
-const orUndefined = <T>(read: () => T): T | undefined => {
-  try {
-    return read();
-  } catch (e) {
-    // It ended while it was looked at, or is of somebody with more rights, and so none of the container's.
-    if (["ENOENT", "ESRCH", "EACCES", "EPERM"].includes(codeOf(e) ?? "")) return undefined;
-    throw e;
-  }
-};
-
-/**
- * All processes of a container's PID namespace, those of namespaces below it included: whoever is in it, and all that
- * descend from those.
- */
-export function processesOf(first: number): number[] {
-  const own = orUndefined(() => readlinkSync(`/proc/${first}/ns/pid`));
-  const pids = readdirSync("/proc").filter((n) => /^\d+$/.test(n));
-  const isOwn = (p: string) => own !== undefined && orUndefined(() => readlinkSync(`/proc/${p}/ns/pid`)) === own;
-  const inside = new Set([first, ...pids.filter(isOwn).map(Number)]);
-  const parents = new Map(
-    pids.map((p) => {
-      const stat = orUndefined(() => readFileSync(`/proc/${p}/stat`, "utf8"));
-      return [Number(p), Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0)] as const;
-    }),
-  );
-  for (let grew = true; grew; ) {
-    grew = false;
-    for (const [pid, parent] of parents)
-      if (inside.has(parent) && !inside.has(pid)) {
-        inside.add(pid);
-        grew = true;
-      }
-  }
-  return [...inside];
-}
 
 const BUSY_RETRIES = 100;
 
@@ -86,7 +50,7 @@ export async function groupOfContainer(c: Running): Promise<ControlGroup> {
   if (isDirectory(home)) return ControlGroup.open(name);
   const group = await ControlGroup.create(name);
   await removeWhenEnded(c.started.supervisor, [home]);
-  moveAll(() => processesOf(c.started.pid).filter((pid) => !isIn(pid, groupPath(name))), home);
+  moveAll(() => processesBeside(c.started.pid).filter((pid) => !isIn(pid, groupPath(name))), home);
   return group;
 }
 

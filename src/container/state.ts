@@ -7,7 +7,7 @@ import type { CgroupPlan } from "../compile/job.ts";
 import type { Connection } from "../compile/network-plan.ts";
 import type { Spec } from "../compile/spec.ts";
 import { STATE_FILES } from "../compile/state.ts";
-import { namesIn } from "../host/files.ts";
+import { namesIn, readOr } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import { hostArch } from "../kernel/arch.ts";
 import { defaultProfile } from "../seccomp/profile.ts";
@@ -84,20 +84,10 @@ function withProfile(noted: Noted): Noted {
 /** A program that is performed for any command has none in its state: the supervisor was executed with its words. */
 function withCommand(noted: Noted, supervisor: number | undefined): Noted {
   if (noted.command.length > 0 || supervisor === undefined) return noted;
-  const [, ...command] = wordsOf(supervisor);
+  // proc_pid_cmdline(5)
+  const [, ...command] = readOr(`/proc/${supervisor}/cmdline`)?.split("\0").slice(0, -1) ?? [];
   const { process } = noted.spec;
   return { ...noted, command, spec: { ...noted.spec, ...(process && { process: { ...process, args: command } }) } };
-}
-
-/** proc_pid_cmdline(5) */
-function wordsOf(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
-  } catch (e) {
-    const { code } = e as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ESRCH") return [];
-    throw e;
-  }
 }
 
 function read(name: string, locked: Set<string>): Known | undefined {

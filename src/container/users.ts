@@ -19,11 +19,14 @@ function entries(root: string, file: string): Entry[] {
   } catch {
     return []; // A root filesystem without users has numbers only.
   }
-  return text.split("\n").flatMap((line) => {
+  return parseEntries(text);
+}
+
+const parseEntries = (text: string): Entry[] =>
+  text.split("\n").flatMap((line) => {
     const [name, , id, ...rest] = line.split(":");
     return name && id !== undefined && /^\d+$/.test(id) ? [{ name, id: Number(id), rest }] : [];
   });
-}
 
 function lookUp(field: string, list: () => Entry[], text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
@@ -37,9 +40,11 @@ function lookUp(field: string, list: () => Entry[], text: string): number {
   return found.id;
 }
 
-/** Where a user's home is by passwd(5); "/" for one who is not in it. */
-export const homeOf = (root: string, uid: number): string =>
-  entries(root, "passwd").find((e) => e.id === uid)?.rest[2] || "/";
+/** Where a user's home is by a text of passwd(5), or by that of a root filesystem; "/" for one who is not in it. */
+export const homeOf = (from: { readonly text: string } | { readonly root: string }, uid: number): string => {
+  const known = "text" in from ? parseEntries(from.text) : entries(from.root, "passwd");
+  return known.find((e) => e.id === uid)?.rest[2] || "/";
+};
 
 /** "user", "uid", "user:group": ids, additional groups and home directory, from the container's own files. */
 export function resolveUser(root: string, user = "0", groups: readonly (string | number)[] = []): ResolvedUser {

@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { notifies } from "../compile/seccomp.ts";
 import type { NamespaceKind, Spec } from "../compile/spec.ts";
 import { dottedSysctl } from "../compile/sysctl.ts";
+import { readOr } from "../host/files.ts";
 import { ConfigError } from "./config.ts";
-import { readOr } from "./files.ts";
 
 /** What contradicts itself, or asks for what this machine has not: refused before anything is touched. */
 

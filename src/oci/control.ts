@@ -1,6 +1,7 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freeze, freezerOf, thaw } from "../cgroups/freezer.ts";
+import type { Layout } from "../cgroups/layout.ts";
 import { limitsOfResources } from "../cgroups/oci.ts";
 import { updateLimits } from "../cgroups/update.ts";
 import { RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
@@ -101,8 +102,7 @@ function merged(before: Resources, given: Resources, isSum: boolean): Resources 
   };
 }
 
-function unifiedDirectory(c: Container): string {
-  const { v2 } = engineLayout(hostFacts());
+function unifiedDirectory({ v2 }: Layout, c: Container): string {
   if (!v2) throw new RuntimeError("linux.resources.unified: no v2 hierarchy is mounted on this machine");
   return v2.point + c.saved.cgroup.path;
 }
@@ -147,7 +147,10 @@ export async function updateResources(c: Container, given: Resources): Promise<v
       const top = layout.v1[controller];
       return top === undefined ? [] : [{ directory: top + path, write: { file, text: String(value) } }];
     }),
-    ...Object.entries(unified ?? {}).map(([file, text]) => ({ directory: unifiedDirectory(c), write: { file, text } })),
+    ...Object.entries(unified ?? {}).map(([file, text]) => ({
+      directory: unifiedDirectory(layout, c),
+      write: { file, text },
+    })),
   ]);
   const saved = { ...c.saved, spec: { ...c.saved.spec, linux: { ...c.saved.spec.linux, resources: after } } };
   const at = join(c.directory, RUNTIME_FILES.state);

@@ -3,10 +3,10 @@ import { join, resolve } from "node:path";
 import type { CopiedEntry, Job } from "../compile/job.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Spec } from "../compile/spec.ts";
+import { readOr } from "../host/files.ts";
 import { covers, exists, resolveInRoot } from "../host/in-root.ts";
 import { existingPoints } from "../host/mount-points.ts";
 import { ConfigError } from "./config.ts";
-import { readOr } from "./files.ts";
 import { completeMounts, type GroupDirectories, labelled } from "./mounts.ts";
 
 /** The bundle's relative paths made absolute, and what an engine leaves to the runtime filled in. */

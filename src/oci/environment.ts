@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import type { Process, Spec } from "../compile/spec.ts";
 import { homeOf } from "../container/users.ts";
-import { readOr } from "./files.ts";
+import { readOr } from "../host/files.ts";
 
 const nameOf = (entry: string): string => entry.split("=", 1)[0] ?? "";
 
@@ -14,13 +14,8 @@ function withoutDoubles(env: readonly string[]): readonly string[] {
 /** passwd(5) of the container: of its root filesystem, or what is bound over that. */
 function homeFor(spec: Spec, uid: number): string {
   const bound = spec.mounts?.findLast((m) => m.destination === "/etc/passwd")?.source;
-  if (bound === undefined || !statSync(bound, { throwIfNoEntry: false })?.isFile())
-    return homeOf(spec.root?.path ?? "/", uid);
-  const row = readOr(bound)
-    ?.split("\n")
-    .map((line) => line.split(":"))
-    .find((fields) => fields[2] === String(uid));
-  return row?.[5] || "/";
+  const isFile = bound !== undefined && statSync(bound, { throwIfNoEntry: false })?.isFile();
+  return homeOf(isFile ? { text: readOr(bound) ?? "" } : { root: spec.root?.path ?? "/" }, uid);
 }
 
 /** What a process has in its environment: as it is given, and HOME, which engines leave to the runtime. */

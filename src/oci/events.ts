@@ -2,11 +2,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readKeyed } from "../cgroups/controller.ts";
 import { ControlGroup, type GroupUsage } from "../cgroups/group.ts";
+import { readOr } from "../host/files.ts";
 import { put } from "../host/output.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import type { Global } from "./context.ts";
-import { readOr } from "./files.ts";
 import { type Container, load, running, statusOf } from "./state.ts";
 
 const NANO = 1e9;

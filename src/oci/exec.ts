@@ -12,7 +12,7 @@ import { withEnvironment } from "./environment.ts";
 import { groupsOf } from "./exec-groups.ts";
 import { type ExecOptions, processOf } from "./exec-process.ts";
 import { debugProgram, warn, warningOf } from "./log.ts";
-import { type Container, load, running, statusOf, wrongStatus } from "./state.ts";
+import { type Container, firstProcess, load, statusOf, wrongStatus } from "./state.ts";
 
 /** Numbers beyond JavaScript's are written down as text. */
 function revive(spec: Spec): Spec {
@@ -44,10 +44,10 @@ export async function prepareExec(
   o: How,
   kept?: Kept,
 ): Promise<{ readonly program: Program; readonly file: string }> {
-  const allowed = ["created", "running"] as const;
-  if (!o.ignorePaused && statusOf(c) === "paused")
+  const status = statusOf(c);
+  if (status === "paused" && !o.ignorePaused)
     throw wrongStatus(c, "cannot exec in a paused container (use --ignore-paused to override)");
-  const init = o.ignorePaused ? running(c, ...allowed, "paused") : running(c, ...allowed);
+  const init = firstProcess(c, status, ["created", "running", "paused"]);
   const own = revive(c.saved.spec);
   const facts = hostFacts();
   const granted = grantable(process, own, facts, (message) => warn(g.log, message));

@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { hierarchies } from "../cgroups/layout.ts";
 import { isSystemd } from "../cgroups/scope.ts";
 import { hostFacts } from "../host/facts.ts";
+import { readOr } from "../host/files.ts";
 import { hostArch } from "../kernel/arch.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
 import { MPOL } from "../kernel/scheduling.ts";
-import { readOr } from "./files.ts";
 import { engineLayout } from "./groups.ts";
 
 /** features.md: what is true of this build, and of this kernel where it decides. */

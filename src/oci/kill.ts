@@ -1,7 +1,7 @@
-import { readdirSync, readlinkSync } from "node:fs";
 import { until } from "../cgroups/freezer.ts";
 import { killAll, signalEach } from "../cgroups/kill.ts";
 import { processesBelow } from "../cgroups/members.ts";
+import { processesBeside } from "../host/pid-namespace.ts";
 import { signalNumber } from "../kernel/signals.ts";
 import type { Global } from "./context.ts";
 import { RuntimeError } from "./places.ts";
@@ -11,30 +11,12 @@ const SIGKILL = 9;
 const SIGTERM = 15;
 const KILL_MS = 10_000;
 
-/** By its control groups, or, of a container that was made without them, by its PID namespace. */
-export const processesOf = (c: Container): number[] =>
-  c.saved.cgroup.directories.length
-    ? [...new Set(c.saved.cgroup.directories.flatMap((d) => processesBelow(d)))]
-    : processesBeside(c);
-
-/** pid_namespaces(7): without a namespace of its own, only the first process is known to be the container's. */
-function processesBeside(c: Container): number[] {
+/** By its control groups, or, of a container that was made without them, by its PID namespace, if that is its own. */
+export function processesOf(c: Container): number[] {
+  const { directories } = c.saved.cgroup;
+  if (directories.length) return [...new Set(directories.flatMap((d) => processesBelow(d)))];
   if (!c.init || !isAlive(c.init)) return [];
-  const own = namespaceOf(c.init.pid);
-  if (isPidShared(c) || own === undefined) return [c.init.pid];
-  return readdirSync("/proc").flatMap((name) =>
-    /^\d+$/.test(name) && namespaceOf(name) === own ? [Number(name)] : [],
-  );
-}
-
-/** Nothing of a process that has ended, or that this user may not look at. */
-function namespaceOf(pid: number | string): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
-  } catch (e) {
-    if (["ENOENT", "ESRCH", "EACCES", "EPERM"].includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw e;
-  }
+  return isPidShared(c) ? [c.init.pid] : processesBeside(c.init.pid);
 }
 
 /** The directory in which all its processes are, and can be ended at once. */

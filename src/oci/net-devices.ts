@@ -1,10 +1,10 @@
 import { networkInterfaces } from "node:os";
 import type { MovedDevice } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
+import { readOr } from "../host/files.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
 import { parseCidr } from "../network/address.ts";
 import { ConfigError } from "./config.ts";
-import { readOr } from "./files.ts";
 
 const LONGEST = 15;
 const isName = (name: string) => new RegExp(`^[^\\s/:]{1,${LONGEST}}$`).test(name) && name !== "." && name !== "..";

@@ -10,8 +10,8 @@ export class RuntimeError extends CaissonError {
 /** Root of a user namespace may not write to the host's /run: an engine without privileges makes one for itself. */
 export function defaultRoot(): string {
   const runtime = process.env["XDG_RUNTIME_DIR"];
-  const isRoot = process.geteuid?.() === 0 && !inUserNamespace();
-  return isRoot || !runtime ? "/run/caisson-oci" : join(runtime, "caisson-oci");
+  const isOwn = runtime && (process.geteuid?.() !== 0 || inUserNamespace());
+  return isOwn ? join(runtime, "caisson-oci") : "/run/caisson-oci";
 }
 
 const LONGEST = 255;

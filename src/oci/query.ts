@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
+import { readOr } from "../host/files.ts";
 import { put } from "../host/output.ts";
 import type { Global } from "./context.ts";
-import { readOr } from "./files.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 import { type Container, listIds, load, loadFrom, running, stateOf, statusOf } from "./state.ts";
 

@@ -2,7 +2,7 @@ import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, 
 import { join } from "node:path";
 import { type Labels, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import type { Spec } from "../compile/spec.ts";
-import { readOr } from "./files.ts";
+import { readOr } from "../host/files.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 
 /** What is written down of a container at its creation: state.json. */
@@ -118,8 +118,10 @@ function isLocked(directory: string): boolean {
 }
 
 /** The container's first process, which must be there. */
-export function running(c: Container, ...allowed: readonly Status[]): Init {
-  const status = statusOf(c);
+export const running = (c: Container, ...allowed: readonly Status[]): Init => firstProcess(c, statusOf(c), allowed);
+
+/** The same where the status is known. */
+export function firstProcess(c: Container, status: Status, allowed: readonly Status[]): Init {
   if (!c.init || !allowed.includes(status)) throw wrongStatus(c, `container not running: it is ${status}`);
   return c.init;
 }

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { until } from "../cgroups/freezer.ts";
 import { isSystemd } from "../cgroups/scope.ts";
 import type { Spec } from "../compile/spec.ts";
-import { readOr } from "./files.ts";
+import { readOr } from "../host/files.ts";
 import { RuntimeError } from "./places.ts";
 
 const manager = ["org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"];

@@ -47,6 +47,10 @@ export async function until(what: string, done: () => boolean, ms = 20_000): Pro
   }
 }
 
+/** For podman: its default limits are above what a machine may allow (CAP_SYS_RESOURCE). */
+export const CONTAINERS_CONF =
+  '[containers]\ndefault_ulimits = ["nofile=1024:2048", "nproc=1024:2048"]\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n';
+
 /** A directory in which an engine keeps all it has. */
 export const workplace = (name: string): string => mkdtempSync(`/var/tmp/caisson-engines-${name}-`);
 

@@ -3,7 +3,17 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { whyNoCriu } from "../helpers/criu.ts";
 import { cases, type Engine } from "./cases.ts";
-import { clear, clearGroups, rootfs, runtimeNames, runtimes, sh, until, workplace } from "./machine.ts";
+import {
+  CONTAINERS_CONF,
+  clear,
+  clearGroups,
+  rootfs,
+  runtimeNames,
+  runtimes,
+  sh,
+  until,
+  workplace,
+} from "./machine.ts";
 
 const at = workplace("podman");
 const env = { CONTAINERS_CONF: join(at, "containers.conf") };
@@ -18,11 +28,7 @@ const podman = [
 ];
 
 beforeAll(() => {
-  // The default limits are above what a machine may allow (CAP_SYS_RESOURCE).
-  writeFileSync(
-    env.CONTAINERS_CONF,
-    '[containers]\ndefault_ulimits = ["nofile=1024:2048", "nproc=1024:2048"]\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n',
-  );
+  writeFileSync(env.CONTAINERS_CONF, CONTAINERS_CONF);
   const tar = join(at, "box.tar");
   sh(["tar", "-C", rootfs(at), "-cf", tar, "."]);
   const made = sh([...podman, "import", tar, "box"], { env });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { clear, type Result, rootfs, runtimeNames, runtimes, sh, workplace } from "./machine.ts";
+import { CONTAINERS_CONF, clear, type Result, rootfs, runtimeNames, runtimes, sh, workplace } from "./machine.ts";
 
 const USER = `caisson-${process.pid}`;
 const at = workplace("rootless");
@@ -30,10 +30,7 @@ beforeAll(() => {
   chmodSync(at, 0o755);
   mkdirSync(env.HOME);
   sh(["chown", USER, env.HOME, env.XDG_RUNTIME_DIR]);
-  writeFileSync(
-    env.CONTAINERS_CONF,
-    '[containers]\ndefault_ulimits = ["nofile=1024:2048", "nproc=1024:2048"]\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n',
-  );
+  writeFileSync(env.CONTAINERS_CONF, CONTAINERS_CONF);
   // Where the user can get at it.
   cpSync(runtimes.caisson, join(at, "caisson-oci"));
   const tar = join(at, "box.tar");

@@ -4,8 +4,8 @@ import { ControlGroup, type GroupUsage } from "../../cgroups/group.ts";
 import { hierarchies } from "../../cgroups/layout.ts";
 import { layout } from "../../cgroups/look.ts";
 import { groupPath } from "../../cgroups/names.ts";
-import { processesOf } from "../../container/adopt.ts";
 import { listContainers } from "../../container/state.ts";
+import { processesBeside } from "../../host/pid-namespace.ts";
 import { stateOf } from "../show-group.ts";
 
 /** One container or group at one moment. Seconds and bytes; `undefined` is not counted there. */
@@ -32,7 +32,7 @@ const PAGE = 4096;
 /** Without a group that counts, the processes themselves are asked: shared memory is counted more than once then. */
 function fromProcesses(first: number): { processes: number; cpuTime: number; memory: number } {
   let [cpuTime, memory, processes] = [0, 0, 0];
-  for (const pid of processesOf(first))
+  for (const pid of processesBeside(first))
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { readOr } from "../files.ts";
+import { readOr } from "../../host/files.ts";
 import { RuntimeError } from "../places.ts";
 
 /** criu(8): the oldest that knows all words that it is given here. */

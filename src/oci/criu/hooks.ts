@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Spec } from "../../compile/spec.ts";
+import { readOr } from "../../host/files.ts";
 import type { Bundle } from "../bundle.ts";
 import type { Global } from "../context.ts";
-import { readOr } from "../files.ts";
 import { performHooks } from "../hooks.ts";
 import { directoryOf } from "../places.ts";
 import { loadFrom, parseStat } from "../state.ts";

@@ -1,3 +1,4 @@
+import { emitKeypressEvents, type Key } from "node:readline";
 import { ControlGroup } from "../cgroups/group.ts";
 import { groupOfContainer } from "../container/adopt.ts";
 import { runningContainer } from "../container/state.ts";
@@ -34,6 +35,7 @@ async function interactive(seconds: number): Promise<void> {
   let chosen: string | undefined;
   let message = "";
   const show = () => {
+    if (over.signal.aborted) return;
     rows = sorted(rows, order);
     if (!rows.some((r) => r.name === chosen)) chosen = rows[0]?.name;
     // A terminal may not know its size: it says 0 then.
@@ -57,17 +59,29 @@ async function interactive(seconds: number): Promise<void> {
   };
   const press = async (key: string) => {
     message = "";
-    if (key === "q" || key === "\x03") return over.abort();
     if (key in orders) order = orders[key as keyof typeof orders];
-    else if (key === "\x1b[A") move(-1);
-    else if (key === "\x1b[B") move(1);
+    else if (key === "up") move(-1);
+    else if (key === "down") move(1);
     else if (key === "f") await act("freeze or thaw", freezeOrThaw);
     else if (key === "k") await act("kill", kill);
     show();
   };
-  const onKeys = (chunk: Buffer) => void press(chunk.toString());
+  // One key after the other: what "f" freezes is what was chosen when it was pressed. Only the end does not wait.
+  let pressed = Promise.resolve();
+  let failure: unknown;
+  const onKey = (_: string | undefined, { name = "", ctrl }: Key) => {
+    if (name === "q" || (ctrl && name === "c")) return over.abort();
+    pressed = pressed
+      .then(() => press(name))
+      .catch((e: unknown) => {
+        failure ??= e;
+        over.abort();
+      });
+  };
+  emitKeypressEvents(stdin);
   stdin.setRawMode(true);
-  stdin.on("data", onKeys);
+  stdin.on("keypress", onKey);
+  stdin.resume();
   stdout.write("\x1b[?1049h\x1b[?25l\x1b[H\x1b[J");
   try {
     show();
@@ -77,11 +91,14 @@ async function interactive(seconds: number): Promise<void> {
       show();
     }
   } finally {
+    over.abort();
     stdout.write("\x1b[?25h\x1b[?1049l");
     stdin.setRawMode(false);
-    stdin.off("data", onKeys);
+    stdin.off("keypress", onKey);
     stdin.pause();
   }
+  await pressed;
+  if (failure) throw failure;
 }
 
 export async function top(v: Values): Promise<number> {

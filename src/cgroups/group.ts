@@ -10,17 +10,17 @@ import { type FreezerState, freeze, freezerOf, freezerState, thaw } from "./free
 import { whileFrozen } from "./guard.ts";
 import { killAll, notOneself, signalEach } from "./kill.ts";
 import { hierarchies, homeOf, type Layout, whyMissing } from "./layout.ts";
-import { layout as findLayout } from "./look.ts";
+import { layout as findLayout, layoutFor } from "./look.ts";
 import { filterDevices, makeGroup, Undo } from "./make.ts";
 import { directoriesOf, directoryOf, processesBelow, processesIn } from "./members.ts";
-import { moveProcess, nearest, targetsOf } from "./move.ts";
+import { moveProcess, nearest, type Target, targetsOf } from "./move.ts";
 import { groupPath, isOurs, lineage, nameOf, PREFIX, parentOf } from "./names.ts";
 import { isAnythingNoted, isContainers, type NotedGroup, notedOf, noteGroup } from "./noted.ts";
 import { planGroups } from "./plan.ts";
 import { type Pressures, readPressures } from "./pressure.ts";
 import { removeGroup } from "./remove.ts";
 import { type NotApplied, narrowest, setRlimits } from "./rlimits.ts";
-import { ensureDelegation } from "./systemd.ts";
+import { attach, ensureDelegation } from "./systemd.ts";
 import {
   allControllers,
   type CheckedLimits,
@@ -83,7 +83,7 @@ export class ControlGroup {
     const limits = checkLimits(rest);
     const ulimits = parseUlimits("limits.rlimits", rlimits ?? {});
     for (const name of o.account ?? []) controllerOf(name);
-    const layout = findLayout();
+    const layout = layoutFor(path);
     const home = homeOf(layout);
     if (!home) throw new UnsupportedError("control groups", whyMissing(layout, controllerOf("pids")));
     const parent = parentOf(path);
@@ -112,20 +112,26 @@ export class ControlGroup {
 
   /** A group that is there, whoever made it. */
   static async open(name: string): Promise<ControlGroup> {
-    const layout = findLayout();
     const path = groupPath(name);
+    return ControlGroup.openAt(layoutFor(path), path);
+  }
+
+  /** The same in a layout that the caller knows. @internal */
+  static openAt(layout: Layout, path: string): ControlGroup {
+    const name = nameOf(path);
     if (directoryOf(layout, path) === undefined) throw new NameError(name, `there is no control group ${name}`);
     return new ControlGroup(path, layout);
   }
 
   /** The group that a process is in; `undefined` at the top. */
   static async of(pid: number): Promise<ControlGroup | undefined> {
-    const layout = findLayout();
-    const home = homeOf(layout);
+    const home = homeOf(findLayout());
     const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
     const line = lines.find((l) => (home?.version === "v2" ? l.startsWith("0::") : /:freezer[:,]/.test(l)));
     const path = line?.split(":").slice(2).join(":") ?? "/";
-    return path === "/" ? undefined : new ControlGroup(path, layout);
+    const base = home?.version === "v2" ? home.top.slice(home.point.length) : "";
+    const own = path.startsWith(`${base}/${PREFIX}`) ? path.slice(base.length) : path;
+    return path === "/" ? undefined : new ControlGroup(own, layoutFor(own));
   }
 
   /** Groups at the top that this project made, containers' among them. */
@@ -192,13 +198,24 @@ export class ControlGroup {
     const targets = targetsOf(this.#layout, this.path, known && ((directory) => known.includes(directory)));
     if (!targets.some((t) => t.directory.endsWith(this.path))) this.#here();
     try {
-      for (const pid of all) moveProcess(this.#layout, targets, pid);
+      for (const pid of all) await this.#move(targets, pid);
     } catch (e) {
       if (e instanceof ControlGroupError && e.errno === "ENOENT") this.#here();
       throw e;
     }
     const limits = noted ? this.#inherited() : [];
     return { notApplied: limits.length ? await setRlimits(all, limits) : [] };
+  }
+
+  /** A process of a user's session is systemd's to move: see ensureDelegation. */
+  async #move(targets: readonly Target[], pid: number): Promise<void> {
+    try {
+      moveProcess(this.#layout, targets, pid);
+    } catch (e) {
+      const { scope } = this.#layout.v2 ?? {};
+      if (scope?.manager !== "user" || !(e instanceof ControlGroupError && e.errno === "EACCES")) throw e;
+      await attach(scope, this.path, [pid]);
+    }
   }
 
   /** The limits in force, in base units. A controller in whose hierarchy it has no directory is not there. */

@@ -1,5 +1,6 @@
 import type { HostFacts } from "../host/facts.ts";
 import type { AnyController } from "./controller.ts";
+import type { Scope } from "./scope.ts";
 
 /** Where each controller is mounted, found at run time and never assumed. cgroups(7). */
 export type Layout = {
@@ -11,6 +12,8 @@ export type Layout = {
         readonly point: string;
         /** The directory below `point` under which this user may make groups: "" is the top. */
         readonly base: string;
+        /** What systemd is to make of the base. */
+        readonly scope?: Scope;
         readonly controllers: readonly string[];
       }
     | undefined;
@@ -33,8 +36,8 @@ const known = new Set(
 export type Look = {
   /** The words of a file. */
   words(path: string): readonly string[];
-  /** The scope that systemd is to delegate to us, where it runs. */
-  readonly scope: string | undefined;
+  /** The scope that systemd is to delegate to this user, where it runs. */
+  readonly scope: Scope | undefined;
   /** May this user make groups in a directory and move processes there? */
   delegated(directory: string): boolean;
 };
@@ -49,25 +52,36 @@ function delegatedBase(point: string, own: string, look: Look): string | undefin
   }
 }
 
+function findV2(point: string, facts: HostFacts, look: Look): NonNullable<Layout["v2"]> {
+  const { scope } = look;
+  const own = facts.uid === 0 ? "" : delegatedBase(point, facts.ownGroups[""] ?? "/", look);
+  // What is the manager's is not ours to make groups in, although the user may: it would take the controllers away again.
+  const asks = scope && (own === undefined ? look.delegated(`${point}${scope.top}`) : own === scope.top);
+  const from = asks ? scope.top : own;
+  return {
+    point,
+    base: (asks ? scope.path : own) ?? "",
+    ...(asks && { scope }),
+    controllers: from === undefined ? [] : look.words(`${point}${from}/cgroup.controllers`),
+  };
+}
+
 export function findLayout(facts: HostFacts, look: Look): Layout {
   const v1: Record<string, string> = {};
   let v2: Layout["v2"];
   for (const m of facts.mounts) {
     if (m.type === "cgroup") for (const o of m.superOptions) if (known.has(o)) v1[o] ??= m.point;
-    if (m.type === "cgroup2" && !v2) {
-      const base = facts.uid === 0 ? (look.scope ?? "") : delegatedBase(m.point, facts.ownGroups[""] ?? "/", look);
-      v2 = {
-        point: m.point,
-        base: base ?? "",
-        controllers:
-          facts.uid === 0 || base !== undefined
-            ? look.words(`${m.point}${facts.uid === 0 ? "" : base}/cgroup.controllers`)
-            : [],
-      };
-    }
+    if (m.type === "cgroup2" && !v2) v2 = findV2(m.point, facts, look);
   }
   const some = Object.keys(v1).length > 0;
   return { kind: some ? (v2 ? "hybrid" : "v1") : v2 ? "v2" : "none", v1, v2 };
+}
+
+/** The same with paths as /proc/PID/cgroup has them: what others made is not below our base. */
+export function fromTop(layout: Layout): Layout {
+  if (!layout.v2?.base) return layout;
+  const { scope: _, ...v2 } = layout.v2;
+  return { ...layout, v2: { ...v2, base: "" } };
 }
 
 /** All of them, the home one first: v2 where it is mounted, the v1 freezer else. */

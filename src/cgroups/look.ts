@@ -1,10 +1,11 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { hostFacts } from "../host/facts.ts";
-import { findLayout, type Layout, type Look } from "./layout.ts";
-import { isSystemd, SCOPE_PATH } from "./scope.ts";
+import { findLayout, fromTop, type Layout, type Look } from "./layout.ts";
+import { isOurs } from "./names.ts";
+import { ownScope } from "./scope.ts";
 
 export const look: Look = {
-  scope: isSystemd() ? SCOPE_PATH : undefined,
+  scope: ownScope(),
   words(path) {
     try {
       return readFileSync(path, "utf8").trim().split(/\s+/).filter(Boolean);
@@ -25,9 +26,17 @@ export const look: Look = {
 };
 
 let known: Layout | undefined;
+let whole: Layout | undefined;
 
 /** The layout of this machine, as this user may use it; looked at once. */
 export function layout(): Layout {
   known ??= findLayout(hostFacts(), look);
   return known;
+}
+
+/** For a group of somebody else: what begins with our prefix is below our base, any other path below the top. */
+export function layoutFor(path: string): Layout {
+  if (isOurs(path)) return layout();
+  whole ??= fromTop(layout());
+  return whole;
 }

@@ -1,15 +1,15 @@
-import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { promisify } from "node:util";
+import { existsSync } from "node:fs";
+import { readOr } from "../host/files.ts";
 import { SIG_SETMASK } from "../kernel/flags.ts";
 import { performSteps } from "../program/steps.ts";
 import { buffer } from "../program/values.ts";
 import { CaissonError } from "../values/errors.ts";
-import { writeFile } from "./files.ts";
+import { makeDirectory, writeFile } from "./files.ts";
 import { until } from "./freezer.ts";
 import { signalEach } from "./kill.ts";
 import type { Layout } from "./layout.ts";
-import { SCOPE, SCOPE_PATH } from "./scope.ts";
+import { callManager, startTransientUnit } from "./manager.ts";
+import { SCOPE, type Scope } from "./scope.ts";
 
 /**
  * Where systemd runs, the v2 hierarchy is its own: who makes groups asks it for a scope with Delegate=yes, over D-Bus
@@ -17,6 +17,8 @@ import { SCOPE, SCOPE_PATH } from "./scope.ts";
  * only sleeps, keeps it there.
  */
 const HOLDER = "holder";
+/** Where those are that start processes in a user's groups: see ensureDelegation. */
+const STARTERS = "starters";
 const WAIT_MS = 10_000;
 const SIGKILL = 9;
 
@@ -37,48 +39,55 @@ async function startHolder(): Promise<number> {
   return pid;
 }
 
-const manager = ["org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"];
+const groupOf = (pid: number): string => /^0::(.*)$/m.exec(readOr(`/proc/${pid}/cgroup`) ?? "")?.[1] ?? "";
 
-/** busctl(1) is systemd's own D-Bus client: it is where systemd is. */
-async function startScope(pid: number): Promise<void> {
-  const properties = [
-    "3",
-    "Description",
-    "s",
-    "control groups of caisson",
-    "Delegate",
-    "b",
-    "true",
-    "PIDs",
-    "au",
-    "1",
-    String(pid),
-  ];
-  const call = ["call", ...manager, "StartTransientUnit", "ssa(sv)a(sa(sv))", SCOPE, "fail", ...properties, "0"];
-  await promisify(execFile)("busctl", ["--system", ...call]);
-}
-
-const inScope = (pid: number): boolean => readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(`::${SCOPE_PATH}`);
-
-/** Sees to it that the directory is there in which groups are made. Nothing is asked where it is, or without systemd. */
-export async function ensureDelegation(layout: Layout): Promise<void> {
-  const { v2 } = layout;
-  if (v2?.base !== SCOPE_PATH) return;
-  const leaf = `${v2.point}${SCOPE_PATH}/${HOLDER}`;
+async function ensureScope(point: string, scope: Scope): Promise<void> {
+  const leaf = `${point}${scope.path}/${HOLDER}`;
   if (existsSync(leaf)) return;
   const pid = await startHolder();
   try {
-    await startScope(pid);
+    await startTransientUnit(scope.manager, SCOPE, "fail", [
+      ["Description", "s", "control groups of caisson"],
+      ["Slice", "s", scope.slice],
+      ["Delegate", "b", "true"],
+      ["PIDs", "au", "1", String(pid)],
+    ]);
   } catch (e) {
     signalEach([pid], SIGKILL);
     // Somebody else has just asked for it.
     if (await until(() => existsSync(leaf), WAIT_MS / 10)) return;
-    const why = e instanceof Error ? e.message.trim().split("\n").at(-1) : String(e);
-    throw new CaissonError(`ask systemd for ${SCOPE} over D-Bus: ${why}`);
+    throw new CaissonError(`ask systemd for ${SCOPE} over D-Bus: ${e instanceof Error ? e.message : String(e)}`);
   }
-  if (!(await until(() => inScope(pid), WAIT_MS)))
+  if (!(await until(() => groupOf(pid) === scope.path, WAIT_MS)))
     throw new CaissonError(`ask systemd for ${SCOPE}: it was not started within ${WAIT_MS / 1000} s`);
   // A group with processes of its own cannot give controllers to its children.
-  mkdirSync(leaf);
+  makeDirectory(leaf);
   writeFile(`${leaf}/cgroup.procs`, String(pid));
+}
+
+/** Lets systemd move processes of this user into a group of the scope: `path` is below the scope. */
+export async function attach(scope: Scope, path: string, pids: readonly number[]): Promise<void> {
+  try {
+    await callManager(scope.manager, "AttachProcessesToUnit", "ssau", [
+      ...[SCOPE, path],
+      ...[String(pids.length), ...pids.map(String)],
+    ]);
+  } catch (e) {
+    const why = e instanceof Error ? e.message : String(e);
+    throw new CaissonError(`let systemd move ${pids.join(", ")} into ${scope.path}${path}: ${why}`);
+  }
+}
+
+/**
+ * Sees to it that the directory is there in which groups are made. Nothing is asked where it is, or without systemd.
+ * A user's session is a group of root's, out of which nobody else may move a process, nor start one elsewhere
+ * (cgroup-v2 "Delegation Containment"): `starter`, the process which is to start others in groups, is moved by systemd.
+ */
+export async function ensureDelegation({ v2 }: Layout, starter?: number): Promise<void> {
+  const { scope } = v2 ?? {};
+  if (!v2 || !scope) return;
+  await ensureScope(v2.point, scope);
+  if (starter === undefined || scope.manager === "system" || groupOf(starter).startsWith(`${scope.top}/`)) return;
+  makeDirectory(`${v2.point}${scope.path}/${STARTERS}`);
+  await attach(scope, `/${STARTERS}`, [starter]);
 }

@@ -27,7 +27,7 @@ import { InvalidOptionError, NameError, UnsupportedError } from "../values/error
 import { parseDuration } from "../values/units.ts";
 import type { Values } from "./option-table.ts";
 import { ago, print, table } from "./output.ts";
-import { commandReport } from "./perform.ts";
+import { commandReport, delegation } from "./perform.ts";
 
 const POLL_MS = 10;
 
@@ -132,7 +132,7 @@ function namespacesOf(c: Known, all: readonly Known[]) {
   return { namespaces };
 }
 
-export function exec(v: Values, name: string, command: readonly string[]): Promise<number> {
+export async function exec(v: Values, name: string, command: readonly string[]): Promise<number> {
   if (command.length === 0) throw new InvalidOptionError("COMMAND", "", "given; for example: caisson exec web sh");
   const c = runningContainer(name);
   const { spec } = c.noted;
@@ -146,6 +146,8 @@ export function exec(v: Values, name: string, command: readonly string[]): Promi
   const file = performedFile();
   const { rows = 24, columns = 80 } = process.stdout;
   const inherit = { kind: "inherit" } as const;
+  const cgroup = groupsToEnter(c.noted.name, c.noted.cgroup);
+  await delegation(cgroup);
   const job = {
     name: c.noted.name,
     root: { kind: "directory" },
@@ -158,7 +160,7 @@ export function exec(v: Values, name: string, command: readonly string[]): Promi
     idle: false,
     ...enterOf(v),
     timeoutMs: -1,
-    cgroup: groupsToEnter(c.noted.name, c.noted.cgroup),
+    cgroup,
     report: commandReport(file, [], { detach: false, explain: false }),
   } as const;
   return perform(

@@ -1,5 +1,4 @@
 import { layout } from "../cgroups/look.ts";
-import { isSystemd } from "../cgroups/scope.ts";
 import type { CgroupPlan, Report } from "../compile/job.ts";
 import { ownWords } from "../host/own-words.ts";
 
@@ -18,7 +17,7 @@ export const commandReport = (
 
 /** Before groups are made: where systemd runs, it is asked for a place for them. Loaded only there. */
 export async function delegation(plan: CgroupPlan): Promise<void> {
-  if (plan.groups.length === 0 || !isSystemd()) return;
+  if (plan.groups.length === 0 || !layout().v2?.scope) return;
   const { ensureDelegation } = await import("../cgroups/systemd.ts");
-  await ensureDelegation(layout());
+  await ensureDelegation(layout(), process.pid);
 }

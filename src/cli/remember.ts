@@ -1,6 +1,5 @@
 import { join, resolve } from "node:path";
 import { layout } from "../cgroups/look.ts";
-import { isSystemd, SCOPE_PATH } from "../cgroups/scope.ts";
 import type { Prepared } from "../container/prepare.ts";
 import { topPoints } from "../host/mount-points.ts";
 import { places } from "../host/places.ts";
@@ -24,7 +23,7 @@ export function conditions(p: Prepared): Condition[] {
     "/run/systemd/system",
     ...(typeof options.rootfs === "string" ? [resolve(options.rootfs)] : []),
     ...Object.keys(job.directories),
-    ...(v2 && isSystemd() && job.cgroup.groups.length ? [v2.point + SCOPE_PATH] : []),
+    ...(v2?.scope && job.cgroup.groups.length ? [v2.point + v2.scope.path] : []),
   ];
   const points = [...topPoints(spec.mounts ?? []), ...Object.keys({ ...options.volumes, ...options.tmpfs })];
   return [

@@ -2,7 +2,7 @@ import { CLONE, P_PID, WEXITED } from "../kernel/flags.ts";
 import { CLONE_ARGS_CGROUP, cloneArgs, type SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { type Loose, low } from "../program/values.ts";
-import { enterGroups, type Groups } from "./cgroup.ts";
+import { enterGroups, type Groups, spawnInGroup } from "./cgroup.ts";
 import type { Context } from "./context.ts";
 import { cloneFlags, enterNamespaces, needsEntering, prepareTime } from "./namespaces.ts";
 
@@ -19,20 +19,19 @@ export function bear(
   groups: Groups,
 ): Born {
   const { init } = sections;
-  const flags = BigInt(cloneFlags(c.spec)) | (groups.born ? CLONE.INTO_CGROUP : 0n);
+  const flags = BigInt(cloneFlags(c.spec));
   if (!needsEntering(c.spec)) {
     const pidfd = c.program.slot("pidfd of the container");
-    const args = cloneArgs({ flags: flags | BigInt(CLONE.PIDFD), pidfd });
+    const args = cloneArgs({ flags: flags | BigInt(CLONE.PIDFD) | (groups.born ? CLONE.INTO_CGROUP : 0n), pidfd });
     if (groups.born) s.store(groups.born, args, CLONE_ARGS_CGROUP, 8);
     return { pid: s.spawn("start the container", init, args), pidfd: low(pidfd) };
   }
   const enter = sections.enter();
-  const between = s.spawn("start the one that enters namespaces", enter);
+  const between = spawnInGroup(s, "start the one that enters namespaces", enter, groups.born);
   enterGroups(enter, groups.join);
   prepareTime(c, enter);
   enterNamespaces(c, enter);
   const args = cloneArgs({ flags: flags | BigInt(CLONE.PARENT) });
-  if (groups.born) enter.store(groups.born, args, CLONE_ARGS_CGROUP, 8);
   const pid = enter.spawn("start the container as the caller's child", init, args);
   s.call("wait for the one that entered", "waitid", [P_PID, between, 0, WEXITED, 0], { ignore: ["ECHILD"] });
   s.check("were the namespaces entered?");

@@ -140,12 +140,19 @@ export function openGroups(
   };
 }
 
-/** clone3(2) of a sibling of the caller's, in the group that it is to be born in. */
-export function spawnSibling(s: SectionBuilder, label: string, section: SectionBuilder, born: Slot | undefined): Slot {
-  const args = cloneArgs({ flags: BigInt(CLONE.PARENT) | (born ? CLONE.INTO_CGROUP : 0n) });
+/**
+ * Starts the one that enters a container, in the group already: in the container's cgroup namespace neither its own
+ * group nor a way out of it would be to be seen (mount option nsdelegate: ENOENT). What it starts is born there too.
+ */
+export function spawnInGroup(s: SectionBuilder, label: string, section: SectionBuilder, born: Slot | undefined): Slot {
+  const args = cloneArgs({ flags: born ? CLONE.INTO_CGROUP : 0n });
   if (born) s.store(born, args, CLONE_ARGS_CGROUP, 8);
   return s.spawn(label, section, args);
 }
+
+/** clone3(2) of a sibling of the caller's. */
+export const spawnSibling = (s: SectionBuilder, label: string, section: SectionBuilder): Slot =>
+  s.spawn(label, section, cloneArgs({ flags: BigInt(CLONE.PARENT) }));
 
 /** On v1 a process enters its groups itself, before it is anything: "0" is who writes (cgroups(7)). */
 export function enterGroups(s: SectionBuilder, groups: readonly Slot[]): void {

@@ -3,7 +3,7 @@ import { AT_FDCWD, CLONE, O, P_PID, PR, WEXITED } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
-import { enterGroups, openGroups, spawnSibling } from "./cgroup.ts";
+import { enterGroups, openGroups, spawnInGroup, spawnSibling } from "./cgroup.ts";
 import type { Context } from "./context.ts";
 import { limitRights } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
@@ -41,14 +41,14 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   const ready = program.slot("pipe that closes at exec");
   s.call("make the pipe that closes at exec", "pipe2", [addressOf(ready), O.CLOEXEC]);
   const terminal = job.terminal ? terminalSockets(s) : undefined;
-  const entering = s.spawn("start the one that enters", enter);
+  const entering = spawnInGroup(s, "start the one that enters", enter, groups.born);
 
   // It is closed to ptrace before the container can see it: a process inside could take it over otherwise.
   enter.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
   enterGroups(enter, groups.join);
   enter.call("enter the container's namespaces", "setns", [container, namespaces]);
-  if (c.spec.process) limitRights(c, c.spec.process, enter, groups.born !== undefined);
-  const child = spawnSibling(enter, "start the command as the supervisor's child", command, groups.born);
+  if (c.spec.process) limitRights(c, c.spec.process, enter);
+  const child = spawnSibling(enter, "start the command as the supervisor's child", command);
 
   command.call("end when the supervisor does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   command.call("have a session of its own", "setsid", []);

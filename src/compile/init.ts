@@ -4,6 +4,7 @@ import type { Slot } from "../program/types.ts";
 import { buffer, high, low } from "../program/values.ts";
 import { enterGroups } from "./cgroup.ts";
 import { executeCommand } from "./command.ts";
+import { letUsersEnter } from "./confine.ts";
 import { type Context, isNew, namespaceOf, openInRoot, writeText } from "./context.ts";
 import { keepCapabilities, setRlimits, takeIdentity } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
@@ -87,7 +88,7 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
     });
   if (i.stages) i.stages.finish(s);
   else if (payload) beInit(c, s, payload);
-  else if (c.job.idle) beIdle(s);
+  else if (c.job.idle) beIdle(c, s);
   else writePayload(c, s);
 }
 
@@ -162,16 +163,18 @@ function beInit(c: Context, s: SectionBuilder, payload: SectionBuilder): void {
   const pid = s.spawn("start the command", payload, { flags: CLONE.PIDFD, pidfd: pidfd });
   // What it still does is to reap, and to signal a command that may be another user's.
   keepCapabilities(s, ["CAP_KILL"]);
+  letUsersEnter(c, s);
   s.call("leave the pipe to the command", "close", [FD.READY]);
   const results = s.supervise("reap, and wait for the command", { child: pid, pidfd: low(pidfd), signals });
   s.exit(results[0] as Slot);
 }
 
 /** No command: reap whoever is started here later, until told to end. */
-function beIdle(s: SectionBuilder): void {
+function beIdle(c: Context, s: SectionBuilder): void {
   lastRights(s);
   keepCapabilities(s, []);
   const signals = takeAllSignals(s);
+  letUsersEnter(c, s);
   s.call("say that the container is there", "close", [FD.READY]);
   const results = s.supervise("reap until told to end", { child: -1, pidfd: -1, signals });
   s.exit(results[0] as Slot);

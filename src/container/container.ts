@@ -1,3 +1,5 @@
+import { layout } from "../cgroups/look.ts";
+import { ensureDelegation } from "../cgroups/systemd.ts";
 import { compile } from "../compile/compile.ts";
 import { compileExec } from "../compile/exec.ts";
 import type { Job } from "../compile/job.ts";
@@ -64,7 +66,9 @@ export class Container {
       outputs[stderr],
     ] as const;
     const { answers, spec } = this.#prepared;
-    const program = this.#exec(command, options, { stdio, report: { to: "library", token, survive: false } });
+    const cgroup = groupsToEnter(this.name, this.#prepared.job.cgroup);
+    if (cgroup.groups.length) await ensureDelegation(layout(), l.pid);
+    const program = this.#exec(command, options, { cgroup, stdio, report: { to: "library", token, survive: false } });
     const started = await startProgram(l, startable(program), token, stdio, [], answers && answering(answers, spec));
     feed(started.stdin, input);
     const stop = abortWith(signal, started);
@@ -72,7 +76,7 @@ export class Container {
     return new ContainerProcess(command, started);
   }
 
-  #exec(command: readonly string[], o: ExecOptions, where: Pick<Job, "stdio" | "report">): Program {
+  #exec(command: readonly string[], o: ExecOptions, where: Pick<Job, "cgroup" | "stdio" | "report">): Program {
     const { spec, facts, job } = this.#prepared;
     const { process } = spec;
     if (!process) throw new TypeError("a container without a process");
@@ -83,13 +87,12 @@ export class Container {
     const altered = { ...process, args: command, env, cwd: o.workdir ?? process.cwd, ...(user && { user: user.ids }) };
     const timeoutMs =
       o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
-    const cgroup = groupsToEnter(job.name, job.cgroup);
     const told = this.#prepared.answers?.apply({ ...spec, process: altered });
     const notify = told && { notify: told.notify };
     return compileExec(
       told?.spec ?? { ...spec, process: altered },
       facts,
-      { ...job, cgroup, timeoutMs, ...where, ...notify },
+      { ...job, timeoutMs, ...where, ...notify },
       this.pid,
     );
   }

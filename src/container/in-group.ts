@@ -1,5 +1,7 @@
 import type { ControlGroup } from "../cgroups/group.ts";
+import { layout } from "../cgroups/look.ts";
 import { setRlimits } from "../cgroups/rlimits.ts";
+import { ensureDelegation } from "../cgroups/systemd.ts";
 import { compileBare } from "../compile/bare.ts";
 import type { CgroupPlan } from "../compile/job.ts";
 import type { Process } from "../compile/spec.ts";
@@ -49,6 +51,7 @@ export async function spawnIn(
 
 async function spawnWith(cgroup: CgroupPlan, process: Process, o: InGroupOptions): Promise<ContainerProcess> {
   const l = launcher();
+  await ensureDelegation(layout(), l.pid);
   const token = l.token();
   const stdin = o.input === undefined ? { kind: "null" as const } : { kind: "pipe" as const };
   const stdio = [stdin, outputs[o.stdout ?? "pipe"], outputs[o.stderr ?? "pipe"]] as const;

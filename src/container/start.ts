@@ -100,7 +100,7 @@ async function startPrepared(
   how: { readonly survive?: boolean; readonly alter?: (p: Program) => Program },
 ): Promise<Started> {
   const l = launcher();
-  if (p.job.cgroup.groups.length) await ensureDelegation(layout());
+  if (p.job.cgroup.groups.length) await ensureDelegation(layout(), l.pid);
   const token = l.token();
   const report = { to: "library", token, survive: how.survive === true } as const;
   // A container that only waits has no filter: each process that is started in it has one.

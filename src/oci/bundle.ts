@@ -9,7 +9,7 @@ import { checkSpec } from "./checks.ts";
 import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
 import type { Global } from "./context.ts";
 import { completeSpec } from "./describe.ts";
-import { engineLayout, ownDirectory, type RuntimeGroups, runtimeGroups } from "./groups.ts";
+import { delegatedTo, engineLayout, layoutOfUnit, ownDirectory, type RuntimeGroups, runtimeGroups } from "./groups.ts";
 import { warn } from "./log.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 import { savedState } from "./saved.ts";
@@ -32,7 +32,8 @@ export async function readBundle(
   const facts = hostFacts();
   const given = { ...parsed, process: grantable(parsed.process as Process, parsed, facts, say) };
   const rootless = facts.uid !== 0 || facts.userNamespace === true;
-  const place = groupPlace(given.linux?.cgroupsPath, id as string, { systemd: g.systemd, rootless });
+  const at = g.systemd ? await (await import("./systemd.ts")).managerAt(rootless) : { top: delegatedTo(facts) };
+  const place = groupPlace(given.linux?.cgroupsPath, id as string, at);
   const layout = engineLayout(facts);
   // Without groups of its own it is where its maker is.
   const grouped = place.unit !== undefined || !(rootless ? g.rootless !== "false" : g.rootless === "true");
@@ -73,5 +74,6 @@ async function groupsFor(layout: Layout, spec: Spec, place: GroupPlace, grouped:
       `linux.resources.${wanted}: this user may not make control groups; use --systemd-cgroup, or leave it out`,
     );
   }
-  return runtimeGroups(layout, place.path, spec, place.unit !== undefined);
+  const { path, unit } = place;
+  return runtimeGroups(unit?.manager === "user" ? layoutOfUnit(layout, path) : layout, path, spec, unit);
 }

@@ -1,7 +1,10 @@
+import type { Manager } from "../cgroups/scope.ts";
 import { RuntimeError } from "./places.ts";
 
-/** Where a container's group is, below the top of each hierarchy; with systemd's name for it, if systemd is to make it. */
-export type GroupPlace = { readonly path: string; readonly unit?: { readonly name: string; readonly slice: string } };
+/** What systemd is to make of a container's group. */
+export type Unit = { readonly manager: Manager; readonly name: string; readonly slice: string };
+/** Where a container's group is, below the top of each hierarchy. */
+export type GroupPlace = { readonly path: string; readonly unit?: Unit };
 
 const part = /^[^\s/\0]{1,255}$/;
 
@@ -22,21 +25,20 @@ export function slicePath(slice: string): string {
   return parts.map((_, i) => `/${parts.slice(0, i + 1).join("-")}.slice`).join("");
 }
 
+/** Who makes a container's group, and below which it is: systemd's manager and its own group, or nobody but us. */
+export type GroupMaker = { readonly manager?: Manager; readonly top: string };
+
 /** "slice:prefix:name", as engines write it for systemd. */
-function unitPlace(text: string, rootless: boolean): GroupPlace {
+function unitPlace(text: string, manager: Manager, top: string): GroupPlace {
   const [slice = "", prefix = "", name = "", ...rest] = text.split(":");
   if (name === "" || rest.length || text.includes("/"))
     throw new RuntimeError(`linux.cgroupsPath: ${JSON.stringify(text)} is not "slice:prefix:name"`);
-  const inSlice = slice || (rootless ? "user.slice" : "system.slice");
+  const inSlice = slice || (manager === "user" ? "user.slice" : "system.slice");
   const unit = name.endsWith(".slice") ? name : `${prefix === "" ? "" : `${prefix}-`}${name}.scope`;
-  return { path: `${slicePath(inSlice)}/${unit}`, unit: { name: unit, slice: inSlice } };
+  return { path: `${top}${slicePath(inSlice)}/${unit}`, unit: { manager, name: unit, slice: inSlice } };
 }
 
-export function groupPlace(
-  cgroupsPath: string | undefined,
-  id: string,
-  o: { systemd: boolean; rootless: boolean },
-): GroupPlace {
-  if (o.systemd) return unitPlace(cgroupsPath || `:caisson:${id}`, o.rootless);
-  return { path: plain(cgroupsPath || `/caisson-oci-${id}`) };
+export function groupPlace(cgroupsPath: string | undefined, id: string, { manager, top }: GroupMaker): GroupPlace {
+  if (manager) return unitPlace(cgroupsPath || `:caisson:${id}`, manager, top);
+  return { path: top + plain(cgroupsPath || `/caisson-oci-${id}`) };
 }

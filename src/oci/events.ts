@@ -2,11 +2,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readKeyed } from "../cgroups/controller.ts";
 import { ControlGroup, type GroupUsage } from "../cgroups/group.ts";
+import { hostFacts } from "../host/facts.ts";
 import { readOr } from "../host/files.ts";
 import { put } from "../host/output.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import type { Global } from "./context.ts";
+import { engineLayout } from "./groups.ts";
 import { type Container, load, running, statusOf } from "./state.ts";
 
 const NANO = 1e9;
@@ -69,7 +71,7 @@ export async function events(
   if (ms <= 0) throw new InvalidOptionError("--interval", o.interval, "a duration above 0");
   const c = load(g.root, id);
   running(c, "created", "running", "paused");
-  const group = await ControlGroup.open(c.saved.cgroup.path);
+  const group = ControlGroup.openAt(engineLayout(hostFacts()), c.saved.cgroup.path);
   const stats = async () => {
     const data = statsOf(await group.usage(), await group.limits(), memoryStat(c));
     print({ type: "stats", id, data });

@@ -55,7 +55,7 @@ export function features(): object {
         v1: all.some((h) => h.version === "v1"),
         v2: all.some((h) => h.version === "v2"),
         systemd: isSystemd(),
-        systemdUser: false,
+        systemdUser: isSystemd(),
         rdma: "rdma" in layout.v1 || (layout.v2?.controllers.includes("rdma") ?? false),
       },
       seccomp: {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { isDirectory, makeDirectory, readOptional, writeFile } from "../cgroups/files.ts";
-import { findLayout, type Hierarchy, hierarchies, hierarchyOf, type Layout } from "../cgroups/layout.ts";
+import { findLayout, fromTop, type Hierarchy, hierarchies, hierarchyOf, type Layout } from "../cgroups/layout.ts";
 import { look } from "../cgroups/look.ts";
 import { processesBelow } from "../cgroups/members.ts";
 import { lineage, parentOf } from "../cgroups/names.ts";
@@ -10,12 +10,18 @@ import { allControllers, type CheckedLimits } from "../cgroups/table.ts";
 import type { CgroupPlan } from "../compile/job.ts";
 import type { Resources, Spec } from "../compile/spec.ts";
 import type { HostFacts } from "../host/facts.ts";
+import type { Unit } from "./cgroups-path.ts";
 import { ConfigError } from "./config.ts";
 import { RuntimeError } from "./places.ts";
 
+/** Where a user that asks no systemd may make groups; root may anywhere. */
+export const delegatedTo = (facts: HostFacts): string => plainLayout(facts).v2?.base ?? "";
+
+const plainLayout = (facts: HostFacts) => findLayout(facts, { ...look, scope: undefined });
+
 /** An engine's paths begin at the top of each hierarchy, wherever we would put groups of our own. */
 export function engineLayout(facts: HostFacts): Layout {
-  const found = findLayout(facts, { ...look, scope: undefined });
+  const found = fromTop(plainLayout(facts));
   const named = facts.mounts.find((m) => m.type === "cgroup" && m.superOptions.includes(SYSTEMD));
   return named ? { ...found, v1: { ...found.v1, [SYSTEMD]: named.point } } : found;
 }
@@ -44,6 +50,11 @@ export function withDefaultDevices(spec: Spec): Resources {
     d.type === "p" ? [] : [{ allow: true, type: d.type === "b" ? ("b" as const) : ("c" as const), ...numbers(d) }],
   );
   return { ...resources, devices: [{ allow: false }, ...(resources?.devices ?? []), ...own, ...always] };
+}
+/** Whoever is not root may load no program for them, and is kept from devices as any user is. */
+function withoutDevices(spec: Spec): Resources {
+  const { devices: _, ...rest } = spec.linux?.resources ?? {};
+  return rest;
 }
 const numbers = (d: { major?: number; minor?: number }) => ({
   ...(d.major !== undefined && { major: d.major }),
@@ -90,12 +101,19 @@ function unifiedWrites(h: Hierarchy | undefined, unified: Resources["unified"]) 
   return entries.map(([file, text]) => ({ file, text }));
 }
 
+/** The hierarchy of a user's systemd, with what that has given to the unit. */
+export function layoutOfUnit({ v2 }: Layout, path: string): Layout {
+  if (!v2)
+    throw new RuntimeError("--systemd-cgroup: no v2 hierarchy is mounted, of which a user's systemd could give a part");
+  return { kind: "v2", v1: {}, v2: { ...v2, controllers: look.words(`${v2.point}${path}/cgroup.controllers`) } };
+}
+
 /**
  * A group in every hierarchy, as engines expect: they read its files by themselves. What an earlier run left there,
  * empty, is taken over.
  */
-export function runtimeGroups(layout: Layout, path: string, spec: Spec, given: boolean): RuntimeGroups {
-  const resources = withDefaultDevices(spec);
+export function runtimeGroups(layout: Layout, path: string, spec: Spec, given?: Unit): RuntimeGroups {
+  const resources = given?.manager === "user" ? withoutDevices(spec) : withDefaultDevices(spec);
   const limits: CheckedLimits = limitsOfResources(resources, { exact: true });
   prepareCpuset(layout, path);
   const account = allControllers()
@@ -128,9 +146,11 @@ export function runtimeGroups(layout: Layout, path: string, spec: Spec, given: b
       unified: h.version === "v2",
     })),
   ];
+  // What leads to a user's unit is not the user's, and has given on what the unit has.
+  const theirs = given?.manager === "user" ? { prepare: [] } : {};
   for (const g of plan) if (!given && existsSync(g.path)) checkReuse(g.path);
   return {
-    plan: { groups: plan.map((g) => ({ ...g, reads: [], ...(isDirectory(g.path) && { existing: true }) })) },
+    plan: { groups: plan.map((g) => ({ ...g, ...theirs, reads: [], ...(isDirectory(g.path) && { existing: true }) })) },
     directories: plan.map((g) => g.path),
   };
 }

@@ -44,5 +44,5 @@ export const savedState = (
   rootfs: spec.root?.path ?? "/",
   created: new Date().toISOString(),
   spec,
-  cgroup: { path: place.path, directories: groups.directories, ...(place.unit && { unit: place.unit.name }) },
+  cgroup: { path: place.path, directories: groups.directories, ...(place.unit && { unit: place.unit }) },
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Labels, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import type { Spec } from "../compile/spec.ts";
 import { readOr } from "../host/files.ts";
+import type { Unit } from "./cgroups-path.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 
 /** What is written down of a container at its creation: state.json. */
@@ -24,7 +25,7 @@ export type SavedGroups = {
   /** The directories of the groups, in all hierarchies. */
   readonly directories: readonly string[];
   /** The unit of systemd's that it is in. */
-  readonly unit?: string;
+  readonly unit?: Unit;
 };
 
 /** runtime.md "State"; "paused" is what engines know besides. */

@@ -2,7 +2,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { ControlGroup, type GroupUsage } from "../cgroups/group.ts";
-import { layout as findLayout } from "../cgroups/look.ts";
+import { hostFacts } from "../host/facts.ts";
+import { engineLayout } from "../oci/groups.ts";
 import { MetricsSchema as V1 } from "./protocol/metrics-v1_pb.ts";
 import { MetricsSchema as V2 } from "./protocol/metrics-v2_pb.ts";
 
@@ -95,9 +96,9 @@ function v2(u: GroupUsage, l: Limits) {
 
 /** What a container uses, in the message that fits the layout: v1's where any controller is mounted as such. */
 export async function metricsOf(path: string): Promise<Any> {
-  const group = await ControlGroup.open(path);
+  const layout = engineLayout(hostFacts());
+  const group = ControlGroup.openAt(layout, path);
   const [usage, limits] = [await group.usage(), await group.limits()];
-  const layout = findLayout();
   const isV1 = Object.keys(layout.v1).length > 0;
   const value = isV1 ? toBinary(V1, v1(usage, limits)) : toBinary(V2, v2(usage, limits));
   return create(AnySchema, { typeUrl: (isV1 ? V1 : V2).typeName, value });

@@ -118,10 +118,31 @@ test("an unprivileged user makes groups where they were delegated to it", () => 
 });
 
 test("where systemd runs, groups are made in the scope that it delegates", () => {
-  const booted = findLayout(facts(v2Text), { ...sees("cpu memory pids"), scope: "/system.slice/caisson.scope" });
+  const scope = { manager: "system", top: "", slice: "system.slice", path: "/system.slice/caisson.scope" } as const;
+  const booted = findLayout(facts(v2Text), { ...sees("cpu memory pids"), scope });
   const [group] = plan(booted, { pids: { max: 5 } });
   expect(group?.path).toBe("/sys/fs/cgroup/system.slice/caisson.scope/caisson-x/y");
   expect(group?.prepare[0]?.path).toBe("/sys/fs/cgroup/system.slice/caisson.scope/cgroup.subtree_control");
+});
+
+test("a user's groups are in a scope of the user's own systemd, unless it was given others", () => {
+  const [top, slice] = ["/user.slice/user-7.slice/user@7.service", "app.slice"];
+  const scope = { manager: "user", top, slice, path: `${top}/${slice}/caisson.scope` } as const;
+  const at = (own: string, ...delegated: string[]) => {
+    const tops = delegated.map((d) => `/sys/fs/cgroup${d}`);
+    return findLayout(facts(v2Text, 7, own), { ...sees("memory pids", tops), scope }).v2;
+  };
+  expect(at("/user.slice/user-7.slice/session-1.scope", top)).toMatchObject({ base: scope.path, scope });
+  // Not beside what the manager has in its group, which is the user's too.
+  expect(at(`${top}/app.slice/shell.scope`, top, `${top}/app.slice`, `${top}/app.slice/shell.scope`)).toMatchObject({
+    base: scope.path,
+    scope,
+  });
+  const given = at("/builds/7", "/builds/7", top);
+  expect(given?.base).toBe("/builds/7");
+  expect(given?.scope).toBeUndefined();
+  // A manager that was given no group, as in a hybrid layout, has none to give.
+  expect(at("/user.slice/user-7.slice/session-1.scope")).toMatchObject({ base: "", controllers: [] });
 });
 
 test("resources of an OCI spec as limits", () => {

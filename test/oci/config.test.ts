@@ -139,8 +139,8 @@ describe("ids and paths of control groups", () => {
     expect(directoryOf("/run/r", "web_1.x-y@z:2")).toBe("/run/r/web_1.x-y@z:2");
   });
   test("cgroupsPath of both kinds", () => {
-    const plainly = { systemd: false, rootless: false };
-    const systemd = { systemd: true, rootless: false };
+    const plainly = { top: "" };
+    const systemd = { manager: "system", top: "" } as const;
     expect(groupPlace("/docker/abc", "x", plainly).path).toBe("/docker/abc");
     expect(groupPlace("machine/abc", "x", plainly).path).toBe("/machine/abc");
     expect(groupPlace(undefined, "x", plainly).path).toBe("/caisson-oci-x");
@@ -148,7 +148,12 @@ describe("ids and paths of control groups", () => {
       expect(() => groupPlace(bad, "x", plainly)).toThrow(/cgroupsPath/);
     expect(groupPlace("kube-pods.slice:cri:abc", "x", systemd)).toEqual({
       path: "/kube.slice/kube-pods.slice/cri-abc.scope",
-      unit: { name: "cri-abc.scope", slice: "kube-pods.slice" },
+      unit: { manager: "system", name: "cri-abc.scope", slice: "kube-pods.slice" },
+    });
+    const user = { manager: "user", top: "/user.slice/user-7.slice/user@7.service" } as const;
+    expect(groupPlace("user.slice:libpod:abc", "x", user)).toEqual({
+      path: "/user.slice/user-7.slice/user@7.service/user.slice/libpod-abc.scope",
+      unit: { manager: "user", name: "libpod-abc.scope", slice: "user.slice" },
     });
     expect(groupPlace(undefined, "x", systemd).path).toBe("/system.slice/caisson-x.scope");
     for (const bad of ["a:b", "x.slice:a:b:c", "-.x:a:b", "a--b.slice:c:d"])

@@ -99,7 +99,7 @@ boot() {
 case ${1:-} in networks | test*) exit 0 ;; esac
 # Where systemd is installed, the same machine with systemd as its first process.
 if [ -x /lib/systemd/systemd ] && [ -x /usr/bin/dbus-daemon ]; then
-  boot "SYSTEMD LANE" caisson.init=systemd systemd.show_status=0
+  boot "SYSTEMD LANE" caisson.init=systemd systemd.show_status=0 "caisson.only=${2:-}"
 else
   echo "skipped: SYSTEMD LANE: systemd and dbus are not installed"
 fi

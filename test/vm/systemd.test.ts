@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { layout } from "../../src/cgroups/look.ts";
 import { isSystemd } from "../../src/cgroups/scope.ts";
 import { ControlGroup, run, runIn } from "../../src/index.ts";
-import { Bundle, linux } from "../conformance/bundle.ts";
+import { Bundle, linux, specOf } from "../conformance/bundle.ts";
 import { sh } from "../helpers/command.ts";
 import { isRoot } from "../helpers/machine.ts";
 
@@ -31,11 +31,35 @@ booted(`a container's limits hold there, by the library and by the command${why}
   expect((await sh("group", "run", "--memory", "24M", "--", "tail", "/dev/zero")).code).toBe(137);
 });
 
+booted(`what is executed in a container is in its group, whose cgroup namespace shows no way there${why}`, async () => {
+  const name = `kept-${process.pid}`;
+  expect((await sh("run", "--detach", "--name", name, "--memory", "64M", "--", "sleep", "1000")).code).toBe(0);
+  try {
+    expect(await sh("exec", name, "cat", "/proc/self/cgroup")).toEqual({ code: 0, out: "0::/\n", err: "" });
+    const group = await ControlGroup.open(name);
+    const [first = 0] = group.processes();
+    expect((await ControlGroup.of(first))?.name).toBe(name);
+  } finally {
+    await sh("rm", "--force", name);
+  }
+});
+
+booted(`groups of others are named by their paths, wherever ours are${why}`, async () => {
+  const own = await ControlGroup.of(process.pid);
+  expect(own?.name).toBe("/system.slice/caisson-test.service");
+  expect((await ControlGroup.open("/system.slice")).directory).toBe("/sys/fs/cgroup/system.slice");
+  expect((await own?.usage())?.processes).toBeGreaterThan(0);
+});
+
 booted(`an engine's container is in a scope of its own, with its limits${why}`, () => {
   const path = { cgroupsPath: `system.slice:engine:${process.pid}` };
   using b = new Bundle(
     ["sleep", "1000"],
-    linux({ ...path, resources: { memory: { limit: 64 << 20 }, pids: { limit: 50 } } }),
+    linux({
+      ...path,
+      namespaces: [...(specOf([]).linux?.namespaces ?? []), { type: "cgroup" }],
+      resources: { memory: { limit: 64 << 20 }, pids: { limit: 50 } },
+    }),
   );
   const unit = `engine-${process.pid}.scope`;
   const made = spawnSync("sh", [
@@ -50,7 +74,9 @@ booted(`an engine's container is in a scope of its own, with its limits${why}`, 
   expect(readFileSync(`/proc/${b.state_().pid}/cgroup`, "utf8")).toBe(`0::/system.slice/${unit}\n`);
   expect(readFileSync(`${group}/memory.max`, "utf8")).toBe(`${64 << 20}\n`);
   expect(String(spawnSync("systemctl", ["is-active", unit]).stdout)).toBe("active\n");
-  expect(b.call(["exec", b.id, "cat", "/proc/self/cgroup"]).out).toContain(unit);
+  expect(b.call(["exec", b.id, "cat", "/proc/self/cgroup"])).toEqual({ code: 0, out: "0::/\n", err: "" });
+  const stats = JSON.parse(b.call(["events", "--stats", b.id]).out);
+  expect(stats.data.memory.usage.limit).toBe(64 << 20);
   expect(b.call(["delete", "--force", b.id])).toMatchObject({ code: 0 });
   expect(existsSync(group)).toBe(false);
 });

@@ -3,7 +3,7 @@ import { AT_FDCWD, O, P_PID, P_PIDFD, PR, WEXITED } from "../../kernel/flags.ts"
 import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import type { Program, Slot } from "../../program/types.ts";
 import { addressOf, buffer, high, low } from "../../program/values.ts";
-import { enterGroups, openGroups, spawnSibling } from "../cgroup.ts";
+import { enterGroups, openGroups, spawnInGroup, spawnSibling } from "../cgroup.ts";
 import { probeCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { limitRights } from "../credentials.ts";
@@ -89,15 +89,15 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   const given = l.caller.consoleSocket;
   const own = process.terminal && (attached || streams) && given === undefined ? terminalSockets(s) : undefined;
   const socket = given === undefined ? undefined : connect(s, `connect to the console socket ${given}`, given);
-  const entering = s.spawn("start the one that enters", enter);
+  const entering = spawnInGroup(s, "start the one that enters", enter, groups.born);
 
   // It is closed to ptrace before the container can see it: a process inside could take it over otherwise.
   enter.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
   setAffinity(enter, process.execCPUAffinity?.initial);
   enterGroups(enter, groups.join);
   if (flags) enter.call("enter the container's namespaces", "setns", [container, flags]);
-  limitRights(c, process, enter, groups.born !== undefined);
-  const child = spawnSibling(enter, "start the command as the runtime's child", command, groups.born);
+  limitRights(c, process, enter);
+  const child = spawnSibling(enter, "start the command as the runtime's child", command);
   writeCommand(c, command, process, n, { ready, settled, console: own ? high(own) : socket });
 
   s.call("close the command's end", "close", [high(ready)]);

@@ -1,10 +1,13 @@
 import { afterAll, expect, test } from "bun:test";
 import { layout } from "../../src/cgroups/look.ts";
 import { ControlGroup, runIn } from "../../src/index.ts";
+import { launcher } from "../../src/program/launcher.ts";
 import { caisson, sh } from "../helpers/command.ts";
 import { isRoot, settled } from "../helpers/machine.ts";
 
 const root = test.skipIf(!isRoot);
+// It stays for as long as this process does, and is none of what a test leaves behind.
+launcher();
 const before = await settled();
 afterAll(async () => {
   expect(await settled()).toEqual(before);

@@ -322,9 +322,10 @@ export class ControlGroup {
     if (!isOurs(this.path))
       throw new InvalidOptionError("remove", this.path, "a group that caisson made (their names begin with caisson-)");
     if (o.kill && directoryOf(this.#layout, this.path) !== undefined) await this.kill(9, o);
-    const known = isAnythingNoted() ? undefined : this.#made;
-    const directories = known ?? hierarchies(this.#layout).map((h) => h.top + this.path);
-    await removeGroup(directories, this.path, { recursive: o.recursive === true, ms: milliseconds(o) });
+    const made = isAnythingNoted() ? undefined : this.#made;
+    const directories = made ?? hierarchies(this.#layout).map((h) => h.top + this.path);
+    const how = { recursive: o.recursive === true, ms: milliseconds(o), made: made !== undefined };
+    await removeGroup(directories, this.path, how);
   }
 
   /** `await using`: ends what is in it, and removes it with all below. */

@@ -15,7 +15,7 @@ export type NotedGroup = {
   readonly extended?: boolean;
 };
 
-const folder = () => join(places().state, ".groups");
+const folder = () => `${places().state}/.groups`;
 
 function fileOf(directory: string): string | undefined {
   const stat = statSync(directory, { throwIfNoEntry: false, bigint: true });

@@ -6,7 +6,7 @@ import { forgetting } from "./noted.ts";
 
 /** One pass over a group and all below in one hierarchy, children first: whether all of it is gone. */
 export const removeTree = (directory: string): boolean =>
-  !isDirectory(directory) || [...descendants(directory), directory].map(removeDirectory).every(Boolean);
+  !isDirectory(directory) || [...descendants(directory), directory].map((d) => removeDirectory(d)).every(Boolean);
 
 /**
  * Removes a group from the directories that it may have, the home one first, children before parents. A group is busy for a moment after its last process has ended;
@@ -15,12 +15,13 @@ export const removeTree = (directory: string): boolean =>
 export async function removeGroup(
   directories: readonly string[],
   path: string,
-  o: { recursive: boolean; ms: number },
+  /** `made`: they are those that it was made in, and nothing is noted of it. */
+  o: { recursive: boolean; ms: number; made: boolean },
 ): Promise<void> {
   const [home = ""] = directories;
-  const forget = forgetting(home);
+  const forget = o.made ? () => {} : forgetting(home);
   // What has neither groups nor processes in it is gone at the first try.
-  if (directories.map(removeDirectory).every(Boolean)) return forget();
+  if (directories.map((d) => (o.made ? removeDirectory(d, true) : removeDirectory(d))).every(Boolean)) return forget();
   const children = [...new Set(directories.flatMap(subgroups))];
   if (children.length && !o.recursive)
     throw new CaissonError(

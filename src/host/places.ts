@@ -8,10 +8,10 @@ import { join } from "node:path";
  */
 export type Places = Readonly<Record<"scratch" | "state" | "pods" | "leases" | "data" | "networks", string>>;
 
-function bases(): { run: string; lib: string; scratch?: string } {
-  const { CAISSON_ROOT: root, XDG_RUNTIME_DIR: runtime, XDG_DATA_HOME: data } = process.env;
+type Bases = { readonly run: string; readonly lib: string; readonly scratch?: string };
+
+function bases(root: string | undefined, runtime: string | undefined, data: string | undefined, uid: number): Bases {
   if (root) return { run: join(root, "state"), lib: join(root, "data"), scratch: root };
-  const uid = process.geteuid?.() ?? 0;
   if (uid === 0) return { run: "/run/caisson", lib: "/var/lib/caisson" };
   return {
     run: runtime ? join(runtime, "caisson") : `/tmp/caisson-${uid}`,
@@ -19,8 +19,7 @@ function bases(): { run: string; lib: string; scratch?: string } {
   };
 }
 
-export function places(): Places {
-  const { run, lib, scratch = run } = bases();
+function placesIn({ run, lib, scratch = run }: Bases): Places {
   return {
     // Searched by a container's own root, who may not look into what is below.
     scratch,
@@ -30,6 +29,16 @@ export function places(): Places {
     data: join(lib, "containers"),
     networks: join(lib, "networks"),
   };
+}
+
+let last: { readonly key: string; readonly places: Places } | undefined;
+
+export function places(): Places {
+  const { CAISSON_ROOT: root, XDG_RUNTIME_DIR: runtime, XDG_DATA_HOME: data } = process.env;
+  const uid = process.geteuid?.() ?? 0;
+  const key = `${root}\0${runtime}\0${data}\0${uid}`;
+  if (last?.key !== key) last = { key, places: placesIn(bases(root, runtime, data, uid)) };
+  return last.places;
 }
 
 const made = new Set<string>();

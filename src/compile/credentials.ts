@@ -100,6 +100,16 @@ function setCapabilities(sets: CapabilitySets, s: SectionBuilder): void {
     s.call(`raise ambient ${name}`, "prctl", [PR.CAP_AMBIENT, PR_CAP_AMBIENT.RAISE, capabilityNumber(name) ?? 0, 0, 0]);
 }
 
+/** crun's annotation for the groups of whoever starts it, which have no number inside: podman's `--group-add keep-groups`. */
+const KEEP_GROUPS = "run.oci.keep_original_groups";
+
+function setGroups(c: Context, groups: readonly number[], s: SectionBuilder): void {
+  // A user namespace made without privileges has setgroups(2) denied: there the list stays as it is.
+  const mayNotSet = isNew(c.spec, "user") && groups.length === 0 ? { ignore: ["EPERM"] } : {};
+  const list = struct("groups", groups.length ? groups.map((g) => [4, g] as const) : [[4, 0]]);
+  s.call("set the additional groups", "setgroups", [groups.length, list], mayNotSet);
+}
+
 /** Capabilities, groups and ids, in the one order in which each may still be done. */
 export function takeIdentity(c: Context, process: Process, s: SectionBuilder): void {
   const { user, capabilities } = process;
@@ -107,11 +117,7 @@ export function takeIdentity(c: Context, process: Process, s: SectionBuilder): v
     dropBounding(capabilities, s);
     s.call("keep capabilities over the change of user", "prctl", [PR.SET_KEEPCAPS, 1, 0, 0, 0]);
   }
-  const groups = user.additionalGids ?? [];
-  // A user namespace made without privileges has setgroups(2) denied: there the list stays as it is.
-  const mayNotSet = isNew(c.spec, "user") && groups.length === 0 ? { ignore: ["EPERM"] } : {};
-  const list = struct("groups", groups.length ? groups.map((g) => [4, g] as const) : [[4, 0]]);
-  s.call("set the additional groups", "setgroups", [groups.length, list], mayNotSet);
+  if (c.spec.annotations?.[KEEP_GROUPS] !== "1") setGroups(c, user.additionalGids ?? [], s);
   s.call(`become group ${user.gid}`, "setresgid", [user.gid, user.gid, user.gid]);
   s.call(`become user ${user.uid}`, "setresuid", [user.uid, user.uid, user.uid]);
   if (capabilities) {

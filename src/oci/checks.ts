@@ -41,6 +41,9 @@ const nsFile: Record<NamespaceKind, string> = {
 
 function checkMounts(spec: Spec): void {
   const { linux } = spec;
+  for (const { destination, uidMappings, gidMappings } of spec.mounts ?? [])
+    if (!uidMappings?.length !== !gidMappings?.length)
+      fail(`mounts: ${destination}`, "uidMappings and gidMappings are given together: the kernel maps both or none");
   const own = namespaceOf(spec, "mount") !== undefined;
   if (own) return;
   for (const [field, list] of [

@@ -6,10 +6,11 @@ import type { Mount, Spec } from "../compile/spec.ts";
 import { exists, resolveInRoot } from "../host/in-root.ts";
 import { placeMounts } from "../host/mount-points.ts";
 import { ConfigError } from "./config.ts";
+import { withMaps } from "./mount-maps.ts";
 
 /** The mounts of a bundle with sources and destinations as the compile step wants them. */
 export function completeMounts(spec: Spec, root: string, bundle: string, place: GroupDirectories): Mount[] {
-  const completed = (spec.mounts ?? []).flatMap((m) => completeMount(m, bundle, spec, place));
+  const completed = (spec.mounts ?? []).flatMap((m) => completeMount(withMaps(m, spec), bundle, spec, place));
   for (const m of completed) checkInProc(m, root);
   return placeMounts(root, completed);
 }

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRoot } from "../helpers/machine.ts";
-import { Bundle, mounting, printed, shell } from "./bundle.ts";
+import { Bundle, isOurs, mounting, printed, shell } from "./bundle.ts";
 
 /** A bundle with a directory of the host's to mount. */
 function withSource(args: string[], options: string[], more: object = {}): Bundle {
@@ -176,6 +176,30 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
     // Runtimes before version 1.2 of runc have no such thing: they say so, or are not asked.
     if (r.code === 0) expect(r.out).toBe("10000\n");
     else expect(r.err).not.toBe("");
+  });
+  const others = isOurs ? test : () => {};
+  others("idmap=MAPS: the same in the words of crun", () => {
+    const at = (options: string) => withSource(["stat", "-c", "%u %g", "/mnt/file"], ["bind", options], {});
+    using b = at("idmap=uids=0-10000-1000;gids=0-20000-5#5-30000-5");
+    expect(b.run()).toMatchObject({ code: 0, out: "10000 20000\n" });
+    for (const bad of [
+      "idmap=uids=0-10000-1000",
+      "idmap=uids=0-1",
+      "idmap=pids=0-1-1",
+      "idmap=uids=0-1-0",
+      "idmap=uids=@0-5-1",
+    ]) {
+      using c = at(bad);
+      const r = c.run();
+      expect(r.code).not.toBe(0);
+      expect(r.err).toContain(bad);
+    }
+  });
+  others("uidMappings without gidMappings are refused", () => {
+    using b = withSource(["true"], ["bind", "idmap"], {
+      uidMappings: [{ containerID: 0, hostID: 10_000, size: 1000 }],
+    });
+    expect(b.run()).toMatchObject({ code: 1, err: expect.stringContaining("gidMappings are given together") });
   });
   test("a source that is not there is refused", () => {
     expect(

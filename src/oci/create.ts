@@ -14,6 +14,7 @@ import { withEnvironment } from "./environment.ts";
 import { debugProgram, warningOf } from "./log.ts";
 import { RuntimeError } from "./places.ts";
 import { bigintText, plainOf } from "./saved.ts";
+import { managerSocket, withNotify } from "./sd-notify.ts";
 
 export type CreateOptions = {
   readonly bundle: string | undefined;
@@ -105,10 +106,12 @@ export async function prepareCreate(
   const { directory, bundle, spec, groups, saved, facts } = await readBundle(g, id, o, (s) => {
     if (!o.kept) checkConsole(s.process?.terminal === true, o.consoleSocket, !attached);
   });
-  const command: Process = {
+  const own: Process = {
     ...withListeners(withEnvironment(spec.process as Process, spec)),
     ...(o.kept && { terminal: o.kept.terminal }),
   };
+  const notify = o.kept ? undefined : managerSocket();
+  const given = notify === undefined ? { spec, command: own } : withNotify(spec, own, notify, directory);
   const lifecycle: Lifecycle = {
     id: id as string,
     bundle,
@@ -122,7 +125,7 @@ export async function prepareCreate(
     caller: callerOf(o),
     warning: (message) => warningOf(g.log, message),
     ...(o.kept && { streams: o.kept.streams }),
-    ...plainOf(o.mode, facts, saved, groups, directory),
+    ...(notify === undefined ? plainOf(o.mode, facts, saved, groups, directory) : { notify }),
   };
   const file = performedFile();
   const doing = `${o.mode === "create" ? "create" : "run"} ${id}`;
@@ -130,9 +133,9 @@ export async function prepareCreate(
     name: id as string,
     root: { kind: "directory" },
     scratch: g.root,
-    ...describeFiles(spec),
+    ...describeFiles(given.spec),
     stdio: STDIO,
-    ...(await terminalOf(command, attached)),
+    ...(await terminalOf(own, attached)),
     ...{ init: false, idle: false, timeoutMs: -1 },
     ...(spec.linux?.netDevices && { netDevices: (await import("./net-devices.ts")).findDevices(spec) }),
     noPivot: o.noPivot,
@@ -140,7 +143,7 @@ export async function prepareCreate(
     cgroup: groups.plan,
     report: reportOf(g, o.kept, o.preserve, doing),
   };
-  const program = compileCreate({ ...spec, process: command }, facts, job, file, lifecycle);
+  const program = compileCreate({ ...given.spec, process: given.command }, facts, job, file, lifecycle);
   debugProgram(g.log, doing, program);
   return { program, file, bundle };
 }

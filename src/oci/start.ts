@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { FAILURE_RECORD, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
+import { FAILURE_RECORD, NOTIFY, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import type { Global } from "./context.ts";
 import { RuntimeError } from "./places.ts";
 import { type Container, labelsOf, load, statusOf, wrongStatus } from "./state.ts";
@@ -49,15 +49,22 @@ export async function start(g: Global, id: string | undefined): Promise<number> 
   if (status === "stopped") throw wrongStatus(c, "cannot start a container that has stopped");
   if (status === "paused") throw wrongStatus(c, "cannot start a container in the paused state");
   if (status !== "created") throw wrongStatus(c, `cannot start an already ${status} container`);
+  const pass = existsSync(join(c.directory, NOTIFY.directory))
+    ? await (await import("./sd-notify.ts")).listening(c)
+    : undefined;
   const failed = await startAndWait(c);
   if (failed !== undefined) throw new RuntimeError(`start ${id}: ${failed}`);
   for (const file of ["go", "done", "labels"] as const) rmSync(join(c.directory, RUNTIME_FILES[file]), { force: true });
-  if (!c.saved.spec.hooks?.poststart?.length) return 0;
+  await poststart(c);
+  await pass?.();
+  return 0;
+}
+
+async function poststart(c: Container): Promise<void> {
+  if (!c.saved.spec.hooks?.poststart?.length) return;
   const { performHooks } = await import("./hooks.ts");
   const [wrong] = performHooks(c, "poststart", "running", true);
-  if (wrong !== undefined) {
-    await (await import("./kill.ts")).killContainer(c);
-    throw new RuntimeError(`start ${id}: ${wrong}`);
-  }
-  return 0;
+  if (wrong === undefined) return;
+  await (await import("./kill.ts")).killContainer(c);
+  throw new RuntimeError(`start ${c.saved.id}: ${wrong}`);
 }

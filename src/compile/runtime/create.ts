@@ -22,6 +22,7 @@ import { begin, keep, runtimeSection } from "./keeper.ts";
 import { FAILURE_RECORD, type Labels, type Lifecycle } from "./lifecycle.ts";
 import { sendListener } from "./listener.ts";
 import { moveDevices } from "./net-devices.ts";
+import { listenForReady, passReadiness } from "./sd-notify.ts";
 import { connect } from "./sockets.ts";
 import { earlyHooks, makePipes, type Opened, stagesOf } from "./stages.ts";
 import { noteCreated, openFifo, readFifo, removeRuntimeState, takeId, writePidFile } from "./state.ts";
@@ -119,10 +120,17 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
     keep(c, s, { pid, pidfd, record }, { streams, master });
   } else if (l.mode === "create") s.exit(0);
   else {
+    const socket = l.notify === undefined ? undefined : listenForReady(s, l.directory);
     startNow(s, o);
     awaitExec(s, l, o);
     s.check("was the command executed?");
     runHooks(c, s, l, { kind: "poststart", status: "running", pid, said: n.said });
+    if (socket && l.notify !== undefined) {
+      // An attached runtime is the service's main process itself.
+      const to = l.notify;
+      if (attached) passAside(s, (beside) => passReadiness(beside, { socket, pidfd, to }));
+      else passReadiness(s, { socket, pidfd, to, pid });
+    }
     if (!attached) s.exit(0);
   }
 
@@ -154,6 +162,15 @@ function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle,
   removeRuntimeState(undo, l, made);
   resetSignals(undo);
   afterFailure(c, undo, record);
+}
+
+/** By a process of its own, as long as this one does something else. */
+function passAside(s: SectionBuilder, write: (beside: SectionBuilder) => void): void {
+  const beside = s.program.section("notifier");
+  s.spawn("start the one that passes notifications on", beside);
+  beside.call("end when the runtime does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  write(beside);
+  beside.exit(0);
 }
 
 /** The FIFO `done` is open for writing in the first process alone: its end is the execution, or a failure in words. */

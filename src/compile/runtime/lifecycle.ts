@@ -20,6 +20,8 @@ export type Lifecycle = {
   /** Attached: processes that lose their parent become ours. */
   readonly subreaper: boolean;
   readonly caller: Caller;
+  /** The socket of the service manager that is told when the container says that it is ready: sd_notify(3). */
+  readonly notify?: string;
   /** How it is said that something went wrong of which nothing fails. */
   readonly warning: (message: string) => Warning;
   /** For a container that the small commands can do without an engine: its own group, the rest of its state, its end. */
@@ -70,3 +72,6 @@ export type Labels = Readonly<Record<string, { readonly from: number; readonly l
 
 /** What the FIFO `done` says: section, step and errno of the failure, 8 bytes each. */
 export const FAILURE_RECORD = 24;
+
+/** In the directory of its state: a directory of its own, which the container sees, and the socket in it. */
+export const NOTIFY = { directory: "notify", socket: "notify" } as const;

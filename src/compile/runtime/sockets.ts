@@ -2,16 +2,17 @@ import { AT_FDCWD, O } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import type { Block, Slot } from "../../program/types.ts";
 
-const AF_UNIX = 1;
+export const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const MAX_PATH = 107;
 const FAMILY = 2;
 const FD_HOLE = "\0".repeat(11);
 
-/** struct sockaddr_un */
-function address(path: string): Block {
-  const text = new TextEncoder().encode(path);
-  const bytes = new Uint8Array(FAMILY + text.length + 1);
+/** struct sockaddr_un; "@name" is an abstract one, which has no end but its length (unix(7)). */
+export function address(path: string): Block {
+  const abstract = path.startsWith("@");
+  const text = new TextEncoder().encode(abstract ? `\0${path.slice(1)}` : `${path}\0`);
+  const bytes = new Uint8Array(FAMILY + text.length);
   bytes[0] = AF_UNIX;
   bytes.set(text, FAMILY);
   return { name: `address ${path}`, bytes, pointers: [] };

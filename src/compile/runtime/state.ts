@@ -3,7 +3,7 @@ import type { SectionBuilder } from "../../program/builder.ts";
 import type { Slot } from "../../program/types.ts";
 import { buffer, into, type Loose, textBlock } from "../../program/values.ts";
 import { writeFile } from "../context.ts";
-import { type Lifecycle, RUNTIME_FILES } from "./lifecycle.ts";
+import { type Lifecycle, NOTIFY, RUNTIME_FILES } from "./lifecycle.ts";
 import { notePlain } from "./plain.ts";
 
 const F = RUNTIME_FILES;
@@ -21,6 +21,8 @@ export function takeId(s: SectionBuilder, l: Lifecycle): { readonly made: Slot; 
   s.call("put the state in its place", "renameat2", [AT_FDCWD, `${at(l, "state")}.new`, AT_FDCWD, at(l, "state"), 0]);
   for (const file of ["go", "done"] as const)
     s.call(`make the FIFO ${file}`, "mknodat", [AT_FDCWD, at(l, file), S_IF.FIFO | 0o600, 0]);
+  if (l.notify !== undefined)
+    s.call("make the directory for notifications", "mkdirat", [AT_FDCWD, `${l.directory}/${NOTIFY.directory}`, 0o755]);
   return { made, lock };
 }
 
@@ -75,6 +77,12 @@ export function removeRuntimeState(s: SectionBuilder, l: Lifecycle, made: Loose)
   s.skipIf(made, "!=", 0, () => {
     for (const name of [...Object.values(F), `${F.state}.new`, `${F.init}.new`])
       s.call(`remove ${name}`, "unlinkat", [AT_FDCWD, `${l.directory}/${name}`, 0], { ignore: "all" });
+    if (l.notify !== undefined)
+      for (const [name, flags] of [
+        [`${NOTIFY.directory}/${NOTIFY.socket}`, 0],
+        [NOTIFY.directory, AT.REMOVEDIR],
+      ] as const)
+        s.call(`remove ${name}`, "unlinkat", [AT_FDCWD, `${l.directory}/${name}`, flags], { ignore: "all" });
     s.call(`give up the id ${l.id}`, "unlinkat", [AT_FDCWD, l.directory, AT.REMOVEDIR], { ignore: "all" });
   });
 }

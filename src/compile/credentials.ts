@@ -117,7 +117,7 @@ export function takeIdentity(c: Context, process: Process, s: SectionBuilder): v
     dropBounding(capabilities, s);
     s.call("keep capabilities over the change of user", "prctl", [PR.SET_KEEPCAPS, 1, 0, 0, 0]);
   }
-  if (c.spec.annotations?.[KEEP_GROUPS] !== "1") setGroups(c, user.additionalGids ?? [], s);
+  if (c.spec.annotations?.[KEEP_GROUPS] !== "1") setGroups(c, [...new Set(user.additionalGids)], s);
   s.call(`become group ${user.gid}`, "setresgid", [user.gid, user.gid, user.gid]);
   s.call(`become user ${user.uid}`, "setresuid", [user.uid, user.uid, user.uid]);
   if (capabilities) {

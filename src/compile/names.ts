@@ -5,7 +5,6 @@ import type { Context } from "./context.ts";
 export function setNames(c: Context, s: SectionBuilder): void {
   const { hostname, domainname } = c.spec;
   const length = (text: string) => new TextEncoder().encode(text).length;
-  if (hostname !== undefined) s.call(`set the host name ${hostname}`, "sethostname", [hostname, length(hostname)]);
-  if (domainname !== undefined)
-    s.call(`set the domain name ${domainname}`, "setdomainname", [domainname, length(domainname)]);
+  if (hostname) s.call(`set the host name ${hostname}`, "sethostname", [hostname, length(hostname)]);
+  if (domainname) s.call(`set the domain name ${domainname}`, "setdomainname", [domainname, length(domainname)]);
 }

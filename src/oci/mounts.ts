@@ -1,16 +1,16 @@
-import { statfsSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 import { join, normalize, resolve } from "node:path";
 import { type Hierarchy, hierarchies, type Layout } from "../cgroups/layout.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Mount, Spec } from "../compile/spec.ts";
-import { exists, resolveInRoot } from "../host/in-root.ts";
+import { covers, exists, resolveInRoot } from "../host/in-root.ts";
 import { placeMounts } from "../host/mount-points.ts";
 import { ConfigError } from "./config.ts";
 import { withMaps } from "./mount-maps.ts";
 
 /** The mounts of a bundle with sources and destinations as the compile step wants them. */
 export function completeMounts(spec: Spec, root: string, bundle: string, place: GroupDirectories): Mount[] {
-  const completed = (spec.mounts ?? []).flatMap((m) => completeMount(withMaps(m, spec), bundle, spec, place));
+  const completed = (spec.mounts ?? []).flatMap((m) => completeMount(withMaps(m, spec), { root, bundle }, spec, place));
   for (const m of completed) checkInProc(m, root);
   return placeMounts(root, completed);
 }
@@ -45,10 +45,27 @@ export const labelled = (m: Mount, label: string): Mount =>
     ? m
     : { ...m, options: [...(m.options ?? []), `context="${label}"`] };
 
-function completeMount(m: Mount, bundle: string, spec: Spec, place: GroupDirectories): Mount[] {
+/** A tmpfs has the mode of the directory that it covers, unless it is given one. What an earlier mount has there is not seen from here. */
+function withMode(m: Mount, root: string, spec: Spec): Mount {
+  const earlier = (spec.mounts ?? []).slice(
+    0,
+    spec.mounts?.findIndex((other) => other.destination === m.destination),
+  );
+  if (mountOptions(m).data.some((word) => word.startsWith("mode="))) return m;
+  if (earlier.some((other) => covers(other.destination, m.destination))) return m;
+  const covered = statSync(join(root, resolveInRoot(root, m.destination)), { throwIfNoEntry: false });
+  if (!covered?.isDirectory()) return m;
+  return { ...m, options: [...(m.options ?? []), `mode=${(covered.mode & ALL_BITS).toString(8)}`] };
+}
+const ALL_BITS = 0o7777;
+
+type From = { readonly root: string; readonly bundle: string };
+
+function completeMount(m: Mount, { root, bundle }: From, spec: Spec, place: GroupDirectories): Mount[] {
   const destination = normalize(`/${m.destination}`).replace(/(?<=.)\/$/, "");
   if (m.type === "cgroup" || m.type === "cgroup2") return cgroupMounts({ ...m, destination }, spec, place);
   const o = mountOptions(m);
+  if (m.type === "tmpfs" && !o.remount) return [withMode({ ...m, destination }, root, spec)];
   if (!o.bind) return [{ ...m, destination }];
   if (!m.source) throw new ConfigError(`mounts: the bind mount on ${destination} has no source`);
   return [{ ...m, destination, source: resolve(bundle, m.source) }];

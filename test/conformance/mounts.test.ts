@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRoot } from "../helpers/machine.ts";
 import { Bundle, isOurs, mounting, printed, shell } from "./bundle.ts";
@@ -155,6 +155,16 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
       expect(withLink(target, { destination: "/link", type: "bind", source: "/etc", options: ["bind"] })).not.toBe(0);
     for (const target of ["/tmp", "/nowhere"])
       expect(withLink(target, { destination: "/link", type: "proc", source: "proc" })).not.toBe(0);
+  });
+  test("a tmpfs has the mode of the directory that it covers, or the one that it is given", () => {
+    const modes = (...options: string[]) => {
+      const tmpfs = { destination: "/data", type: "tmpfs", source: "tmpfs", options };
+      using b = new Bundle(["stat", "-c", "%a", "/data"], mounting(tmpfs));
+      chmodSync(join(b.root, "data"), 0o2750);
+      return b.run().out;
+    };
+    expect(modes("size=1m")).toBe("2750\n");
+    if (isOurs) expect(modes("mode=711")).toBe("711\n");
   });
   test("tmpcopyup of one that is read-only", () => {
     using b = new Bundle(shell("cat /data/kept; touch /data/new 2>/dev/null || echo sealed"));

@@ -171,6 +171,10 @@ describe.skipIf(!isRoot)("config.md Root, Hostname", () => {
     const r = printed(["cat", "/proc/sys/kernel/hostname"]);
     expect(r.out).toBe("conformance\n");
   });
+  test("an empty hostname is none", () => {
+    const own = readFileSync("/proc/sys/kernel/hostname", "utf8");
+    expect(printed(["cat", "/proc/sys/kernel/hostname"], (s) => ({ ...s, hostname: "" })).out).toBe(own);
+  });
   test("hostname without a UTS namespace is refused", () => {
     const r = printed(["true"], (s) => ({
       ...s,

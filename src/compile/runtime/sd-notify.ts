@@ -3,7 +3,7 @@ import type { SectionBuilder } from "../../program/builder.ts";
 import { POLL } from "../../program/poll.ts";
 import type { Slot } from "../../program/types.ts";
 import { buffer, into, type Loose, struct, textBlock } from "../../program/values.ts";
-import { filterBytes, JEQ, JUMP, LOAD, op, RET } from "../../seccomp/bpf.ts";
+import { filterBytes, JEQ, LOAD, op, RET } from "../../seccomp/bpf.ts";
 import { NOTIFY } from "./lifecycle.ts";
 import { AF_UNIX, address } from "./sockets.ts";
 
@@ -12,11 +12,13 @@ const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
 const MSG_DONTWAIT = 0x40;
 const EVERYONE = 0o777;
-/** How far into a message a line is looked for: BPF has no loops, and a socket little room for it (net.core.optmem_max). */
+/**
+ * How far into a message a line is looked for: BPF has no loops, a socket little room for it (net.core.optmem_max), and
+ * a conditional jump goes over 255 instructions at most.
+ */
 const REACH = 120;
-/** A conditional jump reaches 255 instructions at most: as far as there is room for, at present. */
-const CHUNK = 120;
 const ALL = 0xffff;
+/** As many as may be kept waiting: net.unix.max_dgram_qlen is 10, or more. */
 const SENDERS = 16;
 
 const word = (text: string) => [...text].reduce((n, c) => n * 256 + c.charCodeAt(0), 0) >>> 0;
@@ -26,15 +28,12 @@ const word = (text: string) => [...text].reduce((n, c) => n * 256 + c.charCodeAt
  * field of sd_notify(3) begins with "REA". A load beyond the end of a message drops it, too.
  */
 function readyFilter() {
-  const accept = op(RET, ALL);
-  const at = Array.from({ length: REACH }, (_, i) => i);
-  const chunks = Array.from({ length: REACH / CHUNK }, (_, n) => at.slice(n * CHUNK, (n + 1) * CHUNK));
-  const search = chunks.flatMap((chunk) => [
-    ...chunk.flatMap((i, n) => [op(LOAD, i), op(JEQ, word("\nREA"), 2 * (CHUNK - n - 1) + 1, 0)]),
-    op(JUMP, 1),
-    accept,
+  const search = Array.from({ length: REACH }, (_, at) => [
+    op(LOAD, at),
+    op(JEQ, word("\nREA"), 2 * (REACH - at - 1) + 1),
   ]);
-  return filterBytes([op(LOAD, 0), op(JEQ, word("READ"), 0, 1), accept, ...search, op(RET, 0)]);
+  const [drop, accept] = [op(RET, 0), op(RET, ALL)];
+  return filterBytes([op(LOAD, 0), op(JEQ, word("READ"), 0, 1), accept, ...search.flat(), drop, accept]);
 }
 
 const DROP_ALL = filterBytes([op(RET, 0)]);

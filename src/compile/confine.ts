@@ -1,10 +1,7 @@
-import { PR, SECCOMP_SET_MODE_FILTER } from "../kernel/flags.ts";
+import { PR } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import { into, struct } from "../program/values.ts";
-import { nativeArchitecture } from "../seccomp/architectures.ts";
-import { assemble } from "../seccomp/assemble.ts";
-import { filterBytes } from "../seccomp/bpf.ts";
 import type { Context } from "./context.ts";
+import { loadOwnFilter } from "./seccomp.ts";
 import type { Seccomp } from "./spec.ts";
 
 /** What the executor's "supervise" does, and its end; and what is done between this and that. */
@@ -26,13 +23,7 @@ const supervising: Seccomp = {
  */
 export function letUsersEnter(c: Context, s: SectionBuilder): void {
   if (c.facts.uid === 0) return;
-  const bytes = filterBytes(assemble(supervising, nativeArchitecture(c.facts.arch)));
-  const filter = { name: "filter of the first process", bytes, pointers: [] };
-  const program = struct("sock_fprog of the first process", [
-    [2, bytes.length / 8],
-    [8, into(filter)],
-  ]);
   s.call("gain nothing by an exec", "prctl", [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
-  s.call("do no more than to reap and to signal", "seccomp", [SECCOMP_SET_MODE_FILTER, 0, program]);
+  loadOwnFilter(c, s, "do no more than to reap and to signal", supervising);
   s.call("be open to who enters", "prctl", [PR.SET_DUMPABLE, 1, 0, 0, 0]);
 }

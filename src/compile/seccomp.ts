@@ -27,20 +27,38 @@ export const listenerSlot = (c: Context): Slot => c.program.shared("seccomp list
 
 const assembled = new WeakMap<Seccomp, Uint8Array>();
 
-/** Loads the filter: nothing after this is done with more rights than the command has. seccomp(2). */
-export function loadSeccomp(c: Context, s: SectionBuilder): void {
-  const { seccomp } = c.spec.linux ?? {};
-  if (!seccomp) return;
+function filterOf(c: Context, seccomp: Seccomp): Uint8Array {
   let bytes = assembled.get(seccomp) ?? prebuiltFilter(seccomp);
   if (!bytes) {
     bytes = filterBytes(assemble(seccomp, nativeArchitecture(c.facts.arch)));
     assembled.set(seccomp, bytes);
   }
-  const filter: Block = { name: "seccomp filter", bytes, pointers: [] };
-  const program = struct("sock_fprog", [
-    [2, bytes.length / 8],
-    [8, into(filter)],
+  return bytes;
+}
+
+/** struct sock_fprog: a filter as seccomp(2) and SO_ATTACH_FILTER take it. */
+export const filterProgram = (name: string, bytes: Uint8Array): Block =>
+  struct(`sock_fprog of the ${name}`, [
+    [2, bytes.length / FILTER_SIZE],
+    [8, into({ name, bytes, pointers: [] })],
   ]);
+/** struct sock_filter */
+const FILTER_SIZE = 8;
+
+/** Loads a filter of our own, which nobody answers. */
+export const loadOwnFilter = (c: Context, s: SectionBuilder, label: string, seccomp: Seccomp): void =>
+  s.call(label, "seccomp", [
+    SECCOMP_SET_MODE_FILTER,
+    0,
+    filterProgram("filter of the first process", filterOf(c, seccomp)),
+  ]);
+
+/** Loads the filter: nothing after this is done with more rights than the command has. seccomp(2). */
+export function loadSeccomp(c: Context, s: SectionBuilder): void {
+  const { seccomp } = c.spec.linux ?? {};
+  if (!seccomp) return;
+  const bytes = filterOf(c, seccomp);
+  const program = filterProgram("seccomp filter", bytes);
   const listener = notifies(seccomp);
   const flags = (seccomp.flags ?? []).reduce((bits, f) => bits | (flagBits[f] ?? 0), 0);
   // Both would want the result; the first process has no threads to synchronize.

@@ -15,7 +15,7 @@ import { ConfigError } from "./config.ts";
 import { RuntimeError } from "./places.ts";
 
 /** Where a user that asks no systemd may make groups; root may anywhere. */
-export const delegatedTo = (facts: HostFacts): string => plainLayout(facts).v2?.base ?? "";
+export const delegatedTo = (facts: HostFacts): string => (facts.uid === 0 ? "" : (plainLayout(facts).v2?.base ?? ""));
 
 const plainLayout = (facts: HostFacts) => findLayout(facts, { ...look, scope: undefined });
 

@@ -2,8 +2,9 @@ import { AT_FDCWD, O } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import { POLL } from "../../program/poll.ts";
 import type { Slot } from "../../program/types.ts";
-import { buffer, into, type Loose, struct, textBlock } from "../../program/values.ts";
+import { buffer, type Loose, struct, textBlock } from "../../program/values.ts";
 import { filterBytes, JEQ, LOAD, op, RET } from "../../seccomp/bpf.ts";
+import { filterProgram } from "../seccomp.ts";
 import { NOTIFY } from "./lifecycle.ts";
 import { AF_UNIX, address } from "./sockets.ts";
 
@@ -39,10 +40,7 @@ function readyFilter() {
 const DROP_ALL = filterBytes([op(RET, 0)]);
 
 function attachFilter(s: SectionBuilder, label: string, socket: Loose, bytes: Uint8Array): void {
-  const filter = struct("sock_fprog of the socket", [
-    [2, bytes.length / 8],
-    [8, into({ name: `filter: ${label}`, bytes, pointers: [] })],
-  ]);
+  const filter = filterProgram(`filter: ${label}`, bytes);
   s.call(label, "setsockopt", [socket, SOL_SOCKET, SO_ATTACH_FILTER, filter, filter.bytes.length]);
 }
 

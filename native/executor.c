@@ -7,9 +7,9 @@
 #include "abi.h"
 
 enum { MAGIC = 0x4e535343, VERSION = 1, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
-enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, HASH, COPY, OPS };
+enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, HASH, COPY, DATE, OPS };
 enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, ARGUMENT, ARGUMENTS, KINDS };
-enum { SAME_TEXT = 5, OTHER_TEXT = 6, IN_ENVIRONMENT = 7 };
+enum { SAME_TEXT = 5, OTHER_TEXT = 6, IN_ENVIRONMENT = 7, ONLY = 8 };
 enum { IGNORE_ALL = 1 };
 enum { FAILED_SECTION, FAILED_STEP, FAILED_ERRNO, RESERVED_SLOTS }; /* the slots a failure is written to */
 
@@ -57,9 +57,11 @@ static int check_step(const struct header *h, const struct section *sec, u32 sel
     return s->kinds[0] == DATA && s->kinds[1] == IMM && within(s->args[0], s->args[1], h->data_len) && s->nr > self &&
            s->nr < h->sections;
   case JUMP:
-    return s->nr <= IN_ENVIRONMENT && s->kinds[2] == IMM && s->args[2] < sec->count - index;
+    return s->nr <= ONLY && s->kinds[2] == IMM && s->args[2] < sec->count - index;
   case FORMAT: /* 20 digits and a sign at most */
     return s->kinds[1] == DATA && within(s->args[1], 21, h->data_len);
+  case DATE:
+    return s->kinds[1] == DATA && within(s->args[1], 19, h->data_len);
   case COPY: /* and the NUL */
     return s->kinds[1] == DATA && s->kinds[2] == IMM && s->kinds[3] == IMM && s->args[2] < h->data_len &&
            within(s->args[1], s->args[2] + 1, h->data_len);
@@ -161,6 +163,15 @@ static int same(const char *a, const char *b) {
   return *a == *b;
 }
 
+/* Whether a text has no other bytes than those of another. */
+static int only(const char *a, const char *b) {
+  for (const char *c = b; a && *a; a++, c = b) {
+    while (c && *c && *c != *a) c++;
+    if (!c || !*c) return 0;
+  }
+  return a != 0;
+}
+
 /* Whether a string of the environment, which is behind the arguments, begins with this text. */
 static int in_environment(const char *text) {
   for (u64 *e = arguments + arguments[0] + 2; text && *e; e++) {
@@ -191,6 +202,7 @@ static int jumps(u32 compare, s64 a, s64 b) {
   case SAME_TEXT: return same((char *)a, (char *)b);
   case OTHER_TEXT: return !same((char *)a, (char *)b);
   case IN_ENVIRONMENT: return in_environment((char *)a);
+  case ONLY: return only((char *)a, (char *)b);
   case 0: return a == b;
   case 1: return a != b;
   case 2: return a < b;
@@ -208,6 +220,20 @@ static void format(char *to, s64 v) {
   while (u /= 10);
   if (v < 0) *to++ = '-';
   while (n) *to++ = digits[--n];
+}
+
+/* Seconds since 1970, in UTC, put into a template such as "0000-00-00T00:00:00". */
+static void date(char *to, u64 seconds) {
+  static const u8 days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+  u32 t = seconds, year = 1970, month = 0, day = t / 86400, leap, n;
+  for (;; year++, day -= n) {
+    leap = year % 4 == 0 && (year % 100 || year % 400 == 0);
+    if (day < (n = 365 + leap)) break;
+  }
+  for (; day >= (n = days[month] + (month == 1 && leap)); month++) day -= n;
+  u32 parts[] = { year, month + 1, day + 1, t / 3600 % 24, t / 60 % 60, t % 60 };
+  for (int i = 0; i < 6; to += i++ ? 3 : 5)
+    for (int width = i ? 2 : 4; width--; parts[i] /= 10) to[width] = '0' + parts[i] % 10;
 }
 
 /* ---- supervise: reap, pass signals on, move bytes, watch the clock ---- */
@@ -363,6 +389,7 @@ static int run(struct program *p, u32 section) {
       copy(p->data + s->args[1], &v, s->nr);
       continue;
     }
+    case DATE: date(p->data + s->args[1], value(p, s, 0)); continue;
     case COPY: beginning(p->data + s->args[1], (char *)value(p, s, 0), s->args[2], s->args[3]); continue;
     case CHECK: /* has a child failed? */
       if (p->slots[FAILED_ERRNO]) return failed(p, section, i, 0);

@@ -71,6 +71,11 @@ export class SectionBuilder {
     this.#steps.push({ op: "format", label: `put a number into ${block.name}`, value: toValue(value), block, at });
   }
 
+  /** Writes seconds since 1970 as "2026-11-26T07:08:09" into the block, which has the signs between already. */
+  date(seconds: Loose, block: Block, at: number): void {
+    this.#steps.push({ op: "date", label: `put a date into ${block.name}`, value: toValue(seconds), block, at });
+  }
+
   store(value: Loose, block: Block, at: number, size: 4 | 8): void {
     this.#steps.push({ op: "store", label: `put a value into ${block.name}`, value: toValue(value), block, at, size });
   }

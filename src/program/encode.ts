@@ -23,6 +23,7 @@ const OPS: Record<Step["op"], number> = {
   let: 10,
   hash: 11,
   copy: 12,
+  date: 13,
 };
 const COMPARISONS: Record<Comparison, number> = {
   "==": 0,
@@ -33,6 +34,7 @@ const COMPARISONS: Record<Comparison, number> = {
   same: 5,
   other: 6,
   environment: 7,
+  only: 8,
 };
 const KIND = { number: 0, data: 1, slot: 2, address: 3, low: 4, high: 5, argument: 6, arguments: 7 } as const;
 const IGNORE_ALL = 1;
@@ -122,6 +124,7 @@ function shape(step: Step, table: Map<string, number>): Shape {
     case "jump":
       return { nr: COMPARISONS[step.if], result: undefined, args: [step.a, step.b, number(step.over)], policy };
     case "format":
+    case "date":
       return { nr: 0, result: undefined, args: [step.value, at(step.block, step.at)], policy };
     case "store":
       return { nr: step.size, result: undefined, args: [step.value, at(step.block, step.at)], policy };

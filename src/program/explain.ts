@@ -51,6 +51,8 @@ function stepText(step: Step, program: Program): string {
       return `if ${valueText(step.a)} ${step.if} ${valueText(step.b)}, skip ${step.over}`;
     case "format":
       return `write ${valueText(step.value)} in decimal into {${step.block.name}} at ${step.at}`;
+    case "date":
+      return `write ${valueText(step.value)} as a date into {${step.block.name}} at ${step.at}`;
     case "store":
       return `store ${valueText(step.value)} into {${step.block.name}} at ${step.at}`;
     case "copy":

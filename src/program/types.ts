@@ -33,8 +33,8 @@ export type Policy = {
   readonly retries?: number;
 };
 
-/** The last two compare texts by their addresses. */
-export type Comparison = "==" | "!=" | "<" | ">" | "&" | "same" | "other" | "environment";
+/** Those in words are of texts, by their addresses; "only": the first has no other bytes than the second. */
+export type Comparison = "==" | "!=" | "<" | ">" | "&" | "same" | "other" | "environment" | "only";
 
 type Labelled = { readonly label: string };
 export type Step = Labelled &
@@ -43,6 +43,8 @@ export type Step = Labelled &
     | ({ readonly op: "spawn"; readonly section: number; readonly args: Block; readonly result: Slot } & Policy)
     | { readonly op: "jump"; readonly over: number; readonly if: Comparison; readonly a: Value; readonly b: Value }
     | { readonly op: "format"; readonly value: Value; readonly block: Block; readonly at: number }
+    /** Seconds since 1970 as "2026-11-26T07:08:09", in UTC; what is between the numbers stays. */
+    | { readonly op: "date"; readonly value: Value; readonly block: Block; readonly at: number }
     | { readonly op: "store"; readonly value: Value; readonly block: Block; readonly at: number; readonly size: 4 | 8 }
     /** The beginning of a text: `most` bytes at most, none from the byte `until` on, and a NUL. */
     | {

@@ -7,10 +7,11 @@ import { encode } from "../program/encode.ts";
 import { executor } from "../program/executor.ts";
 import { link } from "../program/link.ts";
 import type { Program } from "../program/types.ts";
+import { checksProgram } from "../remember/checks.ts";
 import { type Condition, linkNow, modeNow, sameNow, textNow } from "../remember/conditions.ts";
 import { withFreshName } from "../remember/fresh-name.ts";
-import type { Given } from "../remember/places.ts";
-import { remember } from "../remember/store.ts";
+import { checksOf, type Given } from "../remember/places.ts";
+import { noteSweep, remember } from "../remember/store.ts";
 
 /** What `prepare` and `hostFacts` looked at. */
 export function conditions(p: Prepared): Condition[] {
@@ -48,7 +49,9 @@ function withoutFile(executable: Uint8Array, file: string): Uint8Array {
 export function rememberThis(given: Given, p: Prepared, program: Program, file: string, named: boolean): Uint8Array {
   const executable = link(executor(), encode(named ? program : withFreshName(program, p.job.name)));
   const { arch, gid, bounding } = p.facts;
-  const look = () => ({ arch, gid, bounding, state: places().state, conditions: conditions(p) });
-  remember(given, look, withoutFile(executable, file));
+  remember(checksOf(given), withoutFile(executable, file), (kept) => {
+    noteSweep();
+    return checksProgram(given, { arch, gid, bounding, state: places().state, conditions: conditions(p) }, kept);
+  });
   return executable;
 }

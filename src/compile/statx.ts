@@ -3,7 +3,7 @@ import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, type Loose } from "../program/values.ts";
 
-/** struct statx (statx(2)) in words of 8 bytes; the mode is in the upper half of its word, the links in the lower of theirs. */
+/** struct statx (statx(2)) in words of 8 bytes; the mode is in the upper half of its word, the links in the lower of theirs; "on" is the device that it is on. */
 export const STATX = {
   words: 32,
   links: 2,
@@ -13,6 +13,7 @@ export const STATX = {
   changed: 12,
   modified: 14,
   device: 16,
+  on: 17,
 } as const;
 const BASIC = 0x7ff;
 
@@ -24,7 +25,7 @@ export const wordOf = ({ words }: Statx, name: Exclude<keyof typeof STATX, "word
 export function statx(
   s: SectionBuilder,
   label: string,
-  path: string,
+  path: Loose,
   { at = AT_FDCWD, flags = 0 }: { at?: Loose; flags?: number } = {},
 ): Statx {
   const words = Array.from({ length: STATX.words }, (_, i) => s.program.shared(`statx ${i}`));

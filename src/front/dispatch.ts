@@ -1,6 +1,7 @@
 import type { Arch } from "../kernel/arch.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import type { Program } from "../program/types.ts";
+import { givenAgain } from "./again.ts";
 import { withContainer } from "./container.ts";
 import { engineSlot, tellEngine } from "./engine.ts";
 import { kill, pause, remove, resume, start, state } from "./verbs.ts";
@@ -29,6 +30,7 @@ export function smallCommands(arch: Arch): Program {
       s.skipIf(said.verb, "!=", VERBS["delete --force"], () => remove(s, said, f, true));
     }),
   );
+  givenAgain(s);
   // Not "start" and "delete", which the shim is told, too: what it starts stays.
   const words = ["create", "run", "exec", "list", "ps", "update", "checkpoint", "__after"];
   tellEngine(s, told, { places: 8, words });

@@ -19,7 +19,7 @@ import type { Saved } from "./state.ts";
 export async function readBundle(
   g: Global,
   id: string | undefined,
-  o: { readonly bundle: string | undefined; readonly config: string | undefined },
+  o: BundleOptions,
   check: (spec: Spec) => void,
 ): Promise<Bundle> {
   const directory = directoryOf(g.root, id);
@@ -49,14 +49,26 @@ export async function readBundle(
     place,
     groups,
     facts,
-    saved: savedState(id as string, bundle, spec, place, groups),
+    text,
+    layout,
+    saved: savedState(id as string, bundle, spec, place, groups, o.created),
   };
 }
+
+export type BundleOptions = {
+  readonly bundle: string | undefined;
+  readonly config: string | undefined;
+  /** RFC 3339; default: now. */
+  readonly created?: string;
+};
 
 export type Bundle = {
   readonly id: string;
   readonly directory: string;
   readonly bundle: string;
+  /** The configuration as it was read. */
+  readonly text: string;
+  readonly layout: Layout;
   readonly spec: Spec;
   readonly place: GroupPlace;
   readonly groups: RuntimeGroups;

@@ -11,6 +11,8 @@ export type Global = {
   readonly criu: string;
   /** This command line, as the words to execute it with. */
   readonly self: readonly string[];
+  /** All of its words. */
+  readonly words: readonly string[];
 };
 
 /** This command line, as the words to execute it with. */

@@ -1,5 +1,5 @@
 import { mkdirSync, readlinkSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Job } from "../compile/job.ts";
 import { compileCreate } from "../compile/runtime/create.ts";
 import { numbers } from "../compile/runtime/descriptors.ts";
@@ -7,10 +7,12 @@ import type { Caller, Lifecycle } from "../compile/runtime/lifecycle.ts";
 import type { Process } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import type { Program } from "../program/types.ts";
-import { readBundle } from "./bundle.ts";
+import { wasGivenBefore } from "../remember/seen.ts";
+import { type Bundle, readBundle } from "./bundle.ts";
 import { afterWords, type Global } from "./context.ts";
 import { describeFiles } from "./describe.ts";
 import { withEnvironment } from "./environment.ts";
+import { checksOfLine, isLasting, noteOf } from "./kept/lasting.ts";
 import { debugProgram, warningOf } from "./log.ts";
 import { RuntimeError } from "./places.ts";
 import { bigintText, plainOf } from "./saved.ts";
@@ -27,6 +29,8 @@ export type CreateOptions = {
   readonly mode: Lifecycle["mode"];
   readonly keep: boolean;
   readonly subreaper: boolean;
+  /** The program is to be performed more than once: it says this time, and names no file of its own. */
+  readonly created?: string;
   /** Kept: by whom, and what the streams are. */
   readonly kept?: Kept;
 };
@@ -100,12 +104,13 @@ export async function prepareCreate(
   g: Global,
   id: string | undefined,
   o: CreateOptions,
-): Promise<{ readonly program: Program; readonly file: string; readonly bundle: string }> {
+): Promise<{ readonly program: Program; readonly file: string; readonly bundle: Bundle }> {
   checkPreserved(o.preserve);
   const attached = o.mode === "attached";
-  const { directory, bundle, spec, groups, saved, facts } = await readBundle(g, id, o, (s) => {
+  const read = await readBundle(g, id, o, (s) => {
     if (!o.kept) checkConsole(s.process?.terminal === true, o.consoleSocket, !attached);
   });
+  const { directory, bundle, spec, groups, saved, facts } = read;
   const own: Process = {
     ...withListeners(withEnvironment(spec.process as Process, spec)),
     ...(o.kept && { terminal: o.kept.terminal }),
@@ -143,15 +148,28 @@ export async function prepareCreate(
     cgroup: groups.plan,
     report: reportOf(g, o.kept, o.preserve, doing),
   };
-  const program = compileCreate({ ...given.spec, process: given.command }, facts, job, file, lifecycle);
+  const program = compileCreate(
+    { ...given.spec, process: given.command },
+    facts,
+    job,
+    o.created === undefined ? file : undefined,
+    lifecycle,
+  );
   debugProgram(g.log, doing, program);
-  return { program, file, bundle };
+  return { program, file, bundle: read };
 }
 
 export async function create(g: Global, id: string | undefined, o: CreateOptions): Promise<number> {
   const { program, file, bundle } = await prepareCreate(g, id, o);
   mkdirSync(g.root, { recursive: true, mode: 0o711 });
-  process.chdir(bundle);
+  const checks = checksOfLine(g);
+  if (
+    checks !== undefined &&
+    isLasting(g, o, bundle) &&
+    wasGivenBefore(checks, noteOf(join(bundle.bundle, "config.json"), g.words))
+  )
+    await (await import("./kept/create.ts")).keepCreate(g, bundle.id, o, checks);
+  process.chdir(bundle.bundle);
   return perform(program, file, o.preserve);
 }
 

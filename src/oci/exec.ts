@@ -5,12 +5,14 @@ import type { Process, Spec } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import { hostFacts } from "../host/facts.ts";
 import type { Program } from "../program/types.ts";
+import { wasGivenBefore } from "../remember/seen.ts";
 import { grantable } from "./capabilities.ts";
 import type { Global } from "./context.ts";
 import { callerOf, checkConsole, type Kept, reportOf, STDIO, terminalOf } from "./create.ts";
 import { withEnvironment } from "./environment.ts";
 import { groupsOf } from "./exec-groups.ts";
 import { type ExecOptions, processOf } from "./exec-process.ts";
+import { checksOfLine, initOf, isLastingExec, noteOf } from "./kept/lasting.ts";
 import { debugProgram, warn, warningOf } from "./log.ts";
 import { type Container, firstProcess, load, statusOf, wrongStatus } from "./state.ts";
 
@@ -31,10 +33,16 @@ export async function exec(
   const process = processOf(c, o, command, (message) => warn(g.log, message));
   checkConsole(process.terminal === true, o.consoleSocket, o.detach);
   const { program, file } = await prepareExec(g, c, process, o);
+  const checks = checksOfLine(g);
+  if (checks !== undefined && isLastingExec(c, process, o) && wasGivenBefore(checks, noteOf(initOf(c), g.words)))
+    await (await import("./kept/exec.ts")).keepExec(g, c, command, o, checks);
   return perform(program, file, o.preserve);
 }
 
-type How = Pick<ExecOptions, "pidFile" | "consoleSocket" | "preserve" | "detach" | "cgroup" | "ignorePaused">;
+export type How = Pick<ExecOptions, "pidFile" | "consoleSocket" | "preserve" | "detach" | "cgroup" | "ignorePaused"> & {
+  /** The program is to be performed more than once: it names no file of its own. */
+  readonly again?: boolean;
+};
 
 /** Checks that it may be, and compiles the program. */
 export async function prepareExec(
@@ -79,7 +87,7 @@ export async function prepareExec(
     warning: (message) => warningOf(g.log, message),
     ...(kept && { streams: kept.streams }),
   };
-  const program = compileRuntimeExec(spec, facts, job, file, lifecycle, init.pid);
+  const program = compileRuntimeExec(spec, facts, job, o.again ? undefined : file, lifecycle, init.pid);
   debugProgram(g.log, doing, program);
   return { program, file };
 }

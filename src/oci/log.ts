@@ -32,7 +32,12 @@ function write(log: Log, level: string, message: string): void {
   }
 }
 
+let warned = false;
+/** Whether anything was warned of, which is to be said each time. */
+export const hasWarned = (): boolean => warned;
+
 export const warn = (log: Log, message: string): void => {
+  warned = true;
   write(log, "warning", message);
   if (log.path === undefined) put(2, `caisson-oci: ${message}\n`);
 };

@@ -65,7 +65,7 @@ function parse(what: string, args: readonly string[], table: OptionTable): Value
 
 const text = (v: Values, name: string): string | undefined => (typeof v[name] === "string" ? v[name] : undefined);
 
-function globalOf(v: Values, log: Log): Global {
+function globalOf(v: Values, log: Log, words: readonly string[]): Global {
   const manager = text(v, "cgroup-manager") ?? "cgroupfs";
   if (!["cgroupfs", "systemd", "disabled"].includes(manager))
     throw new RuntimeError(`--cgroup-manager: ${JSON.stringify(manager)} is not cgroupfs, systemd or disabled`);
@@ -79,6 +79,7 @@ function globalOf(v: Values, log: Log): Global {
     rootless: manager === "disabled" ? "true" : rootless,
     criu: text(v, "criu") ?? "criu",
     self: ownWords(),
+    words,
   };
 }
 
@@ -122,7 +123,7 @@ async function dispatch(args: readonly string[], found: (log: Log, name: string)
   }
   const c = commandOf(name);
   checkLog(log);
-  const g = globalOf(v, log);
+  const g = globalOf(v, log, args);
   const table: OptionTable = { ...c.options, help: { type: "boolean", short: "h", help: "print this" } };
   const [own, words] = separate(args.slice(at + 1), c, table);
   const values = parse(name, own, table);

@@ -37,12 +37,13 @@ export const savedState = (
   spec: Spec,
   place: GroupPlace,
   groups: RuntimeGroups,
+  created: string = new Date().toISOString(),
 ): Saved => ({
   id,
   ociVersion: spec.ociVersion,
   bundle,
   rootfs: spec.root?.path ?? "/",
-  created: new Date().toISOString(),
+  created,
   spec,
   cgroup: { path: place.path, directories: groups.directories, ...(place.unit && { unit: place.unit }) },
 });

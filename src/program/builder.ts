@@ -192,11 +192,13 @@ export const CLONE_ARGS_CGROUP = 80;
 /** Collects sections; `build` gives the immutable program. Section 0 is the one that is performed. */
 export class ProgramBuilder {
   readonly #sections: SectionBuilder[] = [];
-  readonly #slots: string[] = [...RESERVED_SLOTS];
+  readonly #slots: string[];
   readonly arch: Arch;
 
-  constructor(arch: Arch) {
+  /** `slots`: of a program that this one becomes a part of. */
+  constructor(arch: Arch, slots: readonly string[] = RESERVED_SLOTS) {
     this.arch = arch;
+    this.#slots = [...slots];
   }
 
   get sections(): readonly SectionBuilder[] {

@@ -1,20 +1,17 @@
 import { statx, wordOf } from "../compile/statx.ts";
 import type { Arch } from "../kernel/arch.ts";
-import { capabilityNames } from "../kernel/capabilities.ts";
-import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PATH_MAX, PR } from "../kernel/flags.ts";
-import { rlimitNames } from "../kernel/rlimits.ts";
+import { AT_FDCWD, PATH_MAX } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
-import { addressOf, argument, buffer, low, stringArray, struct } from "../program/values.ts";
+import { addressOf, argument, buffer, low } from "../program/values.ts";
+import { become, type CallerFacts, raiseFiles, sameCaller } from "./caller.ts";
 import { type Condition, check, must } from "./conditions.ts";
 import { checksOf, GIVEN_WORDS, type Given, SWEPT } from "./places.ts";
 
 /** What the program of a command line was compiled from, beside its words. */
-export type Found = {
+export type Found = CallerFacts & {
   readonly arch: Arch;
-  readonly gid: number;
-  readonly bounding: readonly string[];
   /** Where the state of containers is. */
   readonly state: string;
   readonly conditions: readonly Condition[];
@@ -39,15 +36,6 @@ function sameWords(s: SectionBuilder, given: Given): void {
   must(s, "it is the same", cwd, "same", given.cwd);
 }
 
-function sameCaller(s: SectionBuilder, r: Found): void {
-  must(s, "the caller's group is the same", s.get("ask for the group", "getegid", []), "==", r.gid);
-  const has = s.program.slot("has the capability?");
-  for (const [n, name] of capabilityNames.entries()) {
-    s.call(`may ${name} be given?`, "prctl", [PR.CAPBSET_READ, n, 0, 0, 0], { result: has, ...ANY });
-    must(s, `${name} is as before`, has, r.bounding.includes(name) ? "==" : "<", 1);
-  }
-}
-
 /** What killed supervisors left is removed by who looks for it, which is the engine: not here, so not for long. */
 function nothingLeft(s: SectionBuilder, state: string): void {
   const NONE = 2;
@@ -64,33 +52,6 @@ function nothingLeft(s: SectionBuilder, state: string): void {
   });
 }
 
-/** As the engine does for itself at its start: a command is to have the same limit either way. */
-function raiseFiles(s: SectionBuilder): void {
-  const [soft, hard] = [s.program.slot("limit of files"), s.program.slot("hard limit of files")];
-  const both = buffer("rlimit", 16);
-  const files = rlimitNames.indexOf("RLIMIT_NOFILE");
-  s.call("ask for the limit of files", "prlimit64", [0, files, 0, addressOf(soft)]);
-  for (const at of [0, 8]) s.store(hard, both, at, 8);
-  s.call("raise it", "prlimit64", [0, files, both, 0]);
-}
-
-/** A container gets at the file it was started from by /proc/self/exe (CVE-2019-5736): this one is on a mount that nobody can write to. */
-function become(s: SectionBuilder, { words }: Given, file: string): void {
-  s.call("close all but the streams at exec", "close_range", [3, 0xffffffff, CLOSE_RANGE_CLOEXEC]);
-  const fd = s.get("open the program", "open_tree", [AT_FDCWD, file, OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC]);
-  const attributes = struct("mount_attr", [
-    [8, MOUNT_ATTR.RDONLY],
-    [8, MOUNT_ATTR.NOEXEC],
-    [8, 0],
-    [8, 0],
-  ]);
-  s.call("make it read-only", "mount_setattr", [fd, "", AT.EMPTY_PATH, attributes, attributes.bytes.length]);
-  const argv = stringArray("argv", ["caisson", ...Array<string>(GIVEN_WORDS).fill("")]);
-  for (let i = 1; i <= GIVEN_WORDS; i++) s.store(argument(words.length + i), argv, 8 * i, 8);
-  const envp = stringArray("envp", []);
-  s.call("become it", "execveat", [fd, "", argv, envp, AT.EMPTY_PATH]);
-}
-
 /**
  * The program that the front performs when these words are given: it becomes the one in `file` if that is what would be compiled now, and
  * ends if not, or if anything fails; then the engine goes the usual way. In the frame that a step "serve" reads.
@@ -105,6 +66,7 @@ export function checksProgram(given: Given, r: Found, file: string): Uint8Array 
   // What is used is not forgotten.
   s.call("note that it was used", "utimensat", [AT_FDCWD, checksOf(given), 0, 0], ANY);
   raiseFiles(s);
-  become(s, given, file);
+  const command = Array.from({ length: GIVEN_WORDS }, (_, i) => argument(given.words.length + 1 + i));
+  become(s, file, command);
   return asked(encode(program.build(), false));
 }

@@ -4,7 +4,7 @@ import { errno } from "../kernel/errno.ts";
 import { AT, AT_FDCWD, O, PATH_MAX } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block } from "../program/types.ts";
-import { buffer, high, into } from "../program/values.ts";
+import { buffer, high, into, type Loose } from "../program/values.ts";
 
 /** What was seen of the machine when a program was compiled, and must be seen again for it to be performed. */
 export type Condition =
@@ -14,7 +14,11 @@ export type Condition =
   | { readonly kind: "mode"; readonly path: string; readonly link: Link; readonly mode: number | undefined }
   /** The same file, unchanged. */
   | { readonly kind: "same"; readonly path: string; readonly words: readonly bigint[] }
+  /** The top of the same mount: inode, and device as statx(2) has it, in one word. */
+  | { readonly kind: "mount"; readonly path: string; readonly words: readonly [inode: bigint, device: bigint] }
   | { readonly kind: "link"; readonly path: string; readonly target: string };
+
+type Text = Condition & { readonly kind: "text" };
 
 /** A link at the end of a path is followed, or looked at itself. */
 type Link = "followed" | "itself";
@@ -22,7 +26,7 @@ type Link = "followed" | "itself";
 /** Asked for by each read: a machine of many mounts has a long list of them, and most have a short one. */
 const AT_ONCE = 4096;
 
-export function textNow(path: string): Condition {
+export function textNow(path: string): Text {
   const fd = openSync(path, "r");
   const chunks: Buffer[] = [];
   try {
@@ -41,6 +45,18 @@ export const modeNow = (path: string, link: Link): Condition => ({
   ...{ kind: "mode", path, link },
   mode: (link === "itself" ? lstatSync : statSync)(path, { throwIfNoEntry: false })?.mode,
 });
+
+/** A device number (makedev(3)) as two of 32 bits. */
+function split(dev: bigint): bigint {
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n);
+  return (minor << 32n) | major;
+}
+
+export function mountNow(path: string): Condition {
+  const { ino, dev } = statSync(path, { bigint: true });
+  return { kind: "mount", path, words: [ino, split(dev)] };
+}
 
 export const linkNow = (path: string): Condition => ({ kind: "link", path, target: readlinkSync(path) });
 
@@ -65,7 +81,7 @@ export function must(
   s: SectionBuilder,
   label: string,
   a: Parameters<SectionBuilder["skipIf"]>[0],
-  comparison: "==" | "same" | "other" | "<" | ">",
+  comparison: "==" | "same" | "other" | "only" | "<" | ">",
   b: Parameters<SectionBuilder["skipIf"]>[2],
 ): void {
   s.skipIf(a, comparison, b, () => s.fail(label, MISSED));
@@ -75,13 +91,14 @@ const lookAt = (s: SectionBuilder, path: string, link: Link = "followed"): Statx
   statx(s, `look at ${path}`, path, { flags: link === "itself" ? AT.SYMLINK_NOFOLLOW : 0 });
 
 /** Where texts are read to, one after the other. */
-const lengthOf = (c: Condition & { kind: "text" }) => c.reads.reduce((n, r) => n + r, 0);
+const lengthOf = (c: Text) => c.reads.reduce((n, r) => n + r, 0);
 const scratchFor = (conditions: readonly Condition[]): Block =>
   buffer("text", Math.max(0, ...conditions.map((c) => (c.kind === "text" ? lengthOf(c) : 0))) + AT_ONCE + 8);
 
-function checkText(s: SectionBuilder, c: Condition & { kind: "text" }, text: Block): void {
+/** `path` is where it is now. */
+function checkText(s: SectionBuilder, c: Text, text: Block, path: Loose = c.path): void {
   const fd = s.program.shared("file to compare");
-  s.call(`open ${c.path}`, "openat", [AT_FDCWD, c.path, O.RDONLY | O.CLOEXEC, 0], { result: fd });
+  s.call(`open ${c.path}`, "openat", [AT_FDCWD, path, O.RDONLY | O.NONBLOCK | O.CLOEXEC, 0], { result: fd });
   const read = s.program.shared("length of what was read");
   let at = 0;
   for (const n of c.reads) {
@@ -110,11 +127,21 @@ function checkMode(s: SectionBuilder, c: Condition & { kind: "mode" }): void {
   }
 }
 
+function checkMount(s: SectionBuilder, c: Condition & { kind: "mount" }): void {
+  const seen = lookAt(s, c.path);
+  for (const [i, name] of (["inode", "on"] as const).entries())
+    must(s, `what is mounted on ${c.path} is the same`, wordOf(seen, name), "==", c.words[i] ?? 0n);
+}
+
 function checkLink(s: SectionBuilder, c: Condition & { kind: "link" }): void {
   const text = buffer(c.path, PATH_MAX);
   s.call(`read ${c.path}`, "readlinkat", [AT_FDCWD, c.path, text, PATH_MAX - 1]);
   must(s, `${c.path} leads where it did`, text, "same", c.target);
 }
+
+/** The same of a file whose name is only known then. */
+export const checkFile = (s: SectionBuilder, path: Loose, text: Text): void =>
+  checkText(s, text, scratchFor([text]), path);
 
 /** The steps that go on only where all of it is as it was. */
 export function check(s: SectionBuilder, conditions: readonly Condition[]): void {
@@ -123,5 +150,6 @@ export function check(s: SectionBuilder, conditions: readonly Condition[]): void
     if (c.kind === "text") checkText(s, c, scratch);
     else if (c.kind === "same") checkSame(s, c);
     else if (c.kind === "link") checkLink(s, c);
+    else if (c.kind === "mount") checkMount(s, c);
     else checkMode(s, c);
 }

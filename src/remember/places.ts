@@ -12,5 +12,6 @@ export const GIVEN_WORDS = 62;
 /** A command line up to its command, and the directory in which it was given. */
 export type Given = { readonly cwd: string; readonly words: readonly string[] };
 
-/** The file in which it is said when the program for it may be performed again. */
-export const checksOf = ({ cwd, words }: Given): string => `${DIRECTORY}/${hashOf([cwd, ...words])}`;
+/** The file in which it is said when the program for these words may be performed again. */
+export const checksFor = (words: readonly string[]): string => `${DIRECTORY}/${hashOf(words)}`;
+export const checksOf = ({ cwd, words }: Given): string => checksFor([cwd, ...words]);

@@ -1,10 +1,12 @@
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureDirectory } from "../host/places.ts";
-import { checksOf, DIRECTORY, type Given } from "./places.ts";
+import { DIRECTORY } from "./places.ts";
 
 /** Command lines of which the program is kept at most, some 110 KB each, and of which only that they were given. */
 const MOST = { kept: 32, seen: 256 } as const;
+/** Bytes: what is kept has more. */
+const LONGEST_NOTE = 200;
 const NAME = /^\d+$/;
 
 /** Those that were not given for the longest time go. */
@@ -14,7 +16,7 @@ export function forgetOldest(): void {
     .filter((n) => NAME.test(n))
     .flatMap((name) => {
       const stat = statSync(join(DIRECTORY, name), { throwIfNoEntry: false });
-      return stat ? [{ name, isKept: stat.size > 0, given: stat.mtimeMs }] : [];
+      return stat ? [{ name, isKept: stat.size > LONGEST_NOTE, given: stat.mtimeMs }] : [];
     });
   lines.sort((a, b) => b.given - a.given);
   const [kept, seen] = [lines.filter((l) => l.isKept), lines.filter((l) => !l.isKept)];
@@ -22,16 +24,21 @@ export function forgetOldest(): void {
   for (const n of names) if (old.has(n.split(".")[0] ?? "")) rmSync(join(DIRECTORY, n), { force: true });
 }
 
+/** What was noted of words that were given, if it was. */
+function noted(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat && stat.size <= LONGEST_NOTE ? readFileSync(path, "utf8") : undefined;
+}
+
 /**
- * Whether these words were given here before. To keep a program costs more than to compile it once more, so that what is given once is
- * only noted, by an empty file.
+ * Whether words were given before, of which the checks would be in a file, and the same was noted then: to keep a program costs more than
+ * to compile it once more, so that what is given once is only noted.
  */
-export function wasGivenBefore(given: Given): boolean {
-  const path = checksOf(given);
-  if (existsSync(path)) return true;
+export function wasGivenBefore(path: string, note = ""): boolean {
+  if (noted(path) === note) return true;
   try {
     ensureDirectory(DIRECTORY);
-    writeFileSync(path, "", { mode: 0o600 });
+    writeFileSync(path, note, { mode: 0o600 });
     // To look at each takes longer than to count them.
     if (readdirSync(DIRECTORY).filter((n) => NAME.test(n)).length > MOST.seen) forgetOldest();
   } catch (e) {

@@ -9,6 +9,6 @@ export function globalOf(root: string, o?: Options): Global {
     systemd: o?.systemdCgroup === true,
     rootless: "auto",
     criu: o?.criuPath || "criu",
-    self: [],
+    ...{ self: [], words: [] },
   };
 }

@@ -64,7 +64,7 @@ test.skipIf(!isRoot)(
       root: b.state,
       log: { path: log, format: "json", debug: false },
       ...{ systemd: false, rootless: "auto", criu: "criu" },
-      self: [caisson],
+      ...{ self: [caisson], words: [] },
     };
     const make = () => prepareCreate(g, b.id, options(b, "attached"));
     const first = await make();

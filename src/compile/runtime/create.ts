@@ -15,7 +15,7 @@ import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
 import { rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
 import { writeIdMaps } from "../users.ts";
-import { numbers } from "./descriptors.ts";
+import { numbers, type OwnFile } from "./descriptors.ts";
 import { writeFailed, writeGate } from "./gate.ts";
 import { HOOK_LABEL, openSaid, runHooks } from "./hooks.ts";
 import { begin, keep, runtimeSection } from "./keeper.ts";
@@ -36,7 +36,7 @@ function startNow(s: SectionBuilder, o: Opened): void {
 }
 
 /** The runtime's own process: it makes what the container needs, bears it, writes it down, and is done. */
-function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle, process: Process): void {
+function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle, process: Process): void {
   const { program, job } = c;
   const n = numbers(l.caller.preserve);
   const [enter, init] = [program.section("enter"), program.section("container")];
@@ -192,7 +192,7 @@ function labelsFrom(program: ProgramBuilder, init: SectionBuilder, from: number)
   return JSON.stringify(labels);
 }
 
-export function compileCreate(spec: Spec, facts: HostFacts, job: Job, file: string, l: Lifecycle): Program {
+export function compileCreate(spec: Spec, facts: HostFacts, job: Job, file: OwnFile, l: Lifecycle): Program {
   const program = new ProgramBuilder(facts.arch);
   const c: Context = { spec, facts, job, program };
   if (!spec.process) throw new TypeError("a spec without a process was to be compiled");

@@ -1,8 +1,11 @@
-import { O } from "../../kernel/flags.ts";
+import { AT_FDCWD, O } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import { closeFrom, closeOnExecFrom } from "../descriptors.ts";
 
 const FIRST = 3;
+
+/** Where a program is that is performed once, and then gone. One that stays is not named: undefined. */
+export type OwnFile = string | undefined;
 
 /** File descriptors with a fixed number, above those that the caller hands through. */
 export type Numbers = {
@@ -25,9 +28,9 @@ export function numbers(preserve: number): Numbers {
 }
 
 /** The own file first, then all numbers taken, so that nothing opened later gets one of them; the rest is closed. */
-export function reserve(s: SectionBuilder, file: string, n: Numbers): void {
-  const fd = s.get("open the own file", "openat", [-100, file, O.RDONLY, 0]);
-  s.call("remove it", "unlinkat", [-100, file, 0]);
+export function reserve(s: SectionBuilder, file: OwnFile, n: Numbers): void {
+  const fd = s.get("open the own file", "openat", [AT_FDCWD, file ?? "/proc/self/exe", O.RDONLY, 0]);
+  if (file !== undefined) s.call("remove it", "unlinkat", [AT_FDCWD, file, 0]);
   s.call("keep it open", "dup3", [fd, n.own, 0], { ignore: ["EINVAL"] });
   closeFrom(s, n.own + 1);
   for (let at = n.own + 1; at < n.end; at++) s.call(`reserve file descriptor ${at}`, "dup3", [n.own, at, O.CLOEXEC]);

@@ -16,7 +16,7 @@ import { loadSeccomp, notifies } from "../seccomp.ts";
 import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
 import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
-import { leaveOnlyPreserved, type Numbers, numbers } from "./descriptors.ts";
+import { leaveOnlyPreserved, type Numbers, numbers, type OwnFile } from "./descriptors.ts";
 import { begin, keep, runtimeSection } from "./keeper.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { sendListener } from "./listener.ts";
@@ -67,7 +67,7 @@ function writeCommand(
   execute(c, process, s, listening);
 }
 
-function writeRuntime(c: Context, s: SectionBuilder, file: string, l: Lifecycle, process: Process, pid: number): void {
+function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle, process: Process, pid: number): void {
   const { program, job } = c;
   const n = numbers(l.caller.preserve);
   const [enter, command, undo] = [program.section("enter"), program.section("command"), program.section("undo")];
@@ -143,7 +143,7 @@ export function compileRuntimeExec(
   spec: Spec,
   facts: HostFacts,
   job: Job,
-  file: string,
+  file: OwnFile,
   l: Lifecycle,
   pid: number,
 ): Program {

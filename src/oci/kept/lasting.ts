@@ -1,0 +1,88 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { RUNTIME_FILES } from "../../compile/runtime/lifecycle.ts";
+import type { Process, Spec } from "../../compile/spec.ts";
+import { isCompiled } from "../../host/compiled.ts";
+import { checksOfRuntime, FOR_ONCE, verbOf } from "../../remember/runtime-words.ts";
+import type { Bundle } from "../bundle.ts";
+import type { Global } from "../context.ts";
+import type { CreateOptions } from "../create.ts";
+import type { ExecOptions } from "../exec-process.ts";
+import { hasWarned } from "../log.ts";
+import type { Container } from "../state.ts";
+
+/** A word, from 0, that may be another one the next time. */
+export type Given = { readonly at: number; readonly text: string; readonly called: "ID" | "PIDFILE" };
+
+/** The id, where it is the last word, and a name for once. In the order of the words. */
+export function othersOf(words: readonly string[]): Given[] {
+  const [option, last] = [words.indexOf("--pid-file"), words.length - 1];
+  const pidFile = option < 0 ? undefined : words[option + 1];
+  return [
+    ...(pidFile?.startsWith("/") ? [{ at: option + 1, text: pidFile, called: "PIDFILE" } as const] : []),
+    ...(verbOf(words) === "exec" ? [] : [{ at: last, text: words[last] as string, called: "ID" } as const]),
+  ];
+}
+
+/**
+ * Where what is kept for this command line is, if it is one that could be given again without an engine: root's, said in a usual way,
+ * with nobody to be told of more than the words say.
+ */
+export function checksOfLine(g: Global): string | undefined {
+  const isOurs = isCompiled() && /caisson-oci[^/]*$/.test(process.execPath) && process.arch === "x64";
+  if (!isOurs || g.systemd || g.rootless !== "auto" || g.log.debug || process.geteuid?.() !== 0) return undefined;
+  const { NOTIFY_SOCKET, LISTEN_FDS } = process.env;
+  if (NOTIFY_SOCKET || LISTEN_FDS || hasWarned()) return undefined;
+  // Each is given once at most: which one counts is not for the front to know.
+  const twice = FOR_ONCE.some((option) => g.words.filter((w) => w === option).length > 1);
+  return twice ? undefined : checksOfRuntime(process.cwd(), g.words);
+}
+
+/**
+ * What must be the same twice in a row before a program is kept: a file that it follows from, and how long the words are that may be
+ * others.
+ */
+export function noteOf(file: string, words: readonly string[]): string {
+  const { ino, size, mtimeMs } = statSync(file);
+  return [ino, size, mtimeMs, ...othersOf(words).map((o) => o.text.length)].join(" ");
+}
+
+/** A process whose streams are the caller's, and nobody's leave is needed for. */
+export const isPlain = (p: Process, o: { readonly consoleSocket: string | undefined; readonly preserve: number }) =>
+  !p.terminal && p.apparmorProfile === undefined && p.selinuxLabel === undefined && !o.consoleSocket && !o.preserve;
+
+/** Whether all there is to know of its namespaces is in the configuration. */
+export const isOwn = ({ linux }: Spec): boolean =>
+  linux?.seccomp?.listenerPath === undefined &&
+  linux?.intelRdt === undefined &&
+  !linux?.namespaces?.some((ns) => ns.path !== undefined || ns.type === "user") &&
+  !Object.keys(linux?.netDevices ?? {}).length;
+
+/** With one letter there is no text to stand for it that could not be another. */
+const SHORTEST_ID = 2;
+const LOOKED_INTO = /^(r?idmap(=.*)?|tmpcopyup)$/;
+
+/** Whether the same words would give the same program again, whatever the id, as long as what looked-at.ts has is the same. */
+export const isLasting = (g: Global, o: CreateOptions, { id, spec, facts, groups }: Bundle): boolean =>
+  g.words.at(-1) === id &&
+  id.length >= SHORTEST_ID &&
+  spec.root?.path !== "/" &&
+  o.config === undefined &&
+  !facts.userNamespace &&
+  isPlain(spec.process as Process, o) &&
+  isOwn(spec) &&
+  !Object.values(spec.hooks ?? {}).some((list) => list?.length) &&
+  !spec.mounts?.some((m) => m.uidMappings?.length || m.options?.some((w) => LOOKED_INTO.test(w))) &&
+  !groups.plan.groups.some((group) => group.existing);
+
+export const initOf = (c: Container): string => join(c.directory, RUNTIME_FILES.init);
+
+/** The same of `exec`: in a container whose first process is known by its PID namespace. */
+export const isLastingExec = ({ saved: { spec } }: Container, own: Process, o: ExecOptions): boolean =>
+  isPlain(own, o) &&
+  isOwn(spec) &&
+  o.apparmor === undefined &&
+  o.label === undefined &&
+  !o.ignorePaused &&
+  o.cgroup.length === 0 &&
+  spec.linux?.namespaces?.some((ns) => ns.type === "pid") === true;

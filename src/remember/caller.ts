@@ -1,0 +1,48 @@
+import { capabilityNames } from "../kernel/capabilities.ts";
+import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PR } from "../kernel/flags.ts";
+import { rlimitNames } from "../kernel/rlimits.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import type { Value } from "../program/types.ts";
+import { addressOf, buffer, stringArray, struct } from "../program/values.ts";
+import { must } from "./conditions.ts";
+
+const ANY = { ignore: "all" } as const;
+
+/** Whoever has given the words: its group, and what it may give to others. Who it is, the front has asked. */
+export type CallerFacts = { readonly gid: number; readonly bounding: readonly string[] };
+
+export function sameCaller(s: SectionBuilder, r: CallerFacts): void {
+  must(s, "the caller's group is the same", s.get("ask for the group", "getegid", []), "==", r.gid);
+  const has = s.program.slot("has the capability?");
+  for (const [n, name] of capabilityNames.entries()) {
+    s.call(`may ${name} be given?`, "prctl", [PR.CAPBSET_READ, n, 0, 0, 0], { result: has, ...ANY });
+    must(s, `${name} is as before`, has, r.bounding.includes(name) ? "==" : "<", 1);
+  }
+}
+
+/** As the engine does for itself at its start: a command is to have the same limit either way. */
+export function raiseFiles(s: SectionBuilder): void {
+  const [soft, hard] = [s.program.slot("limit of files"), s.program.slot("hard limit of files")];
+  const both = buffer("rlimit", 16);
+  const files = rlimitNames.indexOf("RLIMIT_NOFILE");
+  s.call("ask for the limit of files", "prlimit64", [0, files, 0, addressOf(soft)]);
+  for (const at of [0, 8]) s.store(hard, both, at, 8);
+  s.call("raise it", "prlimit64", [0, files, both, 0]);
+}
+
+/** A container gets at the file it was started from by /proc/self/exe (CVE-2019-5736): this one is on a mount that nobody can write to. */
+export function become(s: SectionBuilder, file: string, words: readonly Value[]): void {
+  s.call("close all but the streams at exec", "close_range", [3, 0xffffffff, CLOSE_RANGE_CLOEXEC]);
+  const fd = s.get("open the program", "open_tree", [AT_FDCWD, file, OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC]);
+  const attributes = struct("mount_attr", [
+    [8, MOUNT_ATTR.RDONLY],
+    [8, MOUNT_ATTR.NOEXEC],
+    [8, 0],
+    [8, 0],
+  ]);
+  s.call("make it read-only", "mount_setattr", [fd, "", AT.EMPTY_PATH, attributes, attributes.bytes.length]);
+  const argv = stringArray("argv", ["caisson", ...words.map(() => "")]);
+  for (const [i, word] of words.entries()) s.store(word, argv, 8 * (i + 1), 8);
+  const envp = stringArray("envp", []);
+  s.call("become it", "execveat", [fd, "", argv, envp, AT.EMPTY_PATH]);
+}

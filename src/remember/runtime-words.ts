@@ -1,0 +1,32 @@
+import { checksFor } from "./places.ts";
+
+/** Commands of the runtime of which the programs are kept. */
+export const VERBS = ["create", "run", "exec"] as const;
+/** Among how many first words the command is looked for, and how many there may be in all. */
+export const VERB_WITHIN = 8;
+export const MOST_WORDS = 24;
+/** Options whose values are names for once, as engines give them. */
+export const FOR_ONCE = ["--pid-file", "--process", "-p"] as const;
+
+type Verb = (typeof VERBS)[number];
+const isIn = (list: readonly string[], word: string | undefined) => word !== undefined && list.includes(word);
+
+export const verbOf = (words: readonly string[]): Verb | undefined =>
+  words.slice(0, VERB_WITHIN).find((w): w is Verb => isIn(VERBS, w));
+
+/**
+ * The words by which what is kept is found; the front takes the same ones (src/front/again.ts). Of "create" and "run" not the last, which is
+ * the id: what is kept is for any.
+ */
+function wordsToFind(words: readonly string[]): readonly string[] | undefined {
+  const verb = verbOf(words);
+  if (verb === undefined || words.length > MOST_WORDS) return undefined;
+  const last = verb === "exec" ? undefined : words.length - 1;
+  return words.filter((_, i) => i !== last && !isIn(FOR_ONCE, words[i - 1]));
+}
+
+/** Where what is kept for these words of the runtime is. */
+export function checksOfRuntime(cwd: string, words: readonly string[]): string | undefined {
+  const found = wordsToFind(words);
+  return found && checksFor([cwd, ...found]);
+}

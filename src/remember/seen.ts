@@ -5,6 +5,8 @@ import { DIRECTORY } from "./places.ts";
 
 /** Command lines of which the program is kept at most, some 110 KB each, and of which only that they were given. */
 const MOST = { kept: 32, seen: 256 } as const;
+/** How many of those that were only given are left then: to look at each takes longer than what would be saved. */
+const LEFT = 128;
 /** Bytes: what is kept has more. */
 const LONGEST_NOTE = 200;
 const NAME = /^\d+$/;
@@ -20,7 +22,7 @@ export function forgetOldest(): void {
     });
   lines.sort((a, b) => b.given - a.given);
   const [kept, seen] = [lines.filter((l) => l.isKept), lines.filter((l) => !l.isKept)];
-  const old = new Set([...kept.slice(MOST.kept), ...seen.slice(MOST.seen)].map((l) => l.name));
+  const old = new Set([...kept.slice(MOST.kept), ...seen.slice(LEFT)].map((l) => l.name));
   for (const n of names) if (old.has(n.split(".")[0] ?? "")) rmSync(join(DIRECTORY, n), { force: true });
 }
 

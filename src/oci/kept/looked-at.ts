@@ -108,7 +108,8 @@ export function lookedAtInside(c: Container, init: Init): Condition[] | undefine
   return [
     ...usual(engineLayout(hostFacts())),
     ...["state", "init"].map((file) => sameNow(join(c.directory, RUNTIME_FILES[file as "state" | "init"]))),
-    linkNow(`/proc/${init.pid}/ns/pid`),
+    // The one is this container's alone, and the other a process has only until it ends.
+    ...["pid", "mnt"].map((ns) => linkNow(`/proc/${init.pid}/ns/${ns}`)),
     ...groups,
     ...way.map((p) => modeNow(p, "itself")),
     ...(passwd === undefined ? [] : [sameNow(passwd)]),

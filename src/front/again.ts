@@ -25,7 +25,7 @@ export function givenAgain(s: SectionBuilder): void {
         withUsualCaller(s, (cwd) => {
           const perform = keptAs(s);
           s.let(hash, HASH_START);
-          s.hash(hash, cwd);
+          s.skipIf(last, "==", 0, () => s.hash(hash, cwd));
           for (let i = 1; i <= MOST_WORDS; i++) {
             s.let(counts, argument(i));
             s.skipIf(last, "==", 0, () => s.skipIf(argument(i + 1), "!=", 0, () => s.let(counts, 0)));

@@ -34,7 +34,7 @@ export async function exec(
   checkConsole(process.terminal === true, o.consoleSocket, o.detach);
   const { program, file } = await prepareExec(g, c, process, o);
   const checks = checksOfLine(g);
-  if (checks !== undefined && isLastingExec(c, process, o) && wasGivenBefore(checks, noteOf(initOf(c), g.words)))
+  if (checks !== undefined && isLastingExec(g, c, process, o) && wasGivenBefore(checks, noteOf(initOf(c), g.words)))
     await (await import("./kept/exec.ts")).keepExec(g, c, command, o, checks);
   return perform(program, file, o.preserve);
 }

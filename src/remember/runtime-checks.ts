@@ -15,7 +15,8 @@ export type Word =
 /** What a program of the runtime was compiled from. */
 export type RuntimeFound = CallerFacts & {
   readonly arch: Arch;
-  readonly cwd: string;
+  /** Where a path may be said from here. */
+  readonly cwd?: string;
   readonly words: readonly Word[];
   readonly conditions: readonly Condition[];
   readonly log: string | undefined;
@@ -41,9 +42,11 @@ function sameWords(s: SectionBuilder, { words, cwd }: RuntimeFound): void {
     if (word.kind === "same") must(s, `word ${i + 1} is the same`, argument(i + 1), "same", word.text);
     else if (word.kind === "other") otherWord(s, i + 1, word);
   must(s, "there are no more", argument(words.length + 1), "==", 0);
-  const here = buffer("working directory", PATH_MAX);
-  s.call("ask for the working directory", "getcwd", [here, PATH_MAX]);
-  must(s, "it is the same", here, "same", cwd);
+  if (cwd !== undefined) {
+    const here = buffer("working directory", PATH_MAX);
+    s.call("ask for the working directory", "getcwd", [here, PATH_MAX]);
+    must(s, "it is the same", here, "same", cwd);
+  }
   const told = s.program.slot("is there more to do?");
   for (const name of MORE) {
     s.let(told, 1);

@@ -25,8 +25,8 @@ function wordsToFind(words: readonly string[]): readonly string[] | undefined {
   return words.filter((_, i) => i !== last && !isIn(FOR_ONCE, words[i - 1]));
 }
 
-/** Where what is kept for these words of the runtime is. */
+/** Where what is kept for these words of the runtime is. An `exec` is the same in whatever directory: engines make one for each. */
 export function checksOfRuntime(cwd: string, words: readonly string[]): string | undefined {
   const found = wordsToFind(words);
-  return found && checksFor([cwd, ...found]);
+  return found && checksFor(verbOf(words) === "exec" ? found : [cwd, ...found]);
 }

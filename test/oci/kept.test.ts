@@ -35,6 +35,7 @@ describe.skipIf(why !== "")(`create, run and exec that were given before${why &&
     expect(await settled()).toEqual(before);
   });
 
+  type Result = { readonly code: number | null; readonly out: string; readonly err: string };
   type How = { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly before?: string };
   let files: string;
   beforeAll(() => {
@@ -64,9 +65,8 @@ describe.skipIf(why !== "")(`create, run and exec that were given before${why &&
     using b = new Bundle(shell("echo out; echo err >&2; exit 7"));
     expect(without([...line(b, "run"), id()]).code).not.toBe(7);
     const [first, second] = given(b, "run");
-    expect(second).toEqual(first as object);
-    for (let i = 0; i < 5; i++)
-      expect(without([...line(b, "run"), id()])).toEqual(first as { code: number; out: string; err: string });
+    expect(second).toEqual(first as Result);
+    for (let i = 0; i < 5; i++) expect(without([...line(b, "run"), id()])).toEqual(first as Result);
     expect(first).toEqual({ code: 7, out: "out\n", err: "err\n" });
     expect(readdirSync(b.state)).toEqual([]);
     expect(without([...line(b, "run"), `${id()}x`]).code).not.toBe(7);
@@ -100,7 +100,7 @@ describe.skipIf(why !== "")(`create, run and exec that were given before${why &&
 
   test("what the command has of its caller, and what of its configuration, is the same either way", () => {
     const script = `grep -v -e Pid -e ^Vm -e ^Rss -e ctxt /proc/self/status; cat /proc/self/limits; ls /proc/self/fd; env; umask; id
-      cut -d' ' -f4- /proc/self/mountinfo | sed 's/[0-9][0-9]*//g'; cat /proc/self/oom_score_adj; pwd; ls -l /dev /`;
+      cut -d' ' -f4- /proc/self/mountinfo | sed 's/[0-9][0-9]*//g'; cat /proc/self/oom_score_adj; pwd; ls -l /dev; ls /`;
     const odd = `trap '' PIPE HUP; umask 077; ulimit -Sn 100; exec 3</etc/passwd 7</etc/hosts; exec nice -n 3`;
     const changes: Change[] = [
       (s) => s,
@@ -134,10 +134,10 @@ describe.skipIf(why !== "")(`create, run and exec that were given before${why &&
       // What is not there for a mount is made the first time.
       by([...line(b, "run"), id()]);
       const [engine, second, executor] = [1, 2, 3].map(() => by([...line(b, "run"), id()], { before: odd }));
-      expect(second).toEqual(engine as object);
+      expect(second).toEqual(engine as Result);
       expect(engine).toMatchObject({ code: 0, err: "" });
       expect(isKept()).toBe(true);
-      expect(executor).toEqual(engine as object);
+      expect(executor).toEqual(engine as Result);
     }
   });
 
@@ -388,7 +388,8 @@ describe.skipIf(why !== "")(`create, run and exec that were given before${why &&
       const words = (n: number) => exec("--process", file(n), "--pid-file", join(b.at, `pid-${n}`), b.id);
       for (const n of [1, 2, 3]) writeFileSync(file(n), JSON.stringify(PROCESS));
       for (const n of [1, 2]) expect(by(words(n))).toEqual({ code: 4, out: "hello\n", err: "" });
-      expect(without(words(3))).toEqual({ code: 4, out: "hello\n", err: "" });
+      // Engines make a directory for each.
+      for (const cwd of ["/", "/tmp"]) expect(without(words(3), { cwd })).toEqual({ code: 4, out: "hello\n", err: "" });
       expect(readFileSync(join(b.at, "pid-3"), "utf8")).toMatch(/^\d+$/);
       writeFileSync(file(3), JSON.stringify(PROCESS).replace("hello", "other"));
       expect(without(words(3)).code).not.toBe(4);
@@ -396,6 +397,15 @@ describe.skipIf(why !== "")(`create, run and exec that were given before${why &&
       expect(without(exec("--process", join(b.at, "nothing"), "--pid-file", join(b.at, "pid-3"), b.id)).code).not.toBe(
         4,
       );
+    });
+
+    test("with names from the working directory it is the engine's", () => {
+      writeFileSync(join(b.at, "process"), JSON.stringify(PROCESS));
+      for (const words of [exec("--process", "process", b.id), ["--log", "log", ...exec(b.id, "true")]]) {
+        forget();
+        for (const _ of [1, 2]) expect(by(words, { cwd: b.at }).err).toBe("");
+        expect(isKept()).toBe(false);
+      }
     });
 
     test("a command that is not there is said as the engine says it", () => {

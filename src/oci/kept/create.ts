@@ -18,5 +18,11 @@ export async function keepCreate(g: Global, id: string, o: CreateOptions, checks
   if (!conditions || own.bundle.text.includes(created) || !isSame(general.program, own.program, others)) return;
   if (!conditions.some((c) => c.kind === "text" && c.text === own.bundle.text)) return;
   const program = withTimeNow(general.program, created);
-  keep(g, checks, others, { program, facts: own.bundle.facts, conditions, bundle: own.bundle.bundle });
+  keep(g, checks, others, {
+    program,
+    facts: own.bundle.facts,
+    conditions,
+    bundle: own.bundle.bundle,
+    cwd: process.cwd(),
+  });
 }

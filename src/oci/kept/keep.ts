@@ -44,6 +44,7 @@ type Made = {
   readonly facts: HostFacts;
   readonly conditions: readonly Condition[];
   readonly bundle?: string;
+  readonly cwd?: string;
   /** The word, from 0, that names a file of which the text was read. */
   readonly file?: number;
 };
@@ -55,18 +56,9 @@ export function keep(g: Global, checks: string, others: readonly Other[], m: Mad
     return i === m.file ? { kind: "file", text: textNow(text) } : { kind: "same", text };
   });
   const { arch, gid, bounding } = m.facts;
-  const log = g.log.path;
-  const { conditions, bundle } = m;
-  const found = {
-    arch,
-    gid,
-    bounding,
-    cwd: process.cwd(),
-    words,
-    conditions,
-    log,
-    ...(bundle !== undefined && { bundle }),
-  };
+  const { conditions, bundle, cwd } = m;
+  const from = { ...(bundle !== undefined && { bundle }), ...(cwd !== undefined && { cwd }) };
+  const found = { arch, gid, bounding, words, conditions, log: g.log.path, ...from };
   remember(checks, link(executor(), encode(withOthers(m.program, others, (_, i) => i + 1))), (file) =>
     asked(
       encode(

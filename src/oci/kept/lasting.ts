@@ -77,8 +77,15 @@ export const isLasting = (g: Global, o: CreateOptions, { id, spec, facts, groups
 
 export const initOf = (c: Container): string => join(c.directory, RUNTIME_FILES.init);
 
-/** The same of `exec`: in a container whose first process is known by its PID namespace. */
-export const isLastingExec = ({ saved: { spec } }: Container, own: Process, o: ExecOptions): boolean =>
+/** A log was made absolute already: it was given so if it is among the words. */
+const isLogGiven = ({ log: { path }, words }: Global): boolean =>
+  path === undefined || words.some((w) => w === path || w === `--log=${path}`);
+const isAbsolute = (path: string | undefined) => path === undefined || path.startsWith("/");
+
+/** The same of `exec`, from whatever directory: in a container whose first process is known by its PID namespace. */
+export const isLastingExec = (g: Global, { saved: { spec } }: Container, own: Process, o: ExecOptions): boolean =>
+  isLogGiven(g) &&
+  [g.root, o.process, o.pidFile].every(isAbsolute) &&
   isPlain(own, o) &&
   isOwn(spec) &&
   o.apparmor === undefined &&

@@ -22,6 +22,15 @@ export type Hook = {
 export type HookKind = "prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop";
 export type Hooks = Readonly<Partial<Record<HookKind, readonly Hook[]>>>;
 
+/** config-linux.md "IntelRdt". */
+export type IntelRdt = {
+  readonly closID?: string;
+  readonly schemata?: readonly string[];
+  readonly l3CacheSchema?: string;
+  readonly memBwSchema?: string;
+  readonly enableMonitoring?: boolean;
+};
+
 export type Mount = {
   readonly destination: string;
   readonly type?: string;
@@ -200,7 +209,7 @@ export type Linux = {
   /** Not of the OCI spec: paths that can be opened at all. */
   readonly landlock?: readonly PathRule[];
   readonly mountLabel?: string;
-  readonly intelRdt?: { readonly closID?: string; readonly l3CacheSchema?: string; readonly memBwSchema?: string };
+  readonly intelRdt?: IntelRdt;
   readonly memoryPolicy?: { readonly mode: string; readonly nodes?: string; readonly flags?: readonly string[] };
   readonly personality?: { readonly domain: string; readonly flags?: readonly string[] };
   /** Interfaces of the host's that become the container's. */

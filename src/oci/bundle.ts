@@ -9,7 +9,16 @@ import { checkSpec } from "./checks.ts";
 import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
 import type { Global } from "./context.ts";
 import { completeSpec } from "./describe.ts";
-import { delegatedTo, engineLayout, layoutOfUnit, ownDirectory, type RuntimeGroups, runtimeGroups } from "./groups.ts";
+import {
+  delegatedTo,
+  engineLayout,
+  layoutOfUnit,
+  ownDirectory,
+  type RuntimeGroups,
+  resctrlFor,
+  runtimeGroups,
+  withResctrl,
+} from "./groups.ts";
 import { warn } from "./log.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 import { savedState } from "./saved.ts";
@@ -40,7 +49,8 @@ export async function readBundle(
   const directoryIn = (h: Hierarchy) => (grouped ? h.top + place.path : ownDirectory(layout, facts, h));
   const spec = completeSpec(given, bundle, { layout, directoryIn });
   check(spec);
-  const groups = await groupsFor(layout, spec, place, grouped);
+  const resctrl = resctrlFor(spec, id as string, facts);
+  const groups = withResctrl(await groupsFor(layout, spec, place, grouped), resctrl);
   return {
     id: id as string,
     directory,

@@ -81,8 +81,6 @@ function checkSecurity(spec: Spec): void {
   const { process, linux } = spec;
   if (process?.apparmorProfile && readOr("/sys/module/apparmor/parameters/enabled")?.trim() !== "Y")
     fail("process.apparmorProfile", "AppArmor is not enabled on this machine");
-  if (linux?.intelRdt && !existsSync("/sys/fs/resctrl/schemata"))
-    fail("linux.intelRdt", "resctrl is not mounted on this machine (CONFIG_X86_CPU_RESCTRL)");
   const { seccomp } = linux ?? {};
   if (notifies(seccomp) && seccomp?.listenerPath === undefined)
     fail("linux.seccomp.listenerPath", "SCMP_ACT_NOTIFY needs somebody who answers");

@@ -184,7 +184,7 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
         help: "resources as in config.json; - is standard input",
       },
       ...Object.fromEntries(
-        "blkio-weight cpu-period cpu-quota cpu-burst cpu-share cpu-idle cpu-rt-period cpu-rt-runtime cpuset-cpus cpuset-mems kernel-memory kernel-memory-tcp memory memory-reservation memory-swap pids-limit"
+        "blkio-weight cpu-period cpu-quota cpu-burst cpu-share cpu-idle cpu-rt-period cpu-rt-runtime cpuset-cpus cpuset-mems kernel-memory kernel-memory-tcp l3-cache-schema mem-bw-schema memory memory-reservation memory-swap pids-limit"
           .split(" ")
           .map((name) => [name, string("VALUE", `linux.resources: ${name}`)] as const),
       ),

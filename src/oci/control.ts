@@ -13,6 +13,7 @@ import type { Global } from "./context.ts";
 import { engineLayout, extras, withDefaultDevices } from "./groups.ts";
 import { warn } from "./log.ts";
 import { RuntimeError } from "./places.ts";
+import { schemataOf } from "./resctrl.ts";
 import { type Container, load, running, wrongStatus } from "./state.ts";
 
 const FREEZE_MS = 10_000;
@@ -55,6 +56,21 @@ const flags: Readonly<Record<string, readonly [keyof Resources, string, "number"
   "memory-swap": ["memory", "swap", "size"],
   "pids-limit": ["pids", "limit", "number"],
 };
+/** What of resctrl is changed: config-linux.md "IntelRdt". */
+function sharesOf(c: Container, values: Readonly<Record<string, unknown>>): Change[] {
+  const given = (name: string) => String(values[name] ?? "");
+  const lines = schemataOf({ l3CacheSchema: given("l3-cache-schema"), memBwSchema: given("mem-bw-schema") });
+  if (lines.length === 0) return [];
+  const [directory] = c.saved.cgroup.resctrl?.join ?? [];
+  if (directory === undefined)
+    throw wrongStatus(
+      c,
+      "it was made without linux.intelRdt, so its shares of the cache and of bandwidth cannot be changed",
+    );
+  return [{ directory, write: { file: "schemata", text: `${lines.join("\n")}\n` } }];
+}
+type Change = NonNullable<Parameters<typeof updateLimits>[3]>[number];
+
 /** Taken for the sake of those who still give them, as runc does. */
 const formerFlags = ["kernel-memory", "kernel-memory-tcp"];
 
@@ -119,11 +135,12 @@ export async function update(
       : fromFlags(values);
   for (const name of formerFlags)
     if (values[name] !== undefined) warn(g.log, `--${name} is ignored: the kernel has no such limit any more`);
-  await updateResources(load(g.root, id), given);
+  const c = load(g.root, id);
+  await updateResources(c, given, sharesOf(c, values));
   return 0;
 }
 
-export async function updateResources(c: Container, given: Resources): Promise<void> {
+export async function updateResources(c: Container, given: Resources, more: readonly Change[] = []): Promise<void> {
   running(c, "created", "running", "paused");
   needGroups(c);
   const before = c.saved.spec.linux?.resources ?? {};
@@ -151,6 +168,7 @@ export async function updateResources(c: Container, given: Resources): Promise<v
       directory: unifiedDirectory(layout, c),
       write: { file, text },
     })),
+    ...more,
   ]);
   const saved = { ...c.saved, spec: { ...c.saved.spec, linux: { ...c.saved.spec.linux, resources: after } } };
   const at = join(c.directory, RUNTIME_FILES.state);

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../cgroups/freezer.ts";
 import { removeTree } from "../cgroups/remove.ts";
@@ -12,7 +12,9 @@ import { type Container, load, statusOf } from "./state.ts";
 const REMOVE_MS = 2000;
 
 async function removeGroups(c: Container): Promise<void> {
-  const busy = () => c.saved.cgroup.directories.filter((d) => !removeTree(d));
+  const { directories, resctrl } = c.saved.cgroup;
+  for (const d of resctrl?.remove ?? []) if (existsSync(d)) rmdirSync(d);
+  const busy = () => directories.filter((d) => !removeTree(d));
   if (await until(() => busy().length === 0, REMOVE_MS)) return;
   const pids = processesOf(c);
   throw new RuntimeError(`delete ${c.saved.id}: its control groups are busy: ${busy().join(", ")} (processes ${pids})`);

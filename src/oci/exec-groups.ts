@@ -37,7 +37,15 @@ export function groupsOf(c: Container, pid: number, below: readonly string[]): C
     if (!full) return { path: d, unified };
     return { path: `${top}${parseOwnGroups(readOptional(`/proc/${pid}/cgroup`) ?? "")[""] ?? ""}`, unified };
   });
+  const shares = (c.saved.cgroup.resctrl?.join ?? []).map((path) => ({ path, unified: false }));
   return {
-    groups: groups.map((g) => ({ ...g, parents: [], prepare: [], writes: [], reads: [], existing: true })),
+    groups: [...groups, ...shares].map((g) => ({
+      ...g,
+      parents: [],
+      prepare: [],
+      writes: [],
+      reads: [],
+      existing: true,
+    })),
   };
 }

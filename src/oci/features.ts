@@ -69,7 +69,7 @@ export function features(): object {
       },
       apparmor: { enabled: readOr("/sys/module/apparmor/parameters/enabled")?.trim() === "Y" },
       selinux: { enabled: existsSync("/sys/fs/selinux/enforce") },
-      intelRdt: { enabled: false },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: { modes: Object.keys(MPOL.modes), flags: Object.keys(MPOL.flags) },
       mountExtensions: { idmap: { enabled: true } },
       netDevices: { enabled: true },

@@ -13,6 +13,7 @@ import type { HostFacts } from "../host/facts.ts";
 import type { Unit } from "./cgroups-path.ts";
 import { ConfigError } from "./config.ts";
 import { RuntimeError } from "./places.ts";
+import { type ResctrlGroups, resctrlGroups } from "./resctrl.ts";
 
 /** Where a user that asks no systemd may make groups; root may anywhere. */
 export const delegatedTo = (facts: HostFacts): string => (facts.uid === 0 ? "" : (plainLayout(facts).v2?.base ?? ""));
@@ -92,7 +93,29 @@ function checkReuse(directory: string): void {
     throw new RuntimeError(`linux.cgroupsPath: the control group ${directory} has processes in it already`);
 }
 
-export type RuntimeGroups = { readonly plan: CgroupPlan; readonly directories: readonly string[] };
+export type RuntimeGroups = {
+  readonly plan: CgroupPlan;
+  readonly directories: readonly string[];
+  readonly resctrl?: Pick<ResctrlGroups, "join" | "remove">;
+};
+
+/** The groups of resctrl, where the configuration asks for any. */
+export function resctrlFor(spec: Spec, id: string, facts: HostFacts): ResctrlGroups | undefined {
+  const { intelRdt } = spec.linux ?? {};
+  if (!intelRdt) return undefined;
+  const mount = facts.mounts.find((m) => m.type === "resctrl");
+  if (!mount)
+    throw new ConfigError(
+      "linux.intelRdt: resctrl is not mounted on this machine (mount -t resctrl none /sys/fs/resctrl; the kernel needs CONFIG_X86_CPU_RESCTRL, and the processor the feature)",
+    );
+  return resctrlGroups(intelRdt, id, mount.point);
+}
+
+export function withResctrl(groups: RuntimeGroups, more: ResctrlGroups | undefined): RuntimeGroups {
+  if (!more) return groups;
+  const { plan, ...resctrl } = more;
+  return { ...groups, plan: { ...groups.plan, groups: [...groups.plan.groups, ...plan] }, resctrl };
+}
 
 function unifiedWrites(h: Hierarchy | undefined, unified: Resources["unified"]) {
   const entries = Object.entries(unified ?? {});

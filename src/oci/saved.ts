@@ -24,8 +24,10 @@ export function plainOf(
   if (spec.hooks?.poststart?.length || spec.hooks?.poststop?.length) return {};
   const { status: _, pid: __, ...rest } = stateOf({ directory, saved, init: undefined }, "created");
   const brief = `${JSON.stringify(rest, null, 2).slice(2)}\n`;
-  return { plain: { home: home.path, brief, end: endProgram(facts.arch, { id, directory }, groups.directories) } };
+  return { plain: { home: home.path, brief, end: endProgram(facts.arch, { id, directory }, goneWith(groups)) } };
 }
+
+const goneWith = ({ directories, resctrl }: RuntimeGroups) => [...directories, ...(resctrl?.remove ?? [])];
 
 /** For JSON.stringify: numbers of 64 bits as config.ts reads them. */
 export const bigintText = (_: string, value: unknown) => (typeof value === "bigint" ? `exact:${value}` : value);
@@ -45,5 +47,9 @@ export const savedState = (
   rootfs: spec.root?.path ?? "/",
   created,
   spec,
-  cgroup: { path: place.path, directories: groups.directories, ...(place.unit && { unit: place.unit }) },
+  cgroup: {
+    ...{ path: place.path, directories: groups.directories },
+    ...(place.unit && { unit: place.unit }),
+    ...(groups.resctrl && { resctrl: groups.resctrl }),
+  },
 });

@@ -24,6 +24,8 @@ export type SavedGroups = {
   readonly path: string;
   /** The directories of the groups, in all hierarchies. */
   readonly directories: readonly string[];
+  /** Groups of resctrl: what another process enters, too, and what goes with the container. */
+  readonly resctrl?: { readonly join: readonly string[]; readonly remove: readonly string[] };
   /** The unit of systemd's that it is in. */
   readonly unit?: Unit;
 };

@@ -104,7 +104,13 @@ export const linux = v.object({
   cgroupsPath: v.optional(text),
   resources: v.optional(resources),
   intelRdt: v.optional(
-    v.object({ closID: v.optional(text), l3CacheSchema: v.optional(text), memBwSchema: v.optional(text) }),
+    v.object({
+      closID: v.optional(text),
+      schemata: v.optional(texts),
+      l3CacheSchema: v.optional(text),
+      memBwSchema: v.optional(text),
+      enableMonitoring: v.optional(v.boolean()),
+    }),
   ),
   memoryPolicy: v.optional(
     v.object({

@@ -8,6 +8,7 @@ import { FD } from "./descriptors.ts";
 import { launcherPipes, openOwnFile } from "./exec.ts";
 import type { Job } from "./job.ts";
 import { listenerSockets, takeListener } from "./notify.ts";
+import { keepWritersOff } from "./own-file.ts";
 import type { Parts } from "./parts.ts";
 import { takeAllSignals } from "./signals.ts";
 import type { Spec } from "./spec.ts";
@@ -23,7 +24,11 @@ export function compile(spec: Spec, facts: HostFacts, job: Job, parts: Parts = {
   const c: Context = { spec, facts, job, program, parts };
   if (job.report.to === "library") compileForLauncher(c);
   else if (job.report.to === "command") compileForCommand(c, job.report);
-  else writeSupervisor(c, program.section("supervisor"), { streams: [] });
+  else {
+    const supervisor = program.section("supervisor");
+    keepWritersOff(supervisor);
+    writeSupervisor(c, supervisor, { streams: [] });
+  }
   return program.build();
 }
 

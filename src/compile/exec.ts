@@ -11,6 +11,7 @@ import { finishProcess } from "./init.ts";
 import type { Job } from "./job.ts";
 import { cloneFlag } from "./namespaces.ts";
 import { keepListenerSocket, listenerSockets, takeListener } from "./notify.ts";
+import { keepWritersOff } from "./own-file.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
 import type { Spec } from "./spec.ts";
@@ -128,6 +129,7 @@ function openAndWrite(c: Context, job: Job): SectionBuilder {
 
 /** The performed file is removed at once, so that nothing is left of it, however this ends. One that is remembered has no such name. */
 export function openOwnFile(s: SectionBuilder, file: string): void {
+  keepWritersOff(s);
   const fd = s.get("open the own file", "openat", [AT_FDCWD, "/proc/self/exe", O.RDONLY, 0]);
   s.call("remove it", "unlinkat", [AT_FDCWD, file, 0], { ignore: ["ENOENT"] });
   s.call("keep it open", "dup3", [fd, FD.CONTROL, 0], { ignore: ["EINVAL"] });

@@ -2,19 +2,17 @@ import { spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { hostArch } from "../kernel/arch.ts";
 import { errnoName } from "../kernel/errno.ts";
-import { AT, AT_FDCWD, F, F_SEAL_ALL, O } from "../kernel/flags.ts";
+import { O } from "../kernel/flags.ts";
 import { ProgramBuilder } from "./builder.ts";
 import { encode } from "./encode.ts";
 import { executorFile } from "./executor.ts";
 import { asked, FRAME_HEADER, type Frame, KIND } from "./frames.ts";
+import { executeSealed } from "./seal.ts";
 import { stringArray } from "./values.ts";
 
 const SOCKET = 3;
 const RESERVED = 16;
 const F_SETFD = 2;
-const MFD_CLOEXEC = 1;
-const MFD_ALLOW_SEALING = 2;
-const EXECUTOR_LIMIT = 1 << 20;
 
 type Handler = (frame: Frame) => void;
 
@@ -57,12 +55,7 @@ export class Launcher {
   #seal(path: string): void {
     const program = new ProgramBuilder(hostArch());
     const s = program.section("launcher");
-    const copy = s.get("make a file in memory", "memfd_create", ["caisson", MFD_CLOEXEC | MFD_ALLOW_SEALING]);
-    const own = s.get("open the executor", "openat", [AT_FDCWD, path, O.RDONLY | O.CLOEXEC, 0]);
-    s.call("copy it", "sendfile", [copy, own, 0, EXECUTOR_LIMIT]);
-    s.call("seal the copy", "fcntl", [copy, F.ADD_SEALS, F_SEAL_ALL]);
-    const [argv, envp] = [stringArray("argv", ["caisson"]), stringArray("envp", [])];
-    s.call("execute the copy", "execveat", [copy, "", argv, envp, AT.EMPTY_PATH]);
+    executeSealed(s, path, stringArray("argv", ["caisson"]));
     this.#ask(encode(program.build()), this.token(), ({ payload }) =>
       this.#fail(
         new Error(

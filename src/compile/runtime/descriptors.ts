@@ -1,6 +1,7 @@
 import { AT_FDCWD, O } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import { closeFrom, closeOnExecFrom } from "../descriptors.ts";
+import { keepWritersOff } from "../own-file.ts";
 
 const FIRST = 3;
 
@@ -29,6 +30,7 @@ export function numbers(preserve: number): Numbers {
 
 /** The own file first, then all numbers taken, so that nothing opened later gets one of them; the rest is closed. */
 export function reserve(s: SectionBuilder, file: OwnFile, n: Numbers): void {
+  keepWritersOff(s);
   const fd = s.get("open the own file", "openat", [AT_FDCWD, file ?? "/proc/self/exe", O.RDONLY, 0]);
   if (file !== undefined) s.call("remove it", "unlinkat", [AT_FDCWD, file, 0]);
   s.call("keep it open", "dup3", [fd, n.own, 0], { ignore: ["EINVAL"] });

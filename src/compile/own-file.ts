@@ -1,0 +1,23 @@
+import { AT_FDCWD, F, F_SEAL_WRITE, O } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import { executeSealed } from "../program/seal.ts";
+import { argumentsFrom } from "../program/values.ts";
+
+const OWN = "/proc/self/exe";
+const ANY = { ignore: "all" } as const;
+
+/**
+ * A container gets at the file that its supervisor was executed from by /proc/self/exe (CVE-2019-5736). As long as that runs, nobody may
+ * write to the file (ETXTBSY), but for Linux 6.11 and 6.12, which do not hold writers off. So the process tries, and where it could, it
+ * begins again as a sealed copy of itself: that can be opened, but not be written to.
+ */
+export function keepWritersOff(s: SectionBuilder, own: string = OWN): void {
+  const opened = s.get("can the own file be written to?", "openat", [AT_FDCWD, own, O.WRONLY | O.CLOEXEC, 0], ANY);
+  s.skipIf(opened, "<", 0, () => {
+    const seals = s.get("is it sealed?", "fcntl", [opened, F.GET_SEALS], ANY);
+    s.call("close it", "close", [opened]);
+    // A file that can have none answers with an errno.
+    s.skipIf(seals, ">", -1, () => s.let(seals, 0));
+    s.skipIf(seals, "&", F_SEAL_WRITE, () => executeSealed(s, OWN, argumentsFrom(0)));
+  });
+}

@@ -28,11 +28,27 @@ const createOptions = (v: Values, more: Pick<CreateOptions, "mode" | "keep" | "s
   config: text(v, "config"),
   pidFile: text(v, "pid-file"),
   consoleSocket: text(v, "console-socket"),
+  pidfdSocket: text(v, "pidfd-socket"),
   preserve: count(v, "preserve-fds") + Number(process.env["LISTEN_FDS"] ?? 0),
   noPivot: v["no-pivot"] === true,
   noNewKeyring: v["no-new-keyring"] === true,
   ...more,
 });
+
+/** `--regex`, as crun has it: the id is a pattern, and each that it matches is gone through, whatever happens to the others. */
+async function forEach(
+  g: Global,
+  v: Values,
+  id: string | undefined,
+  act: (id: string | undefined) => Promise<number>,
+): Promise<number> {
+  if (!v["regex"]) return act(id);
+  const { matching } = await import("./query.ts");
+  const failures: unknown[] = [];
+  for (const one of matching(g.root, id)) await act(one).catch((e: unknown) => failures.push(e));
+  if (failures.length) throw failures[0];
+  return 0;
+}
 
 export const ociCommands: Readonly<Record<string, OciCommand>> = {
   create: {
@@ -81,16 +97,28 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
   kill: {
     words: "[options] ID [SIGNAL]",
     summary: "send a signal to the first process (default TERM)",
-    options: { all: { type: "boolean", short: "a", help: "to all processes" } },
+    options: {
+      all: { type: "boolean", short: "a", help: "to all processes" },
+      regex: { type: "boolean", short: "r", help: "to all containers of which the id matches ID" },
+    },
     takes: 2,
-    perform: async (g, v, [id, signal]) => (await import("./kill.ts")).kill(g, id, signal, v["all"] === true),
+    perform: async (g, v, [id, signal]) => {
+      const { kill } = await import("./kill.ts");
+      return forEach(g, v, id, (one) => kill(g, one, signal, v["all"] === true));
+    },
   },
   delete: {
     words: "[options] ID",
     summary: "remove what is left of a container",
-    options: { force: { type: "boolean", short: "f", help: "kill it first" } },
+    options: {
+      force: { type: "boolean", short: "f", help: "kill it first" },
+      regex: { type: "boolean", short: "r", help: "all containers of which the id matches ID" },
+    },
     takes: 1,
-    perform: async (g, v, [id]) => (await import("./delete.ts")).remove(g, id, v["force"] === true),
+    perform: async (g, v, [id]) => {
+      const { remove } = await import("./delete.ts");
+      return forEach(g, v, id, (one) => remove(g, one, v["force"] === true));
+    },
   },
   exec: {
     words: "[options] ID [COMMAND [ARGUMENT…]]",
@@ -114,6 +142,7 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
       },
       "pid-file": string("FILE", "where to write the pid"),
       "console-socket": string("SOCKET", "who takes the terminal"),
+      "pidfd-socket": string("SOCKET", "who gets a descriptor of the process"),
       detach: { type: "boolean", short: "d", help: "do not wait" },
       "preserve-fds": string("N", "file descriptors from 3 on to hand through"),
       "ignore-paused": { type: "boolean", help: "in a paused container, too" },
@@ -135,6 +164,7 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
         cgroup: list(v, "cgroup"),
         pidFile: text(v, "pid-file"),
         consoleSocket: text(v, "console-socket"),
+        pidfdSocket: text(v, "pidfd-socket"),
         detach: v["detach"] === true,
         preserve: count(v, "preserve-fds"),
         ignorePaused: v["ignore-paused"] === true,

@@ -23,6 +23,7 @@ export type CreateOptions = {
   readonly config: string | undefined;
   readonly pidFile: string | undefined;
   readonly consoleSocket: string | undefined;
+  readonly pidfdSocket?: string | undefined;
   readonly preserve: number;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
@@ -63,10 +64,11 @@ export async function terminalOf(process: Process, attached: boolean): Promise<P
   return { terminal: { raw: attached && isatty(0), rows, columns } };
 }
 
-export function callerOf(o: Pick<CreateOptions, "pidFile" | "consoleSocket" | "preserve">): Caller {
+export function callerOf(o: Pick<CreateOptions, "pidFile" | "consoleSocket" | "pidfdSocket" | "preserve">): Caller {
   return {
     ...(o.pidFile !== undefined && { pidFile: resolve(o.pidFile) }),
     ...(o.consoleSocket !== undefined && { consoleSocket: resolve(o.consoleSocket) }),
+    ...(o.pidfdSocket !== undefined && { pidfdSocket: resolve(o.pidfdSocket) }),
     preserve: o.preserve,
   };
 }

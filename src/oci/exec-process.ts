@@ -18,6 +18,7 @@ export type ExecOptions = {
   readonly cgroup: readonly string[];
   readonly pidFile: string | undefined;
   readonly consoleSocket: string | undefined;
+  readonly pidfdSocket?: string | undefined;
   readonly detach: boolean;
   readonly preserve: number;
   readonly ignorePaused: boolean;

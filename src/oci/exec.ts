@@ -39,7 +39,10 @@ export async function exec(
   return perform(program, file, o.preserve);
 }
 
-export type How = Pick<ExecOptions, "pidFile" | "consoleSocket" | "preserve" | "detach" | "cgroup" | "ignorePaused"> & {
+export type How = Pick<
+  ExecOptions,
+  "pidFile" | "consoleSocket" | "pidfdSocket" | "preserve" | "detach" | "cgroup" | "ignorePaused"
+> & {
   /** The program is to be performed more than once: it names no file of its own. */
   readonly again?: boolean;
 };

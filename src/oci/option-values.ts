@@ -11,6 +11,7 @@ export const bundleOptions: OptionTable = {
   bundle: { type: "string", short: "b", value: "DIR", help: "the bundle (default: the working directory)" },
   config: { type: "string", short: "f", value: "FILE", help: "its configuration (default: config.json)" },
   "console-socket": { type: "string", value: "SOCKET", help: "who takes the terminal" },
+  "pidfd-socket": { type: "string", value: "SOCKET", help: "who gets a descriptor of the first process" },
   "pid-file": { type: "string", value: "FILE", help: "where to write the pid" },
   "no-pivot": { type: "boolean", help: "no pivot_root(2): for a root filesystem in an initramfs" },
   "no-new-keyring": { type: "boolean", help: "the caller's session keyring" },

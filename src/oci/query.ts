@@ -14,6 +14,17 @@ export function state(g: Global, id: string | undefined): number {
   return 0;
 }
 
+/** Ids that a regular expression matches, anywhere in them. */
+export function matching(root: string, pattern: string | undefined): string[] {
+  if (pattern === undefined) throw new RuntimeError("ID: required, but missing");
+  try {
+    const wanted = new RegExp(pattern);
+    return listIds(root).filter((id) => wanted.test(id));
+  } catch {
+    throw new RuntimeError(`--regex: ${JSON.stringify(pattern)} is not a regular expression`);
+  }
+}
+
 const pad = (rows: readonly (readonly string[])[]): string => {
   const widths = rows[0]?.map((_, i) => Math.max(...rows.map((r) => r[i]?.length ?? 0))) ?? [];
   return rows

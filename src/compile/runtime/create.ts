@@ -22,6 +22,7 @@ import { begin, keep, runtimeSection } from "./keeper.ts";
 import { FAILURE_RECORD, type Labels, type Lifecycle } from "./lifecycle.ts";
 import { sendListener } from "./listener.ts";
 import { moveDevices } from "./net-devices.ts";
+import { connectForPidfd, sendPidfd } from "./pidfd-socket.ts";
 import { listenForReady, passReadiness } from "./sd-notify.ts";
 import { connect } from "./sockets.ts";
 import { earlyHooks, makePipes, type Opened, stagesOf } from "./stages.ts";
@@ -58,6 +59,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   const own =
     (attached || streams) && job.terminal && l.caller.consoleSocket === undefined ? terminalSockets(s) : undefined;
   const given = l.caller.consoleSocket;
+  const forPidfd = connectForPidfd(s, l.caller);
   const socket = given === undefined ? undefined : connect(s, `connect to the console socket ${given}`, given);
   const o: Opened = {
     go: openFifo(s, l, "go"),
@@ -109,6 +111,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   const master = own ? takeTerminal(s, own) : undefined;
   noteCreated(s, l, pid, labelsFrom(program, init, from));
   if (l.caller.pidFile !== undefined) writePidFile(s, l.caller.pidFile, pid);
+  sendPidfd(s, forPidfd, pidfd, "standard");
   s.call("let the container live on", "write", [high(p.settled), "!", 1]);
   s.call("wait until it does", "read", [low(p.ready), buffer("one byte", 1), 1]);
   s.check("does the container live?");

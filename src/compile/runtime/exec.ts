@@ -20,6 +20,7 @@ import { leaveOnlyPreserved, type Numbers, numbers, type OwnFile } from "./descr
 import { begin, keep, runtimeSection } from "./keeper.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { sendListener } from "./listener.ts";
+import { connectForPidfd, sendPidfd } from "./pidfd-socket.ts";
 import { connect } from "./sockets.ts";
 import { writePidFile } from "./state.ts";
 
@@ -87,6 +88,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   };
   const [ready, settled] = [pipe("pipe of the readiness"), pipe("pipe of the settlement")];
   const given = l.caller.consoleSocket;
+  const forPidfd = connectForPidfd(s, l.caller);
   const own = process.terminal && (attached || streams) && given === undefined ? terminalSockets(s) : undefined;
   const socket = given === undefined ? undefined : connect(s, `connect to the console socket ${given}`, given);
   const entering = spawnInGroup(s, "start the one that enters", enter, groups.born);
@@ -110,6 +112,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   sendListener(c, s, l, { pid: child, pidfd, status: "running" });
   const master = own ? takeTerminal(s, own) : undefined;
   if (l.caller.pidFile !== undefined) writePidFile(s, l.caller.pidFile, child);
+  sendPidfd(s, forPidfd, pidfd, "setns");
   s.call("let the command live on", "write", [high(settled), "!", 1]);
   s.call("wait until it is executed", "read", [low(ready), buffer("one byte", 1), 1]);
   s.check("was the command executed?");

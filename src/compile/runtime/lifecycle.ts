@@ -39,6 +39,8 @@ export type Caller = {
   readonly pidFile?: string;
   /** Who gets the master side of the terminal. */
   readonly consoleSocket?: string;
+  /** Who gets a descriptor of the first process. */
+  readonly pidfdSocket?: string;
   /** File descriptors from 3 on that the command is to have. */
   readonly preserve: number;
 };

@@ -48,8 +48,13 @@ export function noteOf(file: string, words: readonly string[]): string {
 }
 
 /** A process whose streams are the caller's, and nobody's leave is needed for. */
-export const isPlain = (p: Process, o: { readonly consoleSocket: string | undefined; readonly preserve: number }) =>
-  !p.terminal && p.apparmorProfile === undefined && p.selinuxLabel === undefined && !o.consoleSocket && !o.preserve;
+export const isPlain = (p: Process, o: Pick<CreateOptions, "consoleSocket" | "pidfdSocket" | "preserve">) =>
+  !p.terminal &&
+  p.apparmorProfile === undefined &&
+  p.selinuxLabel === undefined &&
+  !o.consoleSocket &&
+  !o.pidfdSocket &&
+  !o.preserve;
 
 /** Whether all there is to know of its namespaces is in the configuration. */
 export const isOwn = ({ linux }: Spec): boolean =>

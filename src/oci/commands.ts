@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { OptionTable, Values } from "../cli/option-table.ts";
 import { put } from "../host/output.ts";
 import type { Global } from "./context.ts";
@@ -54,7 +55,10 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
   create: {
     words: "[options] ID",
     summary: "create a container: its command waits for start",
-    options: bundleOptions,
+    options: {
+      ...bundleOptions,
+      "no-subreaper": { type: "boolean", help: "taken for the sake of engines: it is none" },
+    },
     takes: 1,
     perform: async (g, v, [id]) =>
       (await import("./create.ts")).create(g, id, createOptions(v, { mode: "create", keep: true, subreaper: false })),
@@ -258,11 +262,15 @@ export const ociCommands: Readonly<Record<string, OciCommand>> = {
     summary: "write a configuration to begin with",
     options: {
       bundle: { type: "string", short: "b", value: "DIR", help: "where (default: the working directory)" },
+      file: { type: "string", short: "f", value: "FILE", help: "by which name (default: config.json)" },
       rootless: { type: "boolean", help: "for a user who is not root" },
     },
     takes: 0,
     perform: async (_, v) =>
-      (await import("./template.ts")).writeTemplate(text(v, "bundle") ?? ".", v["rootless"] === true),
+      (await import("./template.ts")).writeTemplate(
+        resolve(text(v, "bundle") ?? ".", text(v, "file") ?? "config.json"),
+        v["rootless"] === true,
+      ),
   },
   features: {
     words: "",

@@ -1,5 +1,4 @@
 import { existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { defaultMaskedPaths, defaultReadonlyPaths, standardMounts } from "../compile/defaults.ts";
 import type { NamespaceKind, Spec } from "../compile/spec.ts";
 import { MAX_VERSION } from "./features.ts";
@@ -53,8 +52,7 @@ export function template(rootless: boolean): Spec {
   };
 }
 
-export function writeTemplate(bundle: string, rootless: boolean): number {
-  const path = join(bundle, "config.json");
+export function writeTemplate(path: string, rootless: boolean): number {
   if (existsSync(path)) throw new RuntimeError(`${path}: exists already; remove it first`);
   writeFileSync(path, `${JSON.stringify(template(rootless), null, 2)}\n`, { mode: 0o666 });
   return 0;

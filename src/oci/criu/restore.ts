@@ -26,6 +26,8 @@ export type RestoreOptions = CriuOptions & {
   readonly pidFile: string | undefined;
   readonly detach: boolean;
   readonly keep: boolean;
+  readonly lsmProfile: string | undefined;
+  readonly lsmMountContext: string | undefined;
 };
 
 /** Where criu finds the root: a mount of its own, in the mount namespace that criu is performed in. */
@@ -52,6 +54,8 @@ function words(b: Bundle, o: RestoreOptions, namespaces: readonly ExternalNamesp
     ...["--pidfile", join(b.directory, PID)],
     ...criuWords(o),
     ...["--cgroup-root", b.place.path],
+    ...(o.lsmProfile === undefined ? [] : ["--lsm-profile", o.lsmProfile]),
+    ...(o.lsmMountContext === undefined ? [] : ["--lsm-mount-context", o.lsmMountContext]),
     ...external.flatMap((e) => ["--external", e]),
     ...inherited.flatMap((e) => ["--inherit-fd", e]),
     ...(hasHooks(b.spec) ? ["--action-script", join(b.directory, HOOKS)] : []),

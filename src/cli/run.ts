@@ -16,7 +16,7 @@ import { executor } from "../program/executor.ts";
 import { link } from "../program/link.ts";
 import type { Program } from "../program/types.ts";
 import { checksOf, GIVEN_WORDS, HASHED_WORDS } from "../remember/places.ts";
-import { wasGivenBefore } from "../remember/seen.ts";
+import { isToBeKept } from "../remember/seen.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { isLasting } from "./lasting.ts";
 import type { Values } from "./option-table.ts";
@@ -88,7 +88,7 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   const file = performedFile();
   const options = isLasting(v, p) ? optionsBefore(command) : undefined;
   const given = options && { cwd: process.cwd(), words: options };
-  if (!given || !wasGivenBefore(checksOf(given))) return perform(await program(p, command, v, o, file), file);
+  if (!given || !isToBeKept(checksOf(given))) return perform(await program(p, command, v, o, file), file);
   const { rememberThis } = await import("./remember.ts");
   const any = { ...p, spec: { ...p.spec, process: { ...(p.spec.process as Process), args: [] } } };
   const made = await program(any, [], v, o, file);

@@ -10,7 +10,7 @@ const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const CMSG_WITH_ONE_FD = 24;
-const MSG_CMSG_CLOEXEC = 0x40000000;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
 const TTY_GROUP = 5;
 
 /** A pair of sockets over which the container hands its terminal out to the supervisor. */

@@ -7,7 +7,7 @@ import type { Caller, Lifecycle } from "../compile/runtime/lifecycle.ts";
 import type { Process } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import type { Program } from "../program/types.ts";
-import { wasGivenBefore } from "../remember/seen.ts";
+import { isToBeKept } from "../remember/seen.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
 import { afterWords, type Global } from "./context.ts";
 import { describeFiles } from "./describe.ts";
@@ -168,7 +168,7 @@ export async function create(g: Global, id: string | undefined, o: CreateOptions
   if (
     checks !== undefined &&
     isLasting(g, o, bundle) &&
-    wasGivenBefore(checks, noteOf(join(bundle.bundle, "config.json"), g.words))
+    isToBeKept(checks, noteOf(join(bundle.bundle, "config.json"), g.words))
   )
     await (await import("./kept/create.ts")).keepCreate(g, bundle.id, o, checks);
   process.chdir(bundle.bundle);

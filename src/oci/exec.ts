@@ -5,7 +5,7 @@ import type { Process, Spec } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import { hostFacts } from "../host/facts.ts";
 import type { Program } from "../program/types.ts";
-import { wasGivenBefore } from "../remember/seen.ts";
+import { isToBeKept } from "../remember/seen.ts";
 import { grantable } from "./capabilities.ts";
 import type { Global } from "./context.ts";
 import { callerOf, checkConsole, type Kept, reportOf, STDIO, terminalOf } from "./create.ts";
@@ -34,7 +34,7 @@ export async function exec(
   checkConsole(process.terminal === true, o.consoleSocket, o.detach);
   const { program, file } = await prepareExec(g, c, process, o);
   const checks = checksOfLine(g);
-  if (checks !== undefined && isLastingExec(g, c, process, o) && wasGivenBefore(checks, noteOf(initOf(c), g.words)))
+  if (checks !== undefined && isLastingExec(g, c, process, o) && isToBeKept(checks, noteOf(initOf(c), g.words)))
     await (await import("./kept/exec.ts")).keepExec(g, c, command, o, checks);
   return perform(program, file, o.preserve);
 }

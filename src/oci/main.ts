@@ -155,7 +155,6 @@ const afterId = (words: readonly string[]) => (words[0] === "--" ? words.slice(1
 
 export async function ociMain(args: readonly string[]): Promise<number> {
   if (args[0] === "__after") return (await import("./after.ts")).after(args.slice(1));
-  if (args[0] === "__restored") return (await import("./criu/hooks.ts")).restoredHooks(args.slice(1));
   let name = "";
   let log: Log = { path: undefined, format: "text", debug: false };
   try {

@@ -2,6 +2,7 @@ import { errno } from "../kernel/errno.ts";
 import { O } from "../kernel/flags.ts";
 import type { Program } from "../program/types.ts";
 import { addressOf, argument, high, into, low, struct } from "../program/values.ts";
+import { CaissonError } from "../values/errors.ts";
 import { withHoles } from "./holes.ts";
 
 /** What one write(2) takes of pieces (IOV_MAX), and a pipe of bytes (pipe(7)). */
@@ -17,7 +18,7 @@ export function withGivenWord(program: Program, text: string, index: number, cal
   return withHoles(program, text, called, (s, holes) => {
     const all = holes.length * length;
     if (holes.length > MOST_PIECES || all > MOST_BYTES)
-      throw new RangeError(`${text}: is in ${holes.length} places, too many for a pipe`);
+      throw new CaissonError(`${text} is in ${holes.length} places, too many for a pipe`);
     if (holes.length === 0) return;
     const word = argument(index);
     const from = struct(

@@ -83,6 +83,17 @@ for (const runtime of runtimeNames)
       call("container", "restore", "--import", archive, "--name", two);
       await until("the counter", () => last(two) > then);
       call("rm", "-f", "-t", "0", two);
+      // With a terminal, of which podman's conmon holds the other end.
+      const tty = `criu-${runtime}-tty`;
+      call("run", "-dt", "--name", tty, "--network", "none", "box", "sh", "-c", count);
+      const shown = () => Number(call("logs", tty).split("\n").pop());
+      await until("the counter", () => shown() > 2);
+      call("container", "checkpoint", tty);
+      const seen = shown();
+      call("container", "restore", tty);
+      await until("the counter", () => shown() > seen);
+      expect(shown()).toBeLessThan(seen + 50);
+      call("rm", "-f", "-t", "0", tty);
     },
-    120_000,
+    180_000,
   );

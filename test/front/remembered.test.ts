@@ -317,19 +317,25 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     }
   });
 
-  test("no more than some are kept, and each once: those that were not used for the longest time go", () => {
+  test("no more than some are kept, and each once: those that were not used for the longest time go, but none that is in use", () => {
     forget();
+    const MOST = 64;
     const line = (i: number | string) => ["--env", `I=${i}`, "--", "true"];
-    first(...line("used"));
-    for (let i = 0; i < 40; i++) {
-      first(...line(i));
-      expect(again(line("used")).code).toBe(0);
-    }
-    const names = readdirSync(DIRECTORY).filter((n) => n !== "swept");
-    expect(names.filter((n) => /^\d+$/.test(n)).length).toBe(32);
-    expect(names.length).toBe(64);
-    expect(again(line(39)).code).toBe(0);
-    expect(again(line(0)).code).not.toBe(0);
+    const names = () => readdirSync(DIRECTORY).filter((n) => n !== "swept");
+    const isKept = (i: number) => kept(...line(i));
+    for (let i = 0; i < MOST; i++) first(...line(i));
+    first(...line("new"));
+    expect(kept(...line("new"))).toBe(false);
+    for (let i = 0; i < MOST; i++)
+      utimesSync(checks(line(i)), Date.now() / SECOND - 100 - i, Date.now() / SECOND - 100 - i);
+    expect(again(line(MOST - 1)).code).toBe(0);
+    once(...line("new"));
+    expect(kept(...line("new"))).toBe(true);
+    expect(names().filter((n) => /^\d+$/.test(n)).length).toBe(MOST);
+    expect(names().length).toBe(2 * MOST);
+    expect([isKept(MOST - 1), isKept(MOST - 2), isKept(MOST - 3)]).toEqual([true, false, true]);
+    expect(again(line(0)).code).toBe(0);
+    expect(again(line(MOST - 2)).code).not.toBe(0);
   }, 60_000);
 
   test("what a killed supervisor left is not for long", async () => {

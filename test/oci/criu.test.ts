@@ -23,6 +23,15 @@ import { isRoot, leftovers } from "../helpers/machine.ts";
 const caisson = join(import.meta.dir, "../../dist/caisson-oci");
 
 const COUNT = "i=0; while true; do i=$((i+1)); echo $i > /tmp/n; sleep 0.1; done";
+/** Takes a console over a socket, and writes down what comes over it. */
+const CONSOLE = `import socket,array,os,sys
+s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1)
+c,_=s.accept(); m,a,f,_=c.recvmsg(100, socket.CMSG_SPACE(4)); fd=array.array("i", a[0][2])[0]
+with open(sys.argv[2], "wb", buffering=0) as out:
+  try:
+    while True: out.write(os.read(fd, 4096))
+  except OSError: pass
+`;
 const pause = (ms: number) => new Promise((r) => setTimeout(r, ms));
 
 /** Streams that somebody reads would be waited for. */
@@ -69,7 +78,9 @@ describe("what is wrong is said before anything is done", () => {
       expect(ask("--criu", old, "checkpoint").err).toContain("of version 3.9; 3.16 or later");
       const good = join(at, "criu-good");
       writeFileSync(good, "#!/bin/sh\n[ $1 = --version ] && echo Version: 3.17 || exit 1\n", { mode: 0o755 });
-      expect(ask("--criu", good, "checkpoint", "--manage-cgroups-mode", "some").err).toContain("not one of soft");
+      expect(ask("--criu", good, "checkpoint", "--manage-cgroups-mode", "some").err).toContain(
+        "is not one of ignore, props, soft, full, strict",
+      );
       expect(ask("--criu", good, "checkpoint", "--empty-ns", "mount").err).toContain("which criu can leave empty");
       expect(ask("--criu", good, "checkpoint", "--parent-path", "/first").err).toContain("--parent-path");
       expect(ask("--criu", good, "checkpoint", "--page-server", "here").err).toContain("ADDRESS:PORT");
@@ -90,7 +101,7 @@ describe("what is wrong is said before anything is done", () => {
     },
   );
 
-  test.skipIf(!isRoot)("a terminal, and namespaces of others", () => {
+  test.skipIf(!isRoot)("a terminal that nobody would take, and namespaces of others", () => {
     const made: Change = (s) => ({
       ...s,
       linux: {
@@ -107,7 +118,7 @@ describe("what is wrong is said before anything is done", () => {
     expect(said).toMatch(/ipc namespaces that are given by their path|criu is not installed/);
     using t = new Bundle(["sleep", "1000"], (s) => ({ ...s, process: { ...s.process, terminal: true } }));
     const restored = t.call(["restore", "--image-path", join(at, "images"), t.id]).err;
-    expect(restored).toMatch(/process.terminal: a terminal can't be restored|criu is not installed/);
+    expect(restored).toMatch(/--console-socket: process.terminal is true|criu is not installed/);
   });
 });
 
@@ -247,6 +258,30 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     writeFileSync(join(b.root, "tmp/stop"), "");
     expect(await new Promise((resolve) => r.once("exit", resolve))).toBe(7);
     expect(existsSync(join(b.state, b.id))).toBe(false);
+  }, 120_000);
+
+  test("a container with a terminal: whoever takes consoles gets a new one, on which it goes on", async () => {
+    const script = "i=0; while true; do i=$((i+1)); echo $i; echo $i > /tmp/n; sleep 0.1; done";
+    using b = new Bundle(["sh", "-c", script], (s) => ({ ...s, process: { ...s.process, terminal: true } }));
+    const received = (file: string) => {
+      const socket = join(b.at, `${file}.sock`);
+      const p = spawn("python3", ["-c", CONSOLE, socket, join(b.at, file)], { stdio: "ignore" });
+      return { socket, p, text: () => (existsSync(join(b.at, file)) ? readFileSync(join(b.at, file), "utf8") : "") };
+    };
+    const first = received("first");
+    await until("the receiver", () => existsSync(first.socket));
+    expect(oci(b, ["run", "-d", "--console-socket", first.socket, b.id]).status).toBe(0);
+    await until("what was to happen", () => first.text().includes("5\r\n"));
+    checkpoint(b);
+    const at = n(b.root);
+    const second = received("second");
+    await until("the receiver", () => existsSync(second.socket));
+    restore(b, b.id, "--console-socket", second.socket);
+    await until("what was to happen", () => second.text().includes(`${at + 3}\r\n`));
+    expect(second.text()).not.toContain("\n1\r\n");
+    expect(b.call(["exec", b.id, "sh", "-c", "tty < /dev/console; ls -l /proc/1/fd/0"]).out).toContain("/dev/pts/0");
+    expect(b.state_().status).toBe("running");
+    for (const { p } of [first, second]) p.kill();
   }, 120_000);
 
   test("first the memory, then what has changed since", async () => {

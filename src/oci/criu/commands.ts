@@ -78,7 +78,7 @@ export const criuCommands: Readonly<Record<"checkpoint" | "restore", OciCommand>
     options: {
       ...both,
       ...pick(bundleOptions, "bundle", "config", "pid-file"),
-      "console-socket": string("SOCKET", "who takes the terminal: there is none"),
+      "console-socket": string("SOCKET", "who takes the terminal"),
       detach: { type: "boolean", short: "d", help: "do not wait" },
       keep: flag("leave it for delete when it has ended"),
       "lsm-profile": string("TYPE:NAME", "another profile: of apparmor, or another label of selinux"),
@@ -93,6 +93,7 @@ export const criuCommands: Readonly<Record<"checkpoint" | "restore", OciCommand>
         bundle: given(v, "bundle"),
         config: given(v, "config"),
         pidFile: given(v, "pid-file"),
+        consoleSocket: given(v, "console-socket"),
         lsmProfile: given(v, "lsm-profile"),
         lsmMountContext: given(v, "lsm-mount-context"),
         detach: v["detach"] === true,

@@ -2,7 +2,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readOr } from "../../host/files.ts";
+import { CLONE } from "../../kernel/flags.ts";
 import { RuntimeError } from "../places.ts";
+import { FD } from "./conversation.ts";
 
 /** criu(8): the oldest that knows all words that it is given here. */
 const OLDEST = [3, 16] as const;
@@ -21,26 +23,25 @@ export type CriuOptions = {
   readonly lazyPages: boolean;
 };
 
-const MODES = ["soft", "full", "strict", "props", "ignore"];
+/** enum criu_cg_mode of criu's rpc.proto. */
+const MODES: Readonly<Record<string, number>> = { ignore: 0, props: 2, soft: 3, full: 4, strict: 5 };
+const MOST_IS_SAID = 4;
 
-export function criuWords(o: CriuOptions): string[] {
-  if (!MODES.includes(o.manageCgroups))
+export function criuOptions(o: CriuOptions) {
+  const manageCgroupsMode = Object.hasOwn(MODES, o.manageCgroups) ? MODES[o.manageCgroups] : undefined;
+  if (manageCgroupsMode === undefined)
     throw new RuntimeError(
-      `--manage-cgroups-mode: ${JSON.stringify(o.manageCgroups)} is not one of ${MODES.join(", ")}`,
+      `--manage-cgroups-mode: ${JSON.stringify(o.manageCgroups)} is not one of ${Object.keys(MODES).join(", ")}`,
     );
   const other = o.emptyNs.find((kind) => kind !== "network");
   if (other !== undefined)
     throw new RuntimeError(`--empty-ns: ${JSON.stringify(other)} is not network, which criu can leave empty`);
-  return [
-    ...["--images-dir", o.images, "--work-dir", o.work, "-v4", `--manage-cgroups=${o.manageCgroups}`],
-    ...(o.tcpEstablished ? ["--tcp-established"] : []),
-    ...(o.extUnixSk ? ["--ext-unix-sk"] : []),
-    ...(o.shellJob ? ["--shell-job"] : []),
-    ...(o.fileLocks ? ["--file-locks"] : []),
-    ...(o.autoDedup ? ["--auto-dedup"] : []),
-    ...(o.emptyNs.length ? ["--empty-ns", "net"] : []),
-    ...(o.lazyPages ? ["--lazy-pages"] : []),
-  ];
+  const { tcpEstablished, extUnixSk, shellJob, fileLocks, autoDedup, lazyPages } = o;
+  return {
+    ...{ imagesDirFd: FD.images, workDirFd: FD.work, logLevel: MOST_IS_SAID, manageCgroupsMode },
+    ...{ tcpEstablished, extUnixSk, shellJob, fileLocks, autoDedup, lazyPages },
+    ...(o.emptyNs.length && { emptyNs: CLONE.NEWNET }),
+  };
 }
 
 /** Where criu is; one of a version that understands us. */

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { create } from "@bufbuild/protobuf";
 import { until } from "../../cgroups/freezer.ts";
 import { removeTree } from "../../cgroups/remove.ts";
 import { RUNTIME_FILES } from "../../compile/runtime/lifecycle.ts";
@@ -10,27 +11,32 @@ import { performSteps } from "../../program/steps.ts";
 import { addressOf } from "../../program/values.ts";
 import { type Bundle, readBundle } from "../bundle.ts";
 import type { Global } from "../context.ts";
+import { checkConsole } from "../create.ts";
 import { remove } from "../delete.ts";
 import { RuntimeError } from "../places.ts";
 import { bigintText, plainOf } from "../saved.ts";
 import { load } from "../state.ts";
 import { STREAMS } from "./checkpoint.ts";
-import { type CriuOptions, causeIn, criuWords, findCriu } from "./criu.ts";
+import { converse, handOver, KIND } from "./conversation.ts";
+import { type CriuOptions, causeIn, criuOptions, findCriu } from "./criu.ts";
 import { bindMounts, type ExternalNamespace, externalNamespaces, maskedFiles } from "./external.ts";
-import { failedHook, HOOKS, hasHooks, writeHooks } from "./hooks.ts";
-import { performCriu } from "./perform.ts";
+import { restoredHooks } from "./hooks.ts";
+import { type Request, RequestSchema } from "./protocol/rpc_pb.ts";
+import { handNamespaces, prepareRestore } from "./surroundings.ts";
 
 export type RestoreOptions = CriuOptions & {
   readonly bundle: string | undefined;
   readonly config: string | undefined;
   readonly pidFile: string | undefined;
+  /** Who takes the terminal. */
+  readonly consoleSocket: string | undefined;
   readonly detach: boolean;
   readonly keep: boolean;
   readonly lsmProfile: string | undefined;
   readonly lsmMountContext: string | undefined;
 };
 
-/** Where criu finds the root: a mount of its own, in the mount namespace that criu is performed in. */
+/** Where criu finds the root: a mount of its own, in the launcher's mount namespace. */
 const ROOT = "criu-root";
 /** Namespaces from outside are passed from this number on. */
 const FIRST_FD = 20;
@@ -40,28 +46,23 @@ const streamsIn = (images: string): string[] => {
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as string[]) : [];
 };
 
-function words(b: Bundle, o: RestoreOptions, namespaces: readonly ExternalNamespace[]): string[] {
+function request(b: Bundle, o: RestoreOptions, namespaces: readonly ExternalNamespace[]): Request {
   const external = [
     ...bindMounts(b.spec).map(({ destination, source }) => `mnt[${destination}]:${source}`),
     ...maskedFiles(b.spec, "").map((path) => `mnt[${path}]:/dev/null`),
   ];
-  const inherited = [
-    ...streamsIn(o.images).flatMap((was, fd) => (/^(pipe|socket):/.test(was) ? [`fd[${fd}]:${was}`] : [])),
-    ...namespaces.map(({ key }, i) => `fd[${FIRST_FD + i}]:${key}`),
-  ];
-  return [
-    ...["restore", "--restore-detached", "--root", join(b.directory, ROOT), "--log-file", "restore.log"],
-    ...["--pidfile", join(b.directory, PID)],
-    ...criuWords(o),
-    ...["--cgroup-root", b.place.path],
-    ...(o.lsmProfile === undefined ? [] : ["--lsm-profile", o.lsmProfile]),
-    ...(o.lsmMountContext === undefined ? [] : ["--lsm-mount-context", o.lsmMountContext]),
-    ...external.flatMap((e) => ["--external", e]),
-    ...inherited.flatMap((e) => ["--inherit-fd", e]),
-    ...(hasHooks(b.spec) ? ["--action-script", join(b.directory, HOOKS)] : []),
-  ];
+  const streams = streamsIn(o.images).flatMap((key, fd) => (/^(pipe|socket):/.test(key) ? [{ fd, key }] : []));
+  const opts = {
+    ...criuOptions(o),
+    ...{ root: join(b.directory, ROOT), logFile: "restore.log", notifyScripts: true, external },
+    inheritFd: [...streams, ...namespaces.map(({ key }, i) => ({ key, fd: FIRST_FD + i }))],
+    cgRoot: [{ path: b.place.path }],
+    orphanPtsMaster: b.spec.process?.terminal === true,
+    ...(o.lsmProfile !== undefined && { lsmProfile: o.lsmProfile }),
+    ...(o.lsmMountContext !== undefined && { lsmMountContext: o.lsmMountContext }),
+  };
+  return create(RequestSchema, { type: KIND.RESTORE, opts });
 }
-const PID = "criu-pid";
 
 /** Gives up all that was made for a container that could not be restored. */
 async function undo(b: Bundle): Promise<void> {
@@ -87,7 +88,7 @@ async function note(b: Bundle, o: RestoreOptions, pid: number): Promise<void> {
   rmSync(join(b.directory, RUNTIME_FILES.labels), { force: true });
 }
 
-async function start(g: Global, criu: string, b: Bundle, o: RestoreOptions): Promise<number> {
+async function start(criu: string, b: Bundle, o: RestoreOptions): Promise<number> {
   const namespaces = externalNamespaces(b.spec);
   const root = join(b.directory, ROOT);
   mkdirSync(b.directory, { mode: 0o711 });
@@ -96,26 +97,26 @@ async function start(g: Global, criu: string, b: Bundle, o: RestoreOptions): Pro
   const state = join(b.directory, RUNTIME_FILES.state);
   writeFileSync(`${state}.new`, JSON.stringify(b.saved, bigintText), { mode: 0o600 });
   renameSync(`${state}.new`, state);
-  if (hasHooks(b.spec)) writeHooks(g, b);
-  const status = await performCriu(b, {
-    root,
-    words: [criu, ...words(b, o, namespaces)],
-    namespaces,
-    firstFd: FIRST_FD,
+  let wrong: string | undefined;
+  const { success, restore } = await converse({
+    ...{ criu, images: o.images, work: o.work, request: request(b, o, namespaces) },
+    before: (s, program) => prepareRestore(b, s, program, root),
+    become: (s) => handNamespaces(s, namespaces, FIRST_FD),
+    async at({ name, pid, fd }) {
+      if (name === "setup-namespaces") wrong = restoredHooks(b, pid);
+      if (name === "orphan-pts-master" && fd !== undefined && o.consoleSocket !== undefined)
+        await handOver(fd, resolve(o.consoleSocket));
+      return wrong === undefined;
+    },
   });
   rmdirSync(root);
-  rmSync(join(b.directory, HOOKS), { force: true });
-  if (status !== 0) {
+  if (wrong !== undefined) throw new RuntimeError(`restore ${b.id}: ${wrong}`);
+  if (!success || !restore) {
     const log = join(o.work, "restore.log");
-    const hook = failedHook(b);
-    if (hook !== undefined) throw new RuntimeError(`restore ${b.id}: ${hook}`);
     throw new RuntimeError(`restore ${b.id}: criu failed: ${causeIn(log)} (all it said: ${log})`);
   }
-  const pidFile = join(b.directory, PID);
-  const pid = Number(readFileSync(pidFile, "utf8"));
-  rmSync(pidFile);
-  await note(b, o, pid);
-  return pid;
+  await note(b, o, restore.pid);
+  return restore.pid;
 }
 
 /** The launcher is its parent, and waits for it; what this process is sent is for the container. */
@@ -139,14 +140,14 @@ export async function restore(g: Global, id: string | undefined, o: RestoreOptio
     throw new RuntimeError(`--image-path: ${o.images} has no checkpoint in it`);
   const criu = findCriu(g.criu);
   const b = await readBundle(g, id, o, (spec) => {
-    if (spec.process?.terminal) throw new RuntimeError("process.terminal: a terminal can't be restored");
+    checkConsole(spec.process?.terminal === true, o.consoleSocket, true);
     externalNamespaces(spec);
   });
   mkdirSync(o.work, { recursive: true, mode: 0o700 });
   mkdirSync(g.root, { recursive: true, mode: 0o711 });
   let pid: number;
   try {
-    pid = await start(g, criu, b, o);
+    pid = await start(criu, b, o);
   } catch (e) {
     await undo(b);
     throw e;

@@ -1,12 +1,15 @@
 import { withTimeNow } from "../../remember/given-time.ts";
 import type { Global } from "../context.ts";
 import { type CreateOptions, prepareCreate } from "../create.ts";
-import { isSame, keep, standingIn } from "./keep.ts";
+import { isSame, keep, standingIn, tryToKeep } from "./keep.ts";
 import { othersOf } from "./lasting.ts";
 import { lookedAt } from "./looked-at.ts";
 
 /** Keeps the program of `create` or `run` for the next time that these words are given, with any id. */
-export async function keepCreate(g: Global, id: string, o: CreateOptions, checks: string): Promise<void> {
+export const keepCreate = (g: Global, id: string, o: CreateOptions, checks: string): Promise<void> =>
+  tryToKeep(() => make(g, id, o, checks));
+
+async function make(g: Global, id: string, o: CreateOptions, checks: string): Promise<void> {
   const others = othersOf(g.words).map(standingIn);
   const named = (called: string) => others.find((x) => x.called === called)?.standsFor;
   const created = `${new Date().toISOString().slice(0, "2026-11-26T00:00:00".length)}.000Z`;

@@ -4,12 +4,14 @@ import { prepareExec } from "../exec.ts";
 import { type ExecOptions, processOf } from "../exec-process.ts";
 import { warn } from "../log.ts";
 import { type Container, running } from "../state.ts";
-import { isSame, keep, standingIn } from "./keep.ts";
+import { isSame, keep, standingIn, tryToKeep } from "./keep.ts";
 import { othersOf } from "./lasting.ts";
 import { lookedAtInside } from "./looked-at.ts";
 
 /** Keeps the program of `exec` for the next time that the same is to be executed in the same container. */
-export async function keepExec(
+export const keepExec = (...given: Parameters<typeof make>): Promise<void> => tryToKeep(() => make(...given));
+
+async function make(
   g: Global,
   c: Container,
   command: readonly string[],

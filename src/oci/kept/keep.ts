@@ -8,6 +8,7 @@ import { type Condition, textNow } from "../../remember/conditions.ts";
 import { withGivenWord } from "../../remember/given-word.ts";
 import { runtimeChecks, type Word } from "../../remember/runtime-checks.ts";
 import { remember } from "../../remember/store.ts";
+import { CaissonError } from "../../values/errors.ts";
 import type { Global } from "../context.ts";
 import type { Given } from "./lasting.ts";
 
@@ -37,6 +38,16 @@ export function isSame(general: Program, own: Program, others: readonly Other[])
 
 const withOthers = (program: Program, others: readonly Other[], index: (o: Other, i: number) => number): Program =>
   others.reduce((p, o, i) => withGivenWord(p, o.standsFor, index(o, i), o.called), program);
+
+/** Nothing depends on what is kept: where it cannot be made, or the machine changes meanwhile, the command goes on as it would have. */
+export async function tryToKeep(make: () => Promise<void>): Promise<void> {
+  try {
+    await make();
+  } catch (e) {
+    const isOfMachine = e instanceof CaissonError || (e as NodeJS.ErrnoException).code !== undefined;
+    if (!isOfMachine) throw e;
+  }
+}
 
 /** A program as it was compiled with stand-ins, when that was, and what it follows from. */
 type Made = {

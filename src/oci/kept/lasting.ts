@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { RUNTIME_FILES } from "../../compile/runtime/lifecycle.ts";
 import type { Process, Spec } from "../../compile/spec.ts";
 import { isCompiled } from "../../host/compiled.ts";
+import { hostFacts } from "../../host/facts.ts";
 import { checksOfRuntime, FOR_ONCE, verbOf } from "../../remember/runtime-words.ts";
 import type { Bundle } from "../bundle.ts";
 import type { Global } from "../context.ts";
@@ -30,7 +31,8 @@ export function othersOf(words: readonly string[]): Given[] {
  */
 export function checksOfLine(g: Global): string | undefined {
   const isOurs = isCompiled() && /caisson-oci[^/]*$/.test(process.execPath) && process.arch === "x64";
-  if (!isOurs || g.systemd || g.rootless !== "auto" || g.log.debug || process.geteuid?.() !== 0) return undefined;
+  if (!isOurs || g.systemd || g.rootless !== "auto" || g.log.debug || hostFacts().uid !== 0) return undefined;
+  if (hostFacts().userNamespace) return undefined;
   const { NOTIFY_SOCKET, LISTEN_FDS } = process.env;
   if (NOTIFY_SOCKET || LISTEN_FDS || hasWarned()) return undefined;
   // Each is given once at most: which one counts is not for the front to know.
@@ -43,7 +45,7 @@ export function checksOfLine(g: Global): string | undefined {
  * others.
  */
 export function noteOf(file: string, words: readonly string[]): string {
-  const { ino, size, mtimeMs } = statSync(file);
+  const { ino, size, mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? {};
   return [ino, size, mtimeMs, ...othersOf(words).map((o) => o.text.length)].join(" ");
 }
 
@@ -65,15 +67,17 @@ export const isOwn = ({ linux }: Spec): boolean =>
 
 /** With one letter there is no text to stand for it that could not be another. */
 const SHORTEST_ID = 2;
+/** What is kept has all of it. */
+const LONGEST_TEXT = 1 << 18;
 const LOOKED_INTO = /^(r?idmap(=.*)?|tmpcopyup)$/;
 
 /** Whether the same words would give the same program again, whatever the id, as long as what looked-at.ts has is the same. */
-export const isLasting = (g: Global, o: CreateOptions, { id, spec, facts, groups }: Bundle): boolean =>
+export const isLasting = (g: Global, o: CreateOptions, { id, text, spec, groups }: Bundle): boolean =>
   g.words.at(-1) === id &&
   id.length >= SHORTEST_ID &&
+  text.length <= LONGEST_TEXT &&
   spec.root?.path !== "/" &&
   o.config === undefined &&
-  !facts.userNamespace &&
   isPlain(spec.process as Process, o) &&
   isOwn(spec) &&
   !Object.values(spec.hooks ?? {}).some((list) => list?.length) &&

@@ -18,6 +18,9 @@ const SOCKET = 63;
 /** Where criu itself finds the socket. */
 const SWRK = 64;
 const SOCK_SEQPACKET = 5;
+const MSG_NOSIGNAL = 0x4000;
+/** It has ended, which is heard next; or has without hearing what was said to it. */
+const GONE = ["EPIPE", "ECONNRESET"];
 /** Words of a message: what criu says is short, but for the cause of an error. */
 const WORDS = 512;
 const WORD = 8;
@@ -48,7 +51,8 @@ async function steps<T>(write: (s: SectionBuilder, program: ProgramBuilder) => T
 
 function writeMessage(s: SectionBuilder, fd: Parameters<SectionBuilder["call"]>[2][number], request: Request): void {
   const bytes = toBinary(RequestSchema, request);
-  s.call("say it to criu", "write", [fd, { name: "request", bytes, pointers: [] }, bytes.length]);
+  const said = { name: "request", bytes, pointers: [] };
+  s.call("say it to criu", "sendto", [fd, said, bytes.length, MSG_NOSIGNAL, 0, 0], { ignore: GONE });
 }
 
 function openAt(s: SectionBuilder, path: string, flags: number, number: number): void {
@@ -103,7 +107,7 @@ async function hear(): Promise<Received | undefined> {
       [8, CMSG.words * WORD],
       [8, 0],
     ]);
-    const length = s.get("hear what criu says", "recvmsg", [SOCKET, header, MSG_CMSG_CLOEXEC]);
+    const length = s.get("hear what criu says", "recvmsg", [SOCKET, header, MSG_CMSG_CLOEXEC], { ignore: GONE });
     return { words, control, length };
   });
   const { words, control, length } = done.made;

@@ -346,7 +346,15 @@ describe.skipIf(why !== "")(`create, run and exec that were given before${why &&
       expect(given(b, "run").map((r) => r.code)).toEqual([0, 0]);
       expect(isKept()).toBe(false);
     }
+    forget();
     using b = new Bundle(["true"]);
+    const name = id();
+    symlinkSync(b.at, `${b.at}-${name}`);
+    for (const _ of [1, 2])
+      expect(by(["--root", b.state, "run", "--bundle", `${b.at}-${name}`, name])).toMatchObject({ code: 0 });
+    rmSync(`${b.at}-${name}`);
+    // An engine's: its like does not come again, and is not even noted.
+    expect(existsSync(DIRECTORY)).toBe(false);
     for (const option of ["--debug", "--systemd-cgroup=false", "--rootless=true"]) {
       const words = ["--root", b.state, option, "run", "--bundle", b.at];
       for (const _ of [1, 2]) by([...words, id()]);

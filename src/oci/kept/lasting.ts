@@ -65,6 +65,11 @@ export const isOwn = ({ linux }: Spec): boolean =>
   !linux?.namespaces?.some((ns) => ns.path !== undefined || ns.type === "user") &&
   !Object.keys(linux?.netDevices ?? {}).length;
 
+/** Engines name a bundle by its container: what is said of that is not said again. */
+const ENGINES_ID = 12;
+const isOfEngine = (words: readonly string[], id: string): boolean =>
+  id.length >= ENGINES_ID && words.some((w, i) => w.includes(id) && !othersOf(words).some((o) => o.at === i));
+
 /** With one letter there is no text to stand for it that could not be another. */
 const SHORTEST_ID = 2;
 /** What is kept has all of it. */
@@ -76,6 +81,7 @@ export const isLasting = (g: Global, o: CreateOptions, { id, text, spec, groups 
   g.words.at(-1) === id &&
   id.length >= SHORTEST_ID &&
   text.length <= LONGEST_TEXT &&
+  !isOfEngine(g.words, id) &&
   spec.root?.path !== "/" &&
   o.config === undefined &&
   isPlain(spec.process as Process, o) &&

@@ -23,6 +23,12 @@ export const ownWords = (): string[] =>
       : [process.execPath, "oci"]
     : [process.execPath, decodeURIComponent(new URL("../bin/caisson-oci.js", import.meta.url).pathname)];
 
+/** The environment that this process was given: what the front has told the engine (src/front/engine.ts) is not of it. */
+export const ownEnvironment = (): NodeJS.ProcessEnv => {
+  const { BUN_JSC_useJIT: told, ...env } = process.env;
+  return told === undefined || told === "0" ? env : process.env;
+};
+
 /** 255 from exec is its own failure, as with runc: all below may be of the command. */
 export const failureStatus = (command: string): number => (command === "exec" ? 255 : 1);
 

@@ -4,12 +4,12 @@ import type { Job } from "../compile/job.ts";
 import { compileCreate } from "../compile/runtime/create.ts";
 import { numbers } from "../compile/runtime/descriptors.ts";
 import type { Caller, Lifecycle } from "../compile/runtime/lifecycle.ts";
-import type { Process } from "../compile/spec.ts";
+import type { Process, Spec } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import type { Program } from "../program/types.ts";
 import { isToBeKept } from "../remember/seen.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
-import { afterWords, type Global } from "./context.ts";
+import { afterWords, type Global, ownEnvironment } from "./context.ts";
 import { describeFiles } from "./describe.ts";
 import { withEnvironment } from "./environment.ts";
 import { checksOfLine, isLasting, noteOf } from "./kept/lasting.ts";
@@ -130,6 +130,7 @@ export async function prepareCreate(
     keep: o.keep,
     subreaper: o.subreaper,
     caller: callerOf(o),
+    environment: environmentForHooks(spec),
     warning: (message) => warningOf(g.log, message),
     ...(o.kept && { streams: o.kept.streams }),
     ...(notify === undefined ? plainOf(o.mode, facts, saved, groups, directory) : { notify }),
@@ -160,6 +161,12 @@ export async function prepareCreate(
   debugProgram(g.log, doing, program);
   return { program, file, bundle: read };
 }
+
+/** Only where it is of use: it is a part of the program. */
+const environmentForHooks = ({ hooks }: Spec): string[] =>
+  Object.values(hooks ?? {}).some((list) => list?.some((h) => h.env === undefined))
+    ? Object.entries(ownEnvironment()).map(([name, value]) => `${name}=${value}`)
+    : [];
 
 export async function create(g: Global, id: string | undefined, o: CreateOptions): Promise<number> {
   const { program, file, bundle } = await prepareCreate(g, id, o);

@@ -1,6 +1,13 @@
 import { spawnSync } from "node:child_process";
 import type { Hook, HookKind } from "../compile/spec.ts";
+import { ownEnvironment } from "./context.ts";
 import { type Container, type Status, stateOf } from "./state.ts";
+
+/** One that is given none has this process's. */
+const environmentOf = ({ env }: Hook): NodeJS.ProcessEnv =>
+  env === undefined
+    ? ownEnvironment()
+    : Object.fromEntries(env.map((e) => [e.slice(0, e.indexOf("=")), e.slice(e.indexOf("=") + 1)] as const));
 
 /** Why a hook failed; `undefined` if it did not. */
 function failure(hook: Hook, state: object): string | undefined {
@@ -8,9 +15,7 @@ function failure(hook: Hook, state: object): string | undefined {
   const ended = spawnSync(hook.path, args, {
     argv0: hook.args?.[0] ?? hook.path,
     input: JSON.stringify(state),
-    env: Object.fromEntries(
-      (hook.env ?? []).map((e) => [e.slice(0, e.indexOf("=")), e.slice(e.indexOf("=") + 1)] as const),
-    ),
+    env: environmentOf(hook),
     ...(hook.timeout !== undefined && { timeout: hook.timeout * 1000, killSignal: "SIGKILL" }),
   });
   const said = `${ended.stdout ?? ""}${ended.stderr ?? ""}`.trim();

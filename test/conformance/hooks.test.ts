@@ -12,6 +12,39 @@ const hook = (at: string, note: string, extra = "") => ({
 });
 
 describe.skipIf(!isRoot)("config.md POSIX-platform Hooks", () => {
+  test("env: what is given and nothing else, also if that is nothing; without it that of who starts the hook", () => {
+    using b = new Bundle(["true"]);
+    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));
+    const log = (name: string) => join(b.at, name);
+    const noting = (file: string, env?: string[]) => ({
+      path: "/bin/sh",
+      args: ["sh", "-c", `/bin/cat /proc/$$/environ >${file}`],
+      ...(env && { env }),
+    });
+    b.write({
+      ...spec,
+      process: { ...spec.process, env: ["PATH=/bin", "OF=command"] },
+      hooks: {
+        createRuntime: [noting(log("none")), noting(log("empty"), []), noting(log("given"), ["A=b", "C="])],
+        startContainer: [noting("/data/inside")],
+        poststart: [noting(log("poststart"))],
+        poststop: [noting(log("poststop"))],
+      },
+    });
+    const env = { PATH: process.env["PATH"] ?? "", OF: "runtime" };
+    const p = Bun.spawnSync(b.words("run", "--bundle", b.at, b.id), { env });
+    expect(p.exitCode).toBe(0);
+    const read = (file: string) =>
+      readFileSync(file, "utf8")
+        .split("\0")
+        .filter((v) => v !== "" && !/^(BUN_|_=|PWD=|SHLVL=|OLDPWD=)/.test(v))
+        .sort();
+    for (const name of ["none", "poststart", "poststop"])
+      expect(read(log(name))).toEqual(["OF=runtime", `PATH=${env.PATH}`]);
+    expect(read(log("empty"))).toEqual([]);
+    expect(read(log("given"))).toEqual(["A=b", "C="]);
+    expect(read(join(b.root, "data/inside"))).toContain("OF=command");
+  });
   test("each kind at its time, in the order of its list, with the state on standard input", async () => {
     using b = new Bundle(["sleep", "1000"]);
     const log = join(b.at, "log");

@@ -46,7 +46,9 @@ function stateFile(s: SectionBuilder, block: Block): Slot {
   return fd;
 }
 
-function writeHook(s: SectionBuilder, hook: Hook, state: Slot, said: Loose, label: string): void {
+type Heard = { readonly said: Loose; readonly label: string; readonly inherited: readonly string[] };
+
+function writeHook(s: SectionBuilder, hook: Hook, state: Slot, { said, label, inherited }: Heard): void {
   s.call("end when the runtime does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   s.call("read the state", "dup3", [state, 0, 0]);
   for (const fd of [1, 2]) s.call("be heard if it fails", "dup3", [said, fd, 0]);
@@ -55,7 +57,7 @@ function writeHook(s: SectionBuilder, hook: Hook, state: Slot, said: Loose, labe
   s.call(`execute ${label}`, "execve", [
     hook.path,
     stringArray("argv", hook.args?.length ? hook.args : [hook.path]),
-    stringArray("envp", hook.env ?? []),
+    stringArray("envp", hook.env ?? inherited),
   ]);
 }
 
@@ -75,11 +77,13 @@ export function runHooks(c: Context, s: SectionBuilder, l: Lifecycle, run: HookR
   if (hooks.length === 0) return;
   const { block, pidAt } = stateText(l, run.status);
   if (run.status !== "stopped") s.format(run.pid, block, pidAt);
+  // One that is given none has that of whoever starts it: the runtime's, or inside the container the command's.
+  const inherited = (run.kind === "startContainer" ? c.spec.process?.env : l.environment) ?? [];
   hooks.forEach((hook, i) => {
     const label = `${HOOK_LABEL}${run.kind}[${i}] ${hook.path}`;
     const state = stateFile(s, block);
     const section = c.program.section(label);
-    writeHook(section, hook, state, run.said, label);
+    writeHook(section, hook, state, { said: run.said, label, inherited });
     const pidfd = c.program.slot("pidfd of the hook");
     s.spawn(`start ${label}`, section, { flags: CLONE.PIDFD, pidfd });
     s.call("close the state", "close", [state]);

@@ -3,7 +3,8 @@ import { type OptionTable, toParseArgs, type Values } from "../cli/option-table.
 import { put } from "../host/output.ts";
 import { VERSION } from "../host/version.ts";
 import { CaissonError } from "../values/errors.ts";
-import { type OciCommand, ociCommands } from "./commands.ts";
+import { ociCommands } from "./commands/all.ts";
+import type { OciCommand } from "./commands/command.ts";
 import { failureStatus, type Global, ownWords } from "./context.ts";
 import { checkLog, complain, type Log, logOf } from "./log.ts";
 import { defaultRoot, RuntimeError } from "./places.ts";

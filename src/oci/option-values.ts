@@ -1,4 +1,5 @@
 import type { OptionTable, Values } from "../cli/option-table.ts";
+import { RuntimeError } from "./places.ts";
 
 export const text = (v: Values, name: string): string | undefined => {
   const given = v[name];
@@ -17,3 +18,11 @@ export const bundleOptions: OptionTable = {
   "no-new-keyring": { type: "boolean", help: "the caller's session keyring" },
   "preserve-fds": { type: "string", value: "N", help: "file descriptors from 3 on to hand through" },
 };
+
+export const list = (v: Values, name: string): string[] => (v[name] as string[] | undefined) ?? [];
+
+export function count(v: Values, name: string): number {
+  const given = text(v, name) ?? "0";
+  if (!/^\d{1,4}$/.test(given)) throw new RuntimeError(`--${name}: ${JSON.stringify(given)} is not a number of files`);
+  return Number(given);
+}

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { OptionTable, Values } from "../../cli/option-table.ts";
-import type { OciCommand } from "../commands.ts";
+import type { OciCommand } from "../commands/command.ts";
 import { bundleOptions, string, text } from "../option-values.ts";
 import { RuntimeError } from "../places.ts";
 import type { CriuOptions } from "./criu.ts";

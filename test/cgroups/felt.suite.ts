@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Given } from "./group.suite.ts";
@@ -8,6 +17,24 @@ const isV1 = (controller: string) =>
   new RegExp(` - cgroup \\S+ \\S*\\b${controller}\\b`).test(readFileSync("/proc/self/mountinfo", "utf8"));
 const spin = ["sh", "-c", "while :; do :; done"];
 const wholeDisk = (dev: number) => `${(dev >> 8) & 0xfff}:${dev & 0xff}`;
+
+/** A disk of nobody's, which the virtual machine has; else the one that a directory is on. A partition's limits are its disk's. */
+function diskOf(dir: string): { readonly file: string; readonly device: string } | undefined {
+  const own = process.env["CAISSON_TEST_DISK"];
+  if (own !== undefined) return { file: own, device: wholeDisk(statSync(own).rdev) };
+  const disk = wholeDisk(statSync(dir).dev);
+  const at = `/sys/dev/block/${disk}`;
+  if (!existsSync(at)) return undefined;
+  const isPart = existsSync(join(at, "partition"));
+  return { file: join(dir, "file"), device: isPart ? readFileSync(join(at, "..", "dev"), "utf8").trim() : disk };
+}
+
+const [RDMA, UVERBS] = ["/sys/class/infiniband", "/dev/infiniband/uverbs0"];
+/** Makes two contexts of a device, which are what a handle is counted for: IB_USER_VERBS_CMD_GET_CONTEXT of rdma/ib_user_verbs.h. */
+const CONTEXTS = `$| = 1; for (1, 2) {
+  open my $f, "+<", "${UVERBS}" or die $!; push @held, $f;
+  my $answer = "\\0" x 64; my $ask = pack "LSSQ", 0, 4, 2, unpack("Q", pack("P", $answer));
+  print defined(syswrite $f, $ask) ? "made\\n" : "$!\\n" } sleep 60`;
 
 /** Each limit as the processes feel it, not as it is written. */
 export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
@@ -117,17 +144,12 @@ export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
   "a rate of writing is kept": async ({ c, name, skip }) => {
     const dir = mkdtempSync("/var/tmp/caisson-io-");
     try {
-      const { dev } = statSync(dir);
-      const disk = wholeDisk(dev);
-      if (!existsSync(`/sys/dev/block/${disk}`)) return skip(`${dir} is on no block device`);
-      // A partition's limits are its disk's.
-      const parent = join(`/sys/dev/block/${disk}`, "..", "dev");
-      const device = existsSync(join(`/sys/dev/block/${disk}`, "partition"))
-        ? readFileSync(parent, "utf8").trim()
-        : disk;
-      await using group = await c.ControlGroup.create(name, { io: { devices: { [device]: { write: "2MB/s" } } } });
+      const where = diskOf(dir);
+      if (where === undefined) return skip(`${dir} is on no block device`);
+      const io = { devices: { [where.device]: { write: "2MB/s" } } };
+      await using group = await c.ControlGroup.create(name, { io });
       const began = performance.now();
-      const r = await c.runIn(group, ["dd", "if=/dev/zero", `of=${dir}/file`, "bs=64k", "count=64", "oflag=direct"]);
+      const r = await c.runIn(group, ["dd", "if=/dev/zero", `of=${where.file}`, "bs=64k", "count=64", "oflag=direct"]);
       const seconds = (performance.now() - began) / 1000;
       assert.equal(r.exitCode, 0, r.stderr);
       assert.ok(seconds > 1.4, `4 MB took ${seconds.toFixed(2)} s`);
@@ -135,6 +157,25 @@ export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
     } finally {
       rmSync(dir, { recursive: true });
     }
+  },
+
+  "a limit of RDMA handles: the context above it cannot be made": async ({ c, name, skip }) => {
+    const [device] = existsSync(RDMA) ? readdirSync(RDMA) : [];
+    if (device === undefined || !existsSync(UVERBS)) return skip("there is no RDMA device");
+    await using group = await c.ControlGroup.create(name, { rdma: { [device]: { handles: 1 } } });
+    const child = await c.spawnIn(group, ["perl", "-e", CONTEXTS]);
+    const reader = child.stdout?.[Symbol.asyncIterator]();
+    let said = "";
+    while (said.split("\n").length < 3) {
+      const { value, done } = (await reader?.next()) ?? { done: true };
+      if (done) break;
+      said += new TextDecoder().decode(value as Uint8Array);
+    }
+    assert.equal(said, "made\nResource temporarily unavailable\n");
+    assert.equal((await group.usage()).rdma?.[device]?.handles, 1);
+    await group.kill();
+    await child.ended;
+    assert.equal((await group.usage()).rdma?.[device]?.handles ?? 0, 0);
   },
 
   "a limit of huge pages: the page above it is not to be had": async ({ c, name, skip }) => {

@@ -28,7 +28,7 @@ order() { # modules in the order of their dependencies
 i=100
 for file in $(order virtio_pci 9pnet_virtio 9p overlay veth bridge nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet \
   sch_tbf macvlan ipvlan unix_diag tcp_diag udp_diag netlink_diag af_packet_diag raw_diag nf_conntrack_netlink \
-  ip_tables iptable_filter tun); do
+  ip_tables iptable_filter tun brd dummy rdma_rxe ib_uverbs); do
   cp "$file" "$initramfs/modules/$i-$(basename "$file")"
   i=$((i + 1))
 done
@@ -36,7 +36,10 @@ cat >"$initramfs/init" <<EOF
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev
-for m in /modules/*; do insmod \$m || echo "insmod \$m failed"; done
+for m in /modules/*; do
+  case \$m in *-brd.ko) parameters="rd_nr=1 rd_size=65536" ;; *) parameters= ;; esac
+  insmod \$m \$parameters || echo "insmod \$m failed"
+done
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=loose,ro host /lower
 mount -t tmpfs -o mode=755 tmpfs /upper; mkdir /upper/diff /upper/work
 mount -t overlay -o lowerdir=/lower,upperdir=/upper/diff,workdir=/upper/work overlay /root

@@ -13,11 +13,12 @@ import { showFiles } from "./files.ts";
 import { limitPaths } from "./landlock.ts";
 import { loopbackUp } from "./loopback.ts";
 import { maskedPaths, readonlyPaths } from "./masks.ts";
+import { mountOptions } from "./mount-options.ts";
 import { addMount, isMounted, mountPoint, openSources, sealMounts } from "./mounts.ts";
 import { setNames } from "./names.ts";
 import { keepListenerSocket } from "./notify.ts";
 import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
-import { assembleRoot, attachRoot, changeRoot, enterDirectory, sealRoot, separateMounts } from "./rootfs.ts";
+import { assembleRoot, attachRoot, changeRoot, enterDirectory, enterTop, sealRoot, separateMounts } from "./rootfs.ts";
 import { loadSeccomp } from "./seccomp.ts";
 import { resetSignals, takeAllSignals } from "./signals.ts";
 import type { Mount, Process } from "./spec.ts";
@@ -99,6 +100,7 @@ function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
   const root = i.assembled ? attachRoot(c, s, i.assembled) : assembleRoot(c, s);
   for (const mount of c.spec.mounts ?? []) {
     addMount(c, s, root, mount, sources.get(mount));
+    if (mount.destination === "/" && !mountOptions(mount).remount) enterTop(c, s, root, i.assembled !== undefined);
     if (mount.destination === "/dev") addDevices(c, s, root, nodes);
   }
   if (!isMounted(c.spec, "/dev")) addDevices(c, s, root, nodes);

@@ -170,6 +170,16 @@ export function assembleRoot(c: Context, s: SectionBuilder, users?: Slot): Slot 
   return openDirectory(s, ".");
 }
 
+/** What is mounted on the root is the root from then on: by its path, of the host still, the topmost is found. */
+export function enterTop(c: Context, s: SectionBuilder, root: Slot, assembled: boolean): void {
+  const { scratch } = c.job;
+  const path = c.spec.root?.path ?? "/";
+  const own = path === "/" || assembled ? scratch : path;
+  s.call("enter what is mounted on the root", "chdir", [c.job.root.kind === "directory" ? own : `${scratch}/root`]);
+  s.call("close the root below", "close", [root]);
+  s.call("open the root", "openat", [AT_FDCWD, ".", O.PATH | O.DIRECTORY | O.CLOEXEC, 0], { result: root });
+}
+
 /** A root that was put together outside is attached as it is. */
 export function attachRoot(c: Context, s: SectionBuilder, assembled: Slot): Slot {
   const { scratch } = c.job;

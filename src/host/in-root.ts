@@ -26,5 +26,6 @@ export function resolveInRoot(root: string, path: string): string {
   return `/${found.join("/")}`;
 }
 
-export const covers = (above: string, path: string): boolean => path === above || path.startsWith(`${above}/`);
+export const covers = (above: string, path: string): boolean =>
+  path === above || path.startsWith(above === "/" ? above : `${above}/`);
 export const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;

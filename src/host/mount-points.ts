@@ -8,9 +8,14 @@ type Mounted = { readonly destination: string; readonly type?: string };
 export const topPoints = (mounts: readonly Mounted[]): string[] =>
   mounts.map((m) => m.destination).filter((d) => /^\/[^/]+$/.test(d));
 
-/** Those that are there as directories and no links. Only looked at: the program opens them again by its own rules. */
+/**
+ * Those that are there as directories and no links. Only looked at: the program opens them again by its own rules. What is mounted on the root itself hides
+ * them.
+ */
 export const existingPoints = (root: string, mounts: readonly Mounted[]): string[] =>
-  topPoints(mounts).filter((p) => lstatSync(join(root, p), { throwIfNoEntry: false })?.isDirectory() === true);
+  topPoints(mounts.some((m) => m.destination === "/") ? [] : mounts).filter(
+    (p) => lstatSync(join(root, p), { throwIfNoEntry: false })?.isDirectory() === true,
+  );
 
 /** What the kernel shows of itself is mounted where nothing in a root filesystem can have led: on no link. */
 export const isKernelView = (m: { readonly type?: string }): boolean => m.type === "proc" || m.type === "sysfs";

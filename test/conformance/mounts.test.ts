@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRoot } from "../helpers/machine.ts";
 import { Bundle, isOurs, mounting, printed, shell } from "./bundle.ts";
@@ -30,6 +30,25 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
       ),
     );
     expect(r.out).toBe("2\n");
+  });
+  test("on / it is the root for all that comes after it, and for the command", () => {
+    using b = new Bundle(shell("cat /of-other /proc/self/comm; ls -d /dev/null /data /of-first; touch /written"));
+    const other = join(b.at, "other");
+    cpSync(b.root, other, { recursive: true, verbatimSymlinks: true });
+    for (const [root, name] of [
+      [b.root, "of-first"],
+      [other, "of-other"],
+    ] as const)
+      writeFileSync(join(root, name), `${name}\n`);
+    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));
+    const over = { destination: "/", type: "bind", source: other, options: ["rbind"] };
+    b.write({ ...spec, mounts: [over, ...spec.mounts] });
+    const r = b.run();
+    expect(r.out).toBe("of-other\ncat\n/data\n/dev/null\n");
+    expect([b.root, other].map((root) => existsSync(join(root, "written")))).toEqual([false, true]);
+    // What is mounted before it is below, and not to be seen.
+    b.write({ ...spec, process: { ...spec.process, args: ["ls", "/proc"] }, mounts: [...spec.mounts, over] });
+    expect(b.run()).toMatchObject({ code: 0, out: "" });
   });
   test("a missing destination is made, with what leads to it", () => {
     expect(

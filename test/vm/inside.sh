@@ -8,7 +8,7 @@ mount -t cgroup2 -o nsdelegate cgroup2 /sys/fs/cgroup
 ip link set lo up 2>/dev/null || busybox ip link set lo up
 # A disk, and a device for RDMA, that limits are felt with.
 export CAISSON_TEST_DISK=/dev/ram0
-ip link add dummy0 type dummy && ip link set dummy0 up && rdma link add rxe0 type rxe netdev dummy0
+ip link set dummy0 up && rdma link add rxe0 type rxe netdev dummy0
 cd "$1" || exit 1
 echo "kernel $(uname -r), control groups: $(cat /sys/fs/cgroup/cgroup.controllers)"
 # An overlay cannot be the upper layer of another: what is kept goes to memory.

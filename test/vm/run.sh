@@ -28,7 +28,7 @@ order() { # modules in the order of their dependencies
 i=100
 for file in $(order virtio_pci 9pnet_virtio 9p overlay veth bridge nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet \
   sch_tbf macvlan ipvlan unix_diag tcp_diag udp_diag netlink_diag af_packet_diag raw_diag nf_conntrack_netlink \
-  ip_tables iptable_filter tun brd dummy rdma_rxe ib_uverbs); do
+  ip_tables iptable_filter tun brd dummy crc32_generic rdma_rxe ib_uverbs); do
   cp "$file" "$initramfs/modules/$i-$(basename "$file")"
   i=$((i + 1))
 done

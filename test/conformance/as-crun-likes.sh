@@ -11,7 +11,7 @@ if [ "${AS_CRUN_LIKES:-}" != 1 ]; then
 fi
 mkdir -p $top/hugetlb
 echo -hugetlb >$top/unified/cgroup.subtree_control
-mount -t cgroup -o hugetlb none $top/hugetlb || exit 1
+mount -t cgroup -o hugetlb none $top/hugetlb || { rmdir $top/hugetlb; exit 1; }
 "$@"
 code=$?
 umount $top/hugetlb

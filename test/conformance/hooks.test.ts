@@ -37,7 +37,7 @@ describe.skipIf(!isRoot)("config.md POSIX-platform Hooks", () => {
     const read = (file: string) =>
       readFileSync(file, "utf8")
         .split("\0")
-        .filter((v) => v !== "" && !/^(BUN_|_=|PWD=|SHLVL=|OLDPWD=)/.test(v))
+        .filter((v) => v !== "" && !/^(BUN_|_|PWD=|SHLVL=|OLDPWD=)/.test(v))
         .sort();
     for (const name of ["none", "poststart", "poststop"])
       expect(read(log(name))).toEqual(["OF=runtime", `PATH=${env.PATH}`]);

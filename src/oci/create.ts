@@ -9,7 +9,7 @@ import { perform, performedFile } from "../container/perform.ts";
 import type { Program } from "../program/types.ts";
 import { isToBeKept } from "../remember/seen.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
-import { afterWords, type Global, ownEnvironment } from "./context.ts";
+import { afterWords, filesForHooks, type Global, ownEnvironment } from "./context.ts";
 import { describeFiles } from "./describe.ts";
 import { withEnvironment } from "./environment.ts";
 import { checksOfLine, isLasting, noteOf } from "./kept/lasting.ts";
@@ -130,7 +130,7 @@ export async function prepareCreate(
     keep: o.keep,
     subreaper: o.subreaper,
     caller: callerOf(o),
-    environment: environmentForHooks(spec),
+    hooks: { environment: environmentForHooks(spec), files: filesForHooks(bundle, spec) },
     warning: (message) => warningOf(g.log, message),
     ...(o.kept && { streams: o.kept.streams }),
     ...(notify === undefined ? plainOf(o.mode, facts, saved, groups, directory) : { notify }),

@@ -87,7 +87,7 @@ export async function prepareExec(
     keep: true,
     subreaper: false,
     caller: callerOf(o),
-    environment: [],
+    hooks: { environment: [], files: [] },
     warning: (message) => warningOf(g.log, message),
     ...(kept && { streams: kept.streams }),
   };

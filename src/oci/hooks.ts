@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { appendFileSync } from "node:fs";
 import type { Hook, HookKind } from "../compile/spec.ts";
-import { ownEnvironment } from "./context.ts";
+import { filesForHooks, ownEnvironment } from "./context.ts";
 import { type Container, type Status, stateOf } from "./state.ts";
 
 /** One that is given none has this process's. */
@@ -10,7 +11,7 @@ const environmentOf = ({ env }: Hook): NodeJS.ProcessEnv =>
     : Object.fromEntries(env.map((e) => [e.slice(0, e.indexOf("=")), e.slice(e.indexOf("=") + 1)] as const));
 
 /** Why a hook failed; `undefined` if it did not. */
-function failure(hook: Hook, state: object): string | undefined {
+function failure(hook: Hook, state: object, files: readonly (string | undefined)[]): string | undefined {
   const [, ...args] = hook.args ?? [];
   const ended = spawnSync(hook.path, args, {
     argv0: hook.args?.[0] ?? hook.path,
@@ -18,6 +19,8 @@ function failure(hook: Hook, state: object): string | undefined {
     env: environmentOf(hook),
     ...(hook.timeout !== undefined && { timeout: hook.timeout * 1000, killSignal: "SIGKILL" }),
   });
+  for (const [i, file] of files.entries())
+    if (file !== undefined) appendFileSync(file, (i === 0 ? ended.stdout : ended.stderr) ?? "");
   const said = `${ended.stdout ?? ""}${ended.stderr ?? ""}`.trim();
   // A hook that does not read its input is not wrong for that.
   const code = (ended.error as NodeJS.ErrnoException | undefined)?.code;
@@ -31,8 +34,9 @@ function failure(hook: Hook, state: object): string | undefined {
 /** Performs the hooks of a kind; gives what went wrong, hook by hook. With `stop` the first that fails is the last. */
 export function performHooks(c: Container, kind: HookKind, status: Status, stop: boolean): string[] {
   const failures: string[] = [];
+  const files = filesForHooks(c.saved.bundle, c.saved.spec);
   for (const [i, hook] of (c.saved.spec.hooks?.[kind] ?? []).entries()) {
-    const why = failure(hook, stateOf(c, status));
+    const why = failure(hook, stateOf(c, status), files);
     if (why === undefined) continue;
     failures.push(`error running hook ${kind}[${i}] ${hook.path}: ${why}`);
     if (stop) break;

@@ -25,7 +25,7 @@ const job: Job = {
 };
 const lifecycle: Lifecycle = {
   ...{ id: "x", bundle: "/b", directory: "/run/x/x", state: "{}", annotations: {}, ociVersion: "1.0.0" },
-  ...{ mode: "create", keep: true, subreaper: false, caller: { preserve: 0 }, environment: [] },
+  ...{ mode: "create", keep: true, subreaper: false, caller: { preserve: 0 }, hooks: { environment: [], files: [] } },
   warning: (message) => ({ line: message }),
 };
 const compiled = (spec: Spec) =>

@@ -46,12 +46,22 @@ function stateFile(s: SectionBuilder, block: Block): Slot {
   return fd;
 }
 
-type Heard = { readonly said: Loose; readonly label: string; readonly inherited: readonly string[] };
+type Heard = {
+  readonly said: Loose;
+  readonly label: string;
+  readonly inherited: readonly string[];
+  /** Files that what is printed is appended to instead. */
+  readonly files: readonly (string | undefined)[];
+};
 
-function writeHook(s: SectionBuilder, hook: Hook, state: Slot, { said, label, inherited }: Heard): void {
+function writeHook(s: SectionBuilder, hook: Hook, state: Slot, { said, label, inherited, files }: Heard): void {
   s.call("end when the runtime does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   s.call("read the state", "dup3", [state, 0, 0]);
-  for (const fd of [1, 2]) s.call("be heard if it fails", "dup3", [said, fd, 0]);
+  for (const [i, file] of files.entries()) {
+    const flags = O.WRONLY | O.CREAT | O.APPEND | O.CLOEXEC;
+    const to = file === undefined ? said : s.get(`open ${file}`, "openat", [AT_FDCWD, file, flags, 0o644]);
+    s.call("be heard", "dup3", [to, i + 1, 0]);
+  }
   closeFrom(s, 3);
   resetSignals(s);
   s.call(`execute ${label}`, "execve", [
@@ -78,12 +88,14 @@ export function runHooks(c: Context, s: SectionBuilder, l: Lifecycle, run: HookR
   const { block, pidAt } = stateText(l, run.status);
   if (run.status !== "stopped") s.format(run.pid, block, pidAt);
   // One that is given none has that of whoever starts it: the runtime's, or inside the container the command's.
-  const inherited = (run.kind === "startContainer" ? c.spec.process?.env : l.environment) ?? [];
+  const inherited = (run.kind === "startContainer" ? c.spec.process?.env : l.hooks.environment) ?? [];
+  // Inside the container the path would be another one.
+  const files = run.kind === "startContainer" ? [undefined, undefined] : l.hooks.files;
   hooks.forEach((hook, i) => {
     const label = `${HOOK_LABEL}${run.kind}[${i}] ${hook.path}`;
     const state = stateFile(s, block);
     const section = c.program.section(label);
-    writeHook(section, hook, state, { said: run.said, label, inherited });
+    writeHook(section, hook, state, { said: run.said, label, inherited, files });
     const pidfd = c.program.slot("pidfd of the hook");
     s.spawn(`start ${label}`, section, { flags: CLONE.PIDFD, pidfd });
     s.call("close the state", "close", [state]);

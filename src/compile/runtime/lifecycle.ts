@@ -20,8 +20,8 @@ export type Lifecycle = {
   /** Attached: processes that lose their parent become ours. */
   readonly subreaper: boolean;
   readonly caller: Caller;
-  /** The runtime's own environment, for hooks that are given none. */
-  readonly environment: readonly string[];
+  /** The runtime's own environment, for hooks that are given none; files that their standard output and error are appended to. */
+  readonly hooks: { readonly environment: readonly string[]; readonly files: readonly (string | undefined)[] };
   /** The socket of the service manager that is told when the container says that it is ready: sd_notify(3). */
   readonly notify?: string;
   /** How it is said that something went wrong of which nothing fails. */

@@ -8,16 +8,18 @@ test.skipIf(!isRoot)(
   "crun's annotations: what hooks print is appended to files, of the bundle or of a whole path",
   async () => {
     const say = (name: string) => ({ path: "/bin/sh", args: ["sh", "-c", `echo ${name}; echo ${name} wrong >&2`] });
-    using b = new Bundle(["true"], (s) => ({
-      ...s,
-      annotations: { "run.oci.hooks.stdout": "out-of-hooks", "run.oci.hooks.stderr": "/proc/self/cwd/err-of-hooks" },
+    using b = new Bundle(["true"]);
+    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")) as object;
+    b.write({
+      ...spec,
+      annotations: { "run.oci.hooks.stdout": "out-of-hooks", "run.oci.hooks.stderr": join(b.at, "err-of-hooks") },
       hooks: {
         createRuntime: [say("createRuntime")],
         createContainer: [say("createContainer")],
         poststart: [say("poststart")],
         poststop: [say("poststop")],
       },
-    }));
+    });
     const names = ["createRuntime", "createContainer", "poststart", "poststop"];
     expect(b.run()).toEqual({ code: 0, out: "", err: "" });
     const read = (name: string) => readFileSync(join(b.at, name), "utf8").trim().split("\n");

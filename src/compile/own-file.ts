@@ -1,10 +1,10 @@
 import { AT_FDCWD, F, F_SEAL_WRITE, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { executeSealed } from "../program/seal.ts";
+import { ANY } from "../program/types.ts";
 import { argumentsFrom } from "../program/values.ts";
 
 const OWN = "/proc/self/exe";
-const ANY = { ignore: "all" } as const;
 
 /**
  * A container gets at the file that its supervisor was executed from by /proc/self/exe (CVE-2019-5736). As long as that runs, nobody may

@@ -57,6 +57,15 @@ export function controlWith(s: SectionBuilder, fd: Loose): Block {
   return control;
 }
 
+/** Over a socket, with a text beside it. */
+export function sendDescriptor(s: SectionBuilder, label: string, to: Loose, fd: Loose, text: string): void {
+  const { header } = messageOf(into(controlWith(s, fd)), text);
+  s.call(label, "sendmsg", [to, header, 0]);
+}
+
+export const sendTerminal = (s: SectionBuilder, to: Loose, master: Loose): void =>
+  sendDescriptor(s, "hand the terminal out", to, master, TERMINAL_NAME);
+
 /** In the container: a pseudo-terminal of its own devpts, as /dev/console, standard streams and controlling terminal. */
 export function openTerminal(c: Context, s: SectionBuilder, root: Slot, to: Loose, console = true): void {
   const unlocked = buffer("zero", 4);
@@ -85,9 +94,7 @@ export function openTerminal(c: Context, s: SectionBuilder, root: Slot, to: Loos
     const tree = s.get("open the terminal for /dev/console", "open_tree", [peer, "", flags]);
     attach(s, "bind the terminal on /dev/console", tree, mountPoint(s, root, "/dev/console", { directory: false }));
   }
-  const control = controlWith(s, master);
-  const { header } = messageOf(into(control), TERMINAL_NAME);
-  s.call("hand the terminal out", "sendmsg", [to, header, 0]);
+  sendTerminal(s, to, master);
   s.call("make it the controlling terminal", "ioctl", [peer, TTY.TIOCSCTTY, 0]);
   for (const fd of [0, 1, 2]) s.call(`make it file descriptor ${fd}`, "dup3", [peer, fd, 0]);
 }

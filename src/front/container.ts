@@ -3,12 +3,11 @@ import { RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import { AT_FDCWD, O, RESOLVE } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { POLL, pollFor, timespec } from "../program/poll.ts";
-import type { Slot } from "../program/types.ts";
+import { ANY, type Slot } from "../program/types.ts";
 import { addressOf, buffer, textBlock } from "../program/values.ts";
 import type { Said } from "./words.ts";
 
 const F = RUNTIME_FILES;
-export const ANY = { ignore: "all" } as const;
 /** struct stat: the number of the inode is its second word of 8 bytes. */
 const STAT_WORDS = 18;
 const INODE = 1;

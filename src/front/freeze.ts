@@ -2,9 +2,9 @@ import { RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import { O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { POLL, pollFor } from "../program/poll.ts";
-import type { Slot } from "../program/types.ts";
+import { ANY, type Slot } from "../program/types.ts";
 import { addressOf, buffer, low } from "../program/values.ts";
-import { ANY, openState } from "./container.ts";
+import { openState } from "./container.ts";
 import { ifSame } from "./words.ts";
 
 /** A container's state directory has a link to its group in the hierarchy that freezes. */

@@ -1,9 +1,8 @@
 import { AT_FDCWD, O, PATH_MAX } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Slot } from "../program/types.ts";
+import { ANY, type Slot } from "../program/types.ts";
 import { buffer, textBlock } from "../program/values.ts";
 import { DIRECTORY } from "../remember/places.ts";
-import { ANY } from "./container.ts";
 
 const F_GETFD = 1;
 /** Two words of a block, and more than a hash of 32 bits has. */

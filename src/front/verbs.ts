@@ -4,8 +4,9 @@ import { errno } from "../kernel/errno.ts";
 import { AT_FDCWD, O, RESOLVE } from "../kernel/flags.ts";
 import { signalName } from "../kernel/signals.ts";
 import type { SectionBuilder } from "../program/builder.ts";
+import { ANY } from "../program/types.ts";
 import { buffer, textBlock } from "../program/values.ts";
-import { ANY, type Found, openState, poll } from "./container.ts";
+import { type Found, openState, poll } from "./container.ts";
 import { freeze, ifAsked, thaw } from "./freeze.ts";
 import { ifSame, type Said } from "./words.ts";
 

@@ -13,7 +13,7 @@ import type { Global } from "./context.ts";
 import { engineLayout, extras, withDefaultDevices } from "./groups.ts";
 import { warn } from "./log.ts";
 import { RuntimeError } from "./places.ts";
-import { schemataOf } from "./resctrl.ts";
+import { schemataOf, schemataWrite } from "./resctrl.ts";
 import { type Container, load, running, wrongStatus } from "./state.ts";
 
 const FREEZE_MS = 10_000;
@@ -67,7 +67,7 @@ function sharesOf(c: Container, values: Readonly<Record<string, unknown>>): Chan
       c,
       "it was made without linux.intelRdt, so its shares of the cache and of bandwidth cannot be changed",
     );
-  return [{ directory, write: { file: "schemata", text: `${lines.join("\n")}\n` } }];
+  return [{ directory, write: schemataWrite(lines) }];
 }
 type Change = NonNullable<Parameters<typeof updateLimits>[3]>[number];
 

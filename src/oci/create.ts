@@ -171,12 +171,8 @@ const environmentForHooks = ({ hooks }: Spec): string[] =>
 export async function create(g: Global, id: string | undefined, o: CreateOptions): Promise<number> {
   const { program, file, bundle } = await prepareCreate(g, id, o);
   mkdirSync(g.root, { recursive: true, mode: 0o711 });
-  const checks = checksOfLine(g);
-  if (
-    checks !== undefined &&
-    isLasting(g, o, bundle) &&
-    isToBeKept(checks, noteOf(join(bundle.bundle, "config.json"), g.words))
-  )
+  const checks = isLasting(g, o, bundle) ? checksOfLine(g) : undefined;
+  if (checks !== undefined && isToBeKept(checks, noteOf(join(bundle.bundle, "config.json"), g.words)))
     await (await import("./kept/create.ts")).keepCreate(g, bundle.id, o, checks);
   process.chdir(bundle.bundle);
   return perform(program, file, o.preserve);

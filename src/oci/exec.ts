@@ -33,8 +33,8 @@ export async function exec(
   const process = processOf(c, o, command, (message) => warn(g.log, message));
   checkConsole(process.terminal === true, o.consoleSocket, o.detach);
   const { program, file } = await prepareExec(g, c, process, o);
-  const checks = checksOfLine(g);
-  if (checks !== undefined && isLastingExec(g, c, process, o) && isToBeKept(checks, noteOf(initOf(c), g.words)))
+  const checks = isLastingExec(g, c, process, o) ? checksOfLine(g) : undefined;
+  if (checks !== undefined && isToBeKept(checks, noteOf(initOf(c), g.words)))
     await (await import("./kept/exec.ts")).keepExec(g, c, command, o, checks);
   return perform(program, file, o.preserve);
 }

@@ -17,12 +17,13 @@ export function state(g: Global, id: string | undefined): number {
 /** Ids that a regular expression matches, anywhere in them. */
 export function matching(root: string, pattern: string | undefined): string[] {
   if (pattern === undefined) throw new RuntimeError("ID: required, but missing");
+  let wanted: RegExp;
   try {
-    const wanted = new RegExp(pattern);
-    return listIds(root).filter((id) => wanted.test(id));
+    wanted = new RegExp(pattern);
   } catch {
     throw new RuntimeError(`--regex: ${JSON.stringify(pattern)} is not a regular expression`);
   }
+  return listIds(root).filter((id) => wanted.test(id));
 }
 
 const pad = (rows: readonly (readonly string[])[]): string => {

@@ -17,6 +17,9 @@ export type ResctrlGroups = {
   readonly remove: readonly string[];
 };
 
+/** The kernel takes whole lines only. */
+export const schemataWrite = (lines: readonly string[]) => ({ file: "schemata", text: `${lines.join("\n")}\n` });
+
 const isLine = (line: string) => line.trim() !== "";
 const isBandwidth = (line: string) => /^\s*MB:/.test(line);
 
@@ -83,7 +86,7 @@ export function resctrlGroups(rdt: IntelRdt, id: string, point: string): Resctrl
   if (!exists && !own && wanted.length === 0)
     throw new ConfigError(`linux.intelRdt.closID: there is no ${directory}, and nothing to make it with`);
   if (exists && own) throw new ConfigError(`linux.intelRdt: ${directory} is there already`);
-  const writes = exists || wanted.length === 0 ? [] : [{ file: "schemata", text: `${wanted.join("\n")}\n` }];
+  const writes = exists || wanted.length === 0 ? [] : [schemataWrite(wanted)];
   // One that was named is for others, too: it is made, and left.
   const shares = own
     ? group(directory, { writes })

@@ -33,6 +33,9 @@ export type Policy = {
   readonly retries?: number;
 };
 
+/** Whatever it comes to, the program goes on. */
+export const ANY = { ignore: "all" } as const satisfies Policy;
+
 /** Those in words are of texts, by their addresses; "only": the first has no other bytes than the second. */
 export type Comparison = "==" | "!=" | "<" | ">" | "&" | "same" | "other" | "environment" | "only";
 

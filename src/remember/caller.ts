@@ -1,15 +1,20 @@
 import { capabilityNames } from "../kernel/capabilities.ts";
-import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PR } from "../kernel/flags.ts";
+import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PATH_MAX, PR } from "../kernel/flags.ts";
 import { rlimitNames } from "../kernel/rlimits.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Value } from "../program/types.ts";
+import { ANY, type Value } from "../program/types.ts";
 import { addressOf, buffer, stringArray, struct } from "../program/values.ts";
 import { must } from "./conditions.ts";
 
-const ANY = { ignore: "all" } as const;
-
 /** Whoever has given the words: its group, and what it may give to others. Who it is, the front has asked. */
 export type CallerFacts = { readonly gid: number; readonly bounding: readonly string[] };
+
+/** Given in the same directory. */
+export function sameDirectory(s: SectionBuilder, cwd: string): void {
+  const here = buffer("working directory", PATH_MAX);
+  s.call("ask for the working directory", "getcwd", [here, PATH_MAX]);
+  must(s, "it is the same", here, "same", cwd);
+}
 
 export function sameCaller(s: SectionBuilder, r: CallerFacts): void {
   must(s, "the caller's group is the same", s.get("ask for the group", "getegid", []), "==", r.gid);

@@ -1,11 +1,12 @@
 import { statx, wordOf } from "../compile/statx.ts";
 import type { Arch } from "../kernel/arch.ts";
-import { AT_FDCWD, PATH_MAX } from "../kernel/flags.ts";
+import { AT_FDCWD } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
+import { ANY } from "../program/types.ts";
 import { addressOf, argument, buffer, low } from "../program/values.ts";
-import { become, type CallerFacts, raiseFiles, sameCaller } from "./caller.ts";
+import { become, type CallerFacts, raiseFiles, sameCaller, sameDirectory } from "./caller.ts";
 import { type Condition, check, must } from "./conditions.ts";
 import { checksOf, GIVEN_WORDS, type Given, SWEPT } from "./places.ts";
 
@@ -18,7 +19,6 @@ export type Found = CallerFacts & {
 };
 
 const CLOCK_MONOTONIC = 1;
-const ANY = { ignore: "all" } as const;
 
 /** The words themselves: the front has found this file by a hash of them. */
 function sameWords(s: SectionBuilder, given: Given): void {
@@ -31,9 +31,7 @@ function sameWords(s: SectionBuilder, given: Given): void {
     s.copy(argument(command), first, 0, 1);
     must(s, "it is no option", first, "other", "-");
   }
-  const cwd = buffer("working directory", PATH_MAX);
-  s.call("ask for the working directory", "getcwd", [cwd, PATH_MAX]);
-  must(s, "it is the same", cwd, "same", given.cwd);
+  sameDirectory(s, given.cwd);
 }
 
 /** What killed supervisors left is removed by who looks for it, which is the engine: not here, so not for long. */

@@ -1,9 +1,9 @@
 import type { Arch } from "../kernel/arch.ts";
-import { AT_FDCWD, O, PATH_MAX } from "../kernel/flags.ts";
+import { AT_FDCWD, O } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program } from "../program/types.ts";
 import { argument, buffer, into, toValue } from "../program/values.ts";
-import { become, type CallerFacts, raiseFiles, sameCaller } from "./caller.ts";
+import { become, type CallerFacts, raiseFiles, sameCaller, sameDirectory } from "./caller.ts";
 import { type Condition, check, checkFile, must, type textNow } from "./conditions.ts";
 
 /** A word of the command line: the same again, another one of as many characters, of these and no others, or the name of a file with this text. */
@@ -42,11 +42,7 @@ function sameWords(s: SectionBuilder, { words, cwd }: RuntimeFound): void {
     if (word.kind === "same") must(s, `word ${i + 1} is the same`, argument(i + 1), "same", word.text);
     else if (word.kind === "other") otherWord(s, i + 1, word);
   must(s, "there are no more", argument(words.length + 1), "==", 0);
-  if (cwd !== undefined) {
-    const here = buffer("working directory", PATH_MAX);
-    s.call("ask for the working directory", "getcwd", [here, PATH_MAX]);
-    must(s, "it is the same", here, "same", cwd);
-  }
+  if (cwd !== undefined) sameDirectory(s, cwd);
   const told = s.program.slot("is there more to do?");
   for (const name of MORE) {
     s.let(told, 1);

@@ -1,11 +1,11 @@
 import { AT, AT_FDCWD, F, O, S_IF } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
+import { ANY } from "../../program/types.ts";
 import { high } from "../../program/values.ts";
 import { statx, wordOf } from "../statx.ts";
 
 /** Major and minor number, as struct statx has them in one word: a character device, since no block device is 1:3 but a RAM disk. */
 const NULL = 1n | (3n << 32n);
-const ANY = { ignore: "all" } as const;
 
 /**
  * A stream that is the host's /dev/null becomes the container's own, so that nothing of the container's leads to a mount of the host's: what

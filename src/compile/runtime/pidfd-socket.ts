@@ -1,7 +1,7 @@
 import type { SectionBuilder } from "../../program/builder.ts";
 import type { Slot } from "../../program/types.ts";
-import { into, type Loose } from "../../program/values.ts";
-import { controlWith, messageOf } from "../terminal.ts";
+import type { Loose } from "../../program/values.ts";
+import { sendDescriptor } from "../terminal.ts";
 import type { Caller } from "./lifecycle.ts";
 import { connect } from "./sockets.ts";
 
@@ -12,7 +12,6 @@ export const connectForPidfd = (s: SectionBuilder, { pidfdSocket }: Caller): Slo
 /** pidfd_open(2): by it the caller can wait for the process and send it signals, and can never mean another one. The text is as runc has it. */
 export function sendPidfd(s: SectionBuilder, socket: Slot | undefined, pidfd: Loose, text: "standard" | "setns"): void {
   if (!socket) return;
-  const { header } = messageOf(into(controlWith(s, pidfd)), text);
-  s.call("hand the pidfd over", "sendmsg", [socket, header, 0]);
+  sendDescriptor(s, "hand the pidfd over", socket, pidfd, text);
   s.call("close the socket for the pidfd", "close", [socket]);
 }

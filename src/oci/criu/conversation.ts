@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { AF_UNIX, connect } from "../../compile/runtime/sockets.ts";
-import { controlWith, MSG_CMSG_CLOEXEC, messageOf } from "../../compile/terminal.ts";
+import { MSG_CMSG_CLOEXEC, sendTerminal } from "../../compile/terminal.ts";
 import { failureOf } from "../../container/failure.ts";
 import { AT_FDCWD, O } from "../../kernel/flags.ts";
 import type { ProgramBuilder, SectionBuilder } from "../../program/builder.ts";
@@ -155,7 +155,6 @@ export async function converse(c: Conversation): Promise<Response> {
 export const handOver = (fd: number, path: string) =>
   steps((s) => {
     const socket = connect(s, `connect to the console socket ${path}`, path);
-    const { header } = messageOf(into(controlWith(s, fd)), "/dev/ptmx");
-    s.call("hand the terminal out", "sendmsg", [socket, header, 0]);
+    sendTerminal(s, socket, fd);
     for (const n of [socket, fd]) s.call("close what was for that", "close", [n]);
   });

@@ -19,7 +19,7 @@ export type { DeviceChoice, DeviceOptions } from "./container/devices.ts";
 export { addDevices, removeDevices } from "./container/hotplug.ts";
 export { type InGroupOptions, runIn, spawnIn } from "./container/in-group.ts";
 export type { NamespaceChoice, NamespaceOptions } from "./container/namespaces.ts";
-export type { ContainerOptions, IdRange, Volume } from "./container/options.ts";
+export type { ContainerOptions, IdRange, Volume, VolumeOption } from "./container/options.ts";
 export { createPod, listPods, type Pod, type PodOptions, removePod } from "./container/pods.ts";
 export { ContainerPool, containerPool } from "./container/pool.ts";
 export { publishedPorts, publishPorts, unpublishPorts } from "./container/ports.ts";

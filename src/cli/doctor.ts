@@ -1,10 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
+import { knownDevices } from "../cdi/edits.ts";
+import { CDI_DIRECTORIES, readCdi } from "../cdi/files.ts";
 import { hierarchyOf, whyMissing } from "../cgroups/layout.ts";
 import { layout } from "../cgroups/look.ts";
 import { allControllers } from "../cgroups/table.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { run } from "../container/run.ts";
 import { hostFacts, kernelAtLeast } from "../host/facts.ts";
+import { findGpus } from "../host/gpus.ts";
 import { executor } from "../program/executor.ts";
 import { print, table } from "./output.ts";
 
@@ -76,6 +79,24 @@ function helpers(): Finding[] {
   });
 }
 
+function devices(): Finding[] {
+  const gpus = findGpus();
+  const cdi = readCdi();
+  const known = knownDevices(cdi);
+  return [
+    {
+      feature: "graphics processors",
+      ok: gpus.length > 0,
+      why: gpus.map((g, i) => `${i}: ${g.model ?? g.driver} at ${g.address}`).join("; ") || "no driver has found one",
+    },
+    {
+      feature: "CDI devices",
+      ok: cdi.errors.length === 0 && known.length > 0,
+      why: cdi.errors[0]?.message ?? (known.join(", ") || `no file in ${CDI_DIRECTORIES.join(" or ")}`),
+    },
+  ];
+}
+
 /** Some things can only be known by trying. */
 async function trial(feature: string, options: ContainerOptions): Promise<Finding> {
   try {
@@ -118,6 +139,7 @@ async function findings(): Promise<Finding[]> {
     ...controllers(),
     ...networks(),
     ...helpers(),
+    ...devices(),
     {
       feature: "user namespaces for all users",
       ok: userns !== "0" && apparmor !== "1",

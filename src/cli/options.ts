@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { ContainerOptions, Volume } from "../container/options.ts";
+import { type ContainerOptions, type Volume, type VolumeOption, volumeOptions } from "../container/options.ts";
 import { profileNames } from "../container/profiles.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { UlimitValue } from "../values/ulimits.ts";
@@ -33,8 +33,8 @@ export const containerOptions: OptionTable = {
     type: "string",
     short: "v",
     multiple: true,
-    value: "SRC:DST[:ro]",
-    help: "show a host directory or file in the container",
+    value: "SRC:DST[:OPTS]",
+    help: "show a host directory or file in the container; OPTS: ro, nosuid, noexec, rslave, …",
   },
   mount: { type: "string", multiple: true, value: "SPEC", help: "type=bind|tmpfs,source=…,target=…[,readonly]" },
   tmpfs: { type: "string", multiple: true, value: "DST[:OPTS]", help: "an empty file system in memory" },
@@ -64,7 +64,12 @@ export const containerOptions: OptionTable = {
     type: "string",
     multiple: true,
     value: "DEV[:DST][:rwm]",
-    help: "give a device of the host: no others but the usual ones can be used then",
+    help: "give a device of the host, or one by its CDI name: no others but the usual ones can be used then",
+  },
+  gpus: {
+    type: "string",
+    value: "all|N|device=ID,…",
+    help: "give graphics processors: by number, PCI address or UUID",
   },
   profile: { type: "string", value: "NAME", help: `options for a purpose: ${profileNames.join(", ")}` },
   "path-ro": {
@@ -132,11 +137,19 @@ function environment(v: Values): Record<string, string> {
 
 type Mounts = { volumes: Record<string, Volume>; tmpfs: Record<string, string> };
 
+const isVolumeOption = (word: string): word is VolumeOption => (volumeOptions as readonly string[]).includes(word);
+
 function addVolume(m: Mounts, s: string): void {
-  const [source, destination, mode, ...rest] = s.split(":");
-  if (!source || !destination || rest.length || (mode !== undefined && mode !== "ro" && mode !== "rw"))
-    throw new InvalidOptionError("--volume", s, 'of the form "source:destination" or "source:destination:ro"');
-  m.volumes[destination] = { source, readOnly: mode === "ro" };
+  const [source, destination, words = "", ...rest] = s.split(":");
+  const options = words.split(",").filter((w) => w && w !== "ro" && w !== "rw");
+  if (!source || !destination || rest.length || !options.every(isVolumeOption))
+    throw new InvalidOptionError(
+      "--volume",
+      s,
+      `of the form "source:destination" or "source:destination:OPTIONS", with ro, rw, ${volumeOptions.join(", ")}`,
+    );
+  const readOnly = words.split(",").includes("ro");
+  m.volumes[destination] = { source, readOnly, ...(options.length && { options: options.filter(isVolumeOption) }) };
 }
 
 function addMount(m: Mounts, s: string): void {
@@ -231,6 +244,7 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ...toSyscalls(v),
     ["ulimits", v["ulimit"] === undefined ? undefined : ulimits(v)],
     ["devices", v["device"]],
+    ["gpus", gpus(text(v, "gpus"))],
     ["profile", text(v, "profile")],
     ["paths", paths(v)],
     ["sysctls", Object.fromEntries(list(v, "sysctl").map((s) => pair("--sysctl", s)))],
@@ -246,6 +260,15 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ...(Object.entries(security(v)) as [keyof ContainerOptions, unknown][]),
   ];
   return Object.fromEntries(set.filter(([, value]) => value !== undefined)) as ContainerOptions;
+}
+
+function gpus(value: string | undefined): ContainerOptions["gpus"] {
+  if (value === undefined || value === "all") return value;
+  if (/^\d+$/.test(value)) return Number(value);
+  // Docker has it in quotes, against the comma.
+  const [, ids] = /^"?device=([^"]+)"?$/.exec(value) ?? [];
+  if (ids === undefined) throw new InvalidOptionError("--gpus", value, "all, a number, or device=ID,…");
+  return ids.split(",");
 }
 
 function paths(v: Values): ContainerOptions["paths"] {

@@ -12,7 +12,7 @@ import { parseDuration } from "../values/units.ts";
 import { capabilitiesFor } from "./capabilities.ts";
 import { describeDevices, plainDevice } from "./devices.ts";
 import { describeIdMaps } from "./id-maps.ts";
-import type { ContainerOptions } from "./options.ts";
+import { type ContainerOptions, type Volume, volumeOptions } from "./options.ts";
 import { describePaths } from "./paths.ts";
 import type { ResolvedUser } from "./users.ts";
 
@@ -43,12 +43,21 @@ function describeMounts(o: ContainerOptions, userns: boolean, r: Resolved): Moun
       options: [
         "rbind",
         "rprivate",
+        ...volumeWords(destination, volume),
         ...(readOnly ? ["rro"] : []),
         ...(r.mappedVolumes.has(destination) ? ["ridmap"] : []),
       ],
     });
   }
   return mounts;
+}
+
+function volumeWords(destination: string, volume: Volume): readonly string[] {
+  const words: readonly string[] = typeof volume === "object" ? (volume.options ?? []) : [];
+  for (const word of words)
+    if (!(volumeOptions as readonly string[]).includes(word))
+      throw new InvalidOptionError(`volumes.${destination}.options`, word, `one of ${volumeOptions.join(", ")}`);
+  return words;
 }
 
 function absolute(field: string, path: string): void {

@@ -14,9 +14,16 @@ export type Volume =
   | {
       readonly source: string;
       readonly readOnly?: boolean;
+      /** Further words of mount(8): what its files cannot do, and how mounts below it spread. Default: rprivate. */
+      readonly options?: readonly VolumeOption[];
       /** With mapped ids: show the owners of its files as the container's own ids. Default true where it can be done. */
       readonly idmap?: boolean;
     };
+
+const restrictions = ["nosuid", "nodev", "noexec", "noatime", "nosymfollow"] as const;
+const propagations = ["private", "rprivate", "slave", "rslave", "shared", "rshared"] as const;
+export const volumeOptions = [...restrictions, ...propagations] as const;
+export type VolumeOption = (typeof volumeOptions)[number];
 
 /**
  * What a container is to be. All fields are optional; each default is the safe one. Sizes are bytes or text
@@ -94,8 +101,14 @@ export type ContainerOptions = {
   /**
    * Host devices: ["/dev/fuse", "/dev/loop3:/dev/data:rw"], or the container's name of each to the host's:
    * { "/dev/data": { source: "/dev/loop3", access: "r" } }. Who is given some may use no others but the usual ones.
+   * "nvidia.com/gpu=0" is what a file of /etc/cdi or /var/run/cdi says (Container Device Interface).
    */
   readonly devices?: DeviceOptions;
+  /**
+   * Graphics processors: "all", how many, or which: by number (in the order of their PCI addresses), PCI address or UUID.
+   * Their device nodes; what drives them in user space must be in the root filesystem, as it is in the machine's own.
+   */
+  readonly gpus?: "all" | number | readonly (string | number)[];
   /**
    * Paths of the container that can be opened at all: to read (and execute), or for anything. Its own /dev, /proc and
    * /tmp can always be. Holds without privileges, and cannot be undone by the command. landlock(7).
@@ -166,6 +179,7 @@ export const optionNames: readonly (keyof ContainerOptions)[] = [
   "learn",
   "ulimits",
   "devices",
+  "gpus",
   "paths",
   "unmask",
   "apparmorProfile",

@@ -9,6 +9,7 @@ import { mapsIds, mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
 import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
+import type { WithCdi } from "./cdi.ts";
 import { describe, isRootless } from "./describe.ts";
 import { describeDevices } from "./devices.ts";
 import { containerGroups } from "./groups.ts";
@@ -105,6 +106,16 @@ const isAsked = (o: ContainerOptions, view: View | undefined): boolean =>
   view !== undefined ||
   o.date !== undefined;
 
+/** What is named by its kind, as the devices that it is of this machine. */
+async function withDevices(o: ContainerOptions): Promise<WithCdi> {
+  const described = Array.isArray(o.devices) && o.devices.some((d) => d.includes("="));
+  const cdi = described ? await import("./cdi.ts") : undefined;
+  const named = cdi?.cdiNames(o.devices) ?? [];
+  const { options, notApplied } = cdi && named.length ? cdi.withCdi(o, named) : { options: o, notApplied: [] };
+  if (o.gpus === undefined) return { options, notApplied };
+  return { options: (await import("./gpus.ts")).withGpus(options, o.gpus), notApplied };
+}
+
 /** Checks all options, and looks up what they name. Nothing of the machine is changed. */
 export async function prepare(
   given: ContainerOptions,
@@ -113,7 +124,7 @@ export async function prepare(
 ): Promise<Prepared> {
   checkNames(given);
   const facts = hostFacts();
-  const o = withProfile(given, !isRootless(given, facts));
+  const { options: o, notApplied: leftOut } = await withDevices(withProfile(given, !isRootless(given, facts)));
   const rootless = isRootless(o, facts);
   const name = containerName(o.name);
   const overlayOf = typeof o.rootfs === "object" ? o.rootfs.overlay : undefined;
@@ -172,6 +183,7 @@ export async function prepare(
   const answers = isAsked(o, view) ? (await import("./syscalls.ts")).answersOf(o, () => spec, view?.cpus) : undefined;
   const notApplied = [
     ...groups.notApplied,
+    ...leftOut,
     ...(mayMap && !mapRoot
       ? [`idMap: ${root} is on a file system that shows no mapped ids: its files are nobody's`]
       : []),

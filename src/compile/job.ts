@@ -22,6 +22,8 @@ export type Job = {
   readonly scratch: string;
   /** Whether each source of a bind mount is a directory: what to make as its mount point if that is missing. */
   readonly directories: Readonly<Record<string, boolean>>;
+  /** Where a link leads that is made at a destination instead of a mount. */
+  readonly links?: Readonly<Record<string, string>>;
   /** Mount points that the root filesystem has already. One that goes until then is an error, not a hole. */
   readonly existing: readonly string[];
   /** Made where it is missing: what the working directory is, links followed. */

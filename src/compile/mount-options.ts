@@ -16,6 +16,10 @@ export type MountOptions = {
   readonly idmap: "no" | "mount" | "tree";
   /** A new tmpfs begins with what the root filesystem has at its place. */
   readonly copyUp: boolean;
+  /** A source that is a link: what it leads to, the link itself, or another link like it (words of crun's: src-nofollow, copy-symlink). */
+  readonly sourceLink: "followed" | "itself" | "copied";
+  /** A destination that is a link is mounted on itself (crun's dest-nofollow). */
+  readonly onLink: boolean;
   /** The words that the file system itself takes. */
   readonly data: readonly string[];
 };
@@ -64,7 +68,9 @@ const ofFilesystem = new Set(["sync", "dirsync", "lazytime", "mand"]);
 export function mountOptions(mount: Mount): MountOptions {
   let [set, clear, recursiveSet, recursiveClear, propagation] = [0, 0, 0, 0, 0];
   let [bind, recursive] = [mount.type === "bind", false];
-  let [remount, copyUp, idmap]: [boolean, boolean, MountOptions["idmap"]] = [false, false, "no"];
+  let [remount, copyUp, onLink] = [false, false, false];
+  let idmap: MountOptions["idmap"] = "no";
+  let sourceLink: MountOptions["sourceLink"] = "followed";
   const data: string[] = [];
   for (const word of mount.options ?? []) {
     const plain = attributes[word];
@@ -74,6 +80,9 @@ export function mountOptions(mount: Mount): MountOptions {
     else if (word === "rbind") [bind, recursive] = [true, true];
     else if (word === "remount") remount = true;
     else if (word === "tmpcopyup") copyUp = true;
+    else if (word === "src-nofollow") sourceLink = "itself";
+    else if (word === "copy-symlink") sourceLink = "copied";
+    else if (word === "dest-nofollow") onLink = true;
     else if (word === "idmap") idmap = "mount";
     else if (word === "ridmap") idmap = "tree";
     else if (plain) {
@@ -88,6 +97,7 @@ export function mountOptions(mount: Mount): MountOptions {
   if (idmap === "no" && (mount.uidMappings?.length || mount.gidMappings?.length)) idmap = "mount";
   return {
     ...{ set, clear, recursiveSet, recursiveClear, bind, recursive, propagation, remount, copyUp, idmap },
+    ...{ sourceLink, onLink },
     data: bind ? data.filter((word) => !ofFilesystem.has(word)) : data,
   };
 }

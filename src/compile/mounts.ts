@@ -1,4 +1,5 @@
 import { isKernelView } from "../host/mount-points.ts";
+import { errno } from "../kernel/errno.ts";
 import {
   AT,
   AT_FDCWD,
@@ -10,11 +11,12 @@ import {
   MS,
   O,
   OPEN_TREE,
+  PATH_MAX,
   RESOLVE,
 } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block, Slot } from "../program/types.ts";
-import { type Loose, struct } from "../program/values.ts";
+import { buffer, type Loose, struct } from "../program/values.ts";
 import { type Context, openHow, openInRoot } from "./context.ts";
 import { copyUp } from "./copy-up.ts";
 import { type MountOptions, mountOptions } from "./mount-options.ts";
@@ -40,9 +42,15 @@ export function newFilesystem(
 }
 
 /** A detached copy of what is at a path: the source of a bind mount. open_tree(2). */
-export function cloneTree(s: SectionBuilder, label: string, at: Loose, path: string, recursive: boolean): Slot {
+export function cloneTree(
+  ...[s, label, at, path, recursive, link = false]: [SectionBuilder, string, Loose, string, boolean, boolean?]
+): Slot {
   const flags =
-    OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | (recursive ? AT.RECURSIVE : 0) | (path === "" ? AT.EMPTY_PATH : 0);
+    OPEN_TREE.CLONE |
+    OPEN_TREE.CLOEXEC |
+    (recursive ? AT.RECURSIVE : 0) |
+    (link ? AT.SYMLINK_NOFOLLOW : 0) |
+    (path === "" ? AT.EMPTY_PATH : 0);
   return s.get(label, "open_tree", [at, path, flags]);
 }
 
@@ -83,7 +91,8 @@ export function attach(s: SectionBuilder, label: string, mount: Loose, point: Lo
 export function mountPoint(s: SectionBuilder, root: Loose, path: string, o: PointOptions): Slot {
   const { directory, what = "the mount point" } = o;
   const resolve = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS | (o.noLinks ? RESOLVE.NO_SYMLINKS : 0);
-  const how = openHow(O.PATH, resolve);
+  const how = openHow(O.PATH | (o.itself ? O.NOFOLLOW : 0), resolve);
+  const above = o.itself ? openHow(O.PATH, resolve) : how;
   const point = s.get(`find ${path} in the container`, "openat2", [root, path, how, how.bytes.length], {
     ignore: ["ENOENT"],
   });
@@ -91,8 +100,8 @@ export function mountPoint(s: SectionBuilder, root: Loose, path: string, o: Poin
     const parts = path.split("/").filter(Boolean);
     const parent = s.program.shared("a parent");
     for (let i = 0; i < parts.length; i++) {
-      const above = `/${parts.slice(0, i).join("/")}`;
-      s.call(`open ${above} in the container`, "openat2", [root, above, how, how.bytes.length], { result: parent });
+      const way = `/${parts.slice(0, i).join("/")}`;
+      s.call(`open ${way} in the container`, "openat2", [root, way, above, above.bytes.length], { result: parent });
       const last = i === parts.length - 1;
       const name = parts[i] as string;
       if (!last || directory) s.call(`make ${what} ${path}`, "mkdirat", [parent, name, 0o755], { ignore: ["EEXIST"] });
@@ -103,7 +112,14 @@ export function mountPoint(s: SectionBuilder, root: Loose, path: string, o: Poin
   });
   return point;
 }
-type PointOptions = { readonly directory: boolean; readonly noLinks?: boolean; readonly what?: string };
+type PointOptions = {
+  readonly directory: boolean;
+  /** No link on the way. */
+  readonly noLinks?: boolean;
+  /** If it is a link, that is meant, and not what it leads to. */
+  readonly itself?: boolean;
+  readonly what?: string;
+};
 
 /**
  * Sources are opened while the host's root is still there; what is opened is attached once it is gone. So are proc and
@@ -119,9 +135,10 @@ export function openSources(
     const o = mountOptions(mount);
     if (o.remount || sources.has(mount)) continue;
     if (isKernelView(mount) && !o.bind) sources.set(mount, makeFilesystem(s, mount, o));
-    if (!o.bind) continue;
+    if (!o.bind || copiedLink(c, mount) !== undefined) continue;
     const source = mount.source ?? "";
-    sources.set(mount, cloneTree(s, `open ${source}, to bind on ${mount.destination}`, AT_FDCWD, source, o.recursive));
+    const label = `open ${source}, to bind on ${mount.destination}`;
+    sources.set(mount, cloneTree(s, label, AT_FDCWD, source, o.recursive, o.sourceLink === "itself"));
   }
   return sources;
 }
@@ -187,6 +204,23 @@ function knownPoint(c: Context, s: SectionBuilder, root: Loose, mount: Mount, di
   return openInRoot(s, root, destination, O.PATH, { resolve, label: `open the mount point ${destination}` });
 }
 
+/** Where a link leads that is made anew instead of a mount. */
+const copiedLink = (c: Context, mount: Mount): string | undefined => c.job.links?.[mount.destination];
+
+/** A link is made. One that leads there already is left. */
+function addLink(s: SectionBuilder, root: Slot, path: string, target: string): void {
+  const cut = path.lastIndexOf("/");
+  const parent = mountPoint(s, root, path.slice(0, cut) || "/", { directory: true });
+  const name = path.slice(cut + 1);
+  const made = s.get(`make the link ${path}`, "symlinkat", [target, parent, name], { ignore: ["EEXIST"] });
+  s.skipIf(made, "==", 0, () => {
+    const text = buffer("where a link leads", PATH_MAX);
+    s.call(`read the link ${path}`, "readlinkat", [parent, name, text, PATH_MAX - 1]);
+    s.skipIf(text, "same", target, () => s.fail(`make the link ${path}`, errno("EEXIST")));
+  });
+  s.call(`close the parent of ${path}`, "close", [parent]);
+}
+
 /** One mount of the spec, in the container's root, which is the working directory's and the process's root by now. */
 export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount, source: Slot | undefined): void {
   const { destination } = mount;
@@ -197,12 +231,17 @@ export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount
     s.call(`close ${destination}`, "close", [at]);
     return;
   }
+  const target = copiedLink(c, mount);
+  if (target !== undefined) {
+    addLink(s, root, destination, target);
+    return;
+  }
   const directory = !o.bind || c.job.directories[mount.source ?? ""] !== false;
   const what = `${o.bind ? mount.source : mount.type} on ${destination}`;
   const mounted = source ?? makeFilesystem(s, mount, o);
   const point =
-    knownPoint(c, s, root, mount, directory) ??
-    mountPoint(s, root, destination, { directory, noLinks: isKernelView(mount) });
+    (o.onLink ? undefined : knownPoint(c, s, root, mount, directory)) ??
+    mountPoint(s, root, destination, { directory, noLinks: isKernelView(mount), itself: o.onLink });
   if (o.bind) applyOptions(s, what, mounted, o);
   // A bind mount is a peer of its source until it is told otherwise.
   const propagation = o.propagation || (o.bind ? MS.PRIVATE | MS.REC : 0);

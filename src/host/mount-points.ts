@@ -2,7 +2,10 @@ import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { covers, exists, resolveInRoot } from "./in-root.ts";
 
-type Mounted = { readonly destination: string; readonly type?: string };
+type Mounted = { readonly destination: string; readonly type?: string; readonly options?: readonly string[] };
+
+/** A link at the destination is meant itself. */
+const isOnLink = (m: Mounted) => m.options?.some((o) => o === "dest-nofollow" || o === "copy-symlink") === true;
 
 /** Mount points at the top of a root filesystem, which are looked at before: those below may be in another mount. */
 export const topPoints = (mounts: readonly Mounted[]): string[] =>
@@ -35,6 +38,8 @@ function mountPlace(root: string, path: string, before: readonly string[]): stri
 export function placeMounts<M extends Mounted>(root: string, mounts: readonly M[]): M[] {
   const destinations = mounts.map((m) => m.destination);
   return mounts.map((m, i) =>
-    isKernelView(m) ? m : { ...m, destination: mountPlace(root, m.destination, destinations.slice(0, i)) },
+    isKernelView(m) || isOnLink(m)
+      ? m
+      : { ...m, destination: mountPlace(root, m.destination, destinations.slice(0, i)) },
   );
 }

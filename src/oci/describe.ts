@@ -66,14 +66,17 @@ function missingWorkdir(spec: Spec, root: string): string | undefined {
 }
 
 /** What the compile step is told of the files that the spec names. */
-export function describeFiles(spec: Spec): Pick<Job, "directories" | "existing" | "copyUp" | "workdir"> {
+export function describeFiles(spec: Spec): Pick<Job, "directories" | "existing" | "copyUp" | "workdir" | "links"> {
   const root = spec.root?.path ?? "/";
   const directories: Record<string, boolean> = {};
   const copyUp: Record<string, CopiedEntry[]> = {};
+  const links: Record<string, string> = {};
   for (const m of spec.mounts ?? []) {
     const o = mountOptions(m);
     if (o.bind && m.source) {
-      const stat = statSync(m.source, { throwIfNoEntry: false });
+      const link = o.sourceLink === "followed" ? undefined : lstatSync(m.source, { throwIfNoEntry: false });
+      if (o.sourceLink === "copied" && link?.isSymbolicLink()) links[m.destination] = readlinkSync(m.source);
+      const stat = link ?? statSync(m.source, { throwIfNoEntry: false });
       // Its own control groups are made only later.
       directories[m.source] = stat ? stat.isDirectory() : true;
     }
@@ -81,5 +84,5 @@ export function describeFiles(spec: Spec): Pick<Job, "directories" | "existing" 
   }
   const workdir = missingWorkdir(spec, root);
   const existing = existingPoints(root, spec.mounts ?? []);
-  return { directories, existing, copyUp, ...(workdir !== undefined && { workdir }) };
+  return { directories, existing, copyUp, links, ...(workdir !== undefined && { workdir }) };
 }

@@ -18,6 +18,7 @@ const mountWords = [
   ...attributes,
   ...attributes.map((w) => `r${w}`),
   ..."shared slave private unbindable rshared rslave rprivate runbindable bind rbind remount idmap ridmap".split(" "),
+  ..."copy-symlink src-nofollow dest-nofollow".split(" "),
   ..."tmpcopyup sync async dirsync lazytime nolazytime mand nomand silent loud defaults iversion noiversion".split(" "),
 ];
 

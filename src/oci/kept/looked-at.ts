@@ -2,6 +2,7 @@ import { existsSync, lstatSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { hierarchies, type Layout } from "../../cgroups/layout.ts";
 import { lineage, parentOf } from "../../cgroups/names.ts";
+import { mountOptions } from "../../compile/mount-options.ts";
 import { RUNTIME_FILES } from "../../compile/runtime/lifecycle.ts";
 import type { Spec } from "../../compile/spec.ts";
 import { hostFacts } from "../../host/facts.ts";
@@ -71,8 +72,9 @@ function cpusets({ layout, place }: Bundle): Condition[] {
  */
 export function lookedAt(g: { readonly root: string }, b: Bundle): Condition[] | undefined {
   const root = inRoot(b);
-  if (!root) return undefined;
   const { layout, facts, groups, spec } = b;
+  // Of links as sources it is not looked at what they are.
+  if (!root || spec.mounts?.some((m) => mountOptions(m).sourceLink !== "followed")) return undefined;
   const sources = (spec.mounts ?? []).flatMap((m) => (m.source?.startsWith("/") ? [m.source] : []));
   const modes = [
     ...["/proc/sys", "/sys/kernel", "/sys/fs/selinux/enforce", ...Object.keys(facts.kernelFiles)],

@@ -1,5 +1,5 @@
 import type { HostFacts } from "../host/facts.ts";
-import { AT_FDCWD, CLONE, O, P_PID, PR, WEXITED } from "../kernel/flags.ts";
+import { AT_FDCWD, O, P_PID, PR, WEXITED } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";

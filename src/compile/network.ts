@@ -14,7 +14,7 @@ import {
   setMaster,
 } from "../kernel/rtnetlink.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Block, Policy, Slot } from "../program/types.ts";
+import type { Policy, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, into, type Loose, low, stringArray, textBlock } from "../program/values.ts";
 import { type Context, writeText } from "./context.ts";
 import { ask, openNetlink } from "./netlink.ts";
@@ -22,7 +22,6 @@ import {
   type Bridge,
   type Connection,
   connectionOf,
-  type NetworkPlan,
   type Rules,
   type Table,
 } from "./network-plan.ts";

@@ -4,7 +4,7 @@ import { AT_FDCWD, O, RESOLVE } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { POLL, pollFor, timespec } from "../program/poll.ts";
 import { ANY, type Slot } from "../program/types.ts";
-import { addressOf, buffer, textBlock } from "../program/values.ts";
+import { addressOf, textBlock } from "../program/values.ts";
 import type { Said } from "./words.ts";
 
 const F = RUNTIME_FILES;

@@ -5,13 +5,11 @@ import {
   be32,
   be64,
   concat,
-  type Hole,
   type Message,
   message,
   NLM_F,
   text,
   u8,
-  u32,
 } from "./netlink.ts";
 import { type Expression, NFPROTO, padded, value } from "./nft-expressions.ts";
 

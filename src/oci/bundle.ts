@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { Hierarchy, Layout } from "../cgroups/layout.ts";
 import type { Process, Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
+import { knowsAllCalls, withReceiver } from "./annotations.ts";
 import { grantable } from "./capabilities.ts";
 import { type GroupPlace, groupPlace } from "./cgroups-path.ts";
 import { checkSpec } from "./checks.ts";
@@ -36,8 +37,9 @@ export async function readBundle(
   if (existsSync(directory)) throw new RuntimeError(`container ${id}: container with given ID already exists`);
   const text = readText(o.config ?? join(bundle, "config.json"));
   const say = (message: string) => warn(g.log, message);
-  const parsed = parseSpec(parseJson(text, "config.json"), say);
+  const parsed = withReceiver(parseSpec(parseJson(text, "config.json"), say));
   checkSpec(parsed);
+  if (knowsAllCalls(parsed)) (await import("./known-calls.ts")).checkCalls(parsed);
   const facts = hostFacts();
   const given = { ...parsed, process: grantable(parsed.process as Process, parsed, facts, say) };
   const rootless = facts.uid !== 0 || facts.userNamespace === true;

@@ -1,5 +1,3 @@
-import { resolve } from "node:path";
-import type { Spec } from "../compile/spec.ts";
 import { isCompiled } from "../host/compiled.ts";
 import type { Log } from "./log.ts";
 
@@ -30,13 +28,6 @@ export const ownEnvironment = (): NodeJS.ProcessEnv => {
   const { BUN_JSC_useJIT: told, ...env } = process.env;
   return told === undefined || told === "0" ? env : process.env;
 };
-
-/** Where crun lets hooks print to: standard output, standard error. */
-export const filesForHooks = (bundle: string, { annotations }: Pick<Spec, "annotations">) =>
-  ["stdout", "stderr"].map((name) => {
-    const file = annotations?.[`run.oci.hooks.${name}`];
-    return file ? resolve(bundle, file) : undefined;
-  });
 
 /** 255 from exec is its own failure, as with runc: all below may be of the command. */
 export const failureStatus = (command: string): number => (command === "exec" ? 255 : 1);

@@ -8,8 +8,9 @@ import type { Process, Spec } from "../compile/spec.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import type { Program } from "../program/types.ts";
 import { isToBeKept } from "../remember/seen.ts";
+import { filesForHooks, pidfdReceiver } from "./annotations.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
-import { afterWords, filesForHooks, type Global, ownEnvironment } from "./context.ts";
+import { afterWords, type Global, ownEnvironment } from "./context.ts";
 import { describeFiles } from "./describe.ts";
 import { withEnvironment } from "./environment.ts";
 import { checksOfLine, isLasting, noteOf } from "./kept/lasting.ts";
@@ -129,7 +130,7 @@ export async function prepareCreate(
     mode: o.mode,
     keep: o.keep,
     subreaper: o.subreaper,
-    caller: callerOf(o),
+    caller: callerOf({ ...o, pidfdSocket: o.pidfdSocket ?? pidfdReceiver(spec) }),
     hooks: { environment: environmentForHooks(spec), files: filesForHooks(bundle, spec) },
     warning: (message) => warningOf(g.log, message),
     ...(o.kept && { streams: o.kept.streams }),

@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import type { Hook, HookKind } from "../compile/spec.ts";
-import { filesForHooks, ownEnvironment } from "./context.ts";
+import { filesForHooks } from "./annotations.ts";
+import { ownEnvironment } from "./context.ts";
 import { type Container, type Status, stateOf } from "./state.ts";
 
 /** One that is given none has this process's. */

@@ -3,7 +3,7 @@ import { readOr } from "../host/files.ts";
 import { put } from "../host/output.ts";
 import type { Global } from "./context.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
-import { type Container, listIds, load, loadFrom, running, stateOf, statusOf } from "./state.ts";
+import { type Container, listIds, load, loadFrom, stateOf, statusOf } from "./state.ts";
 
 const print = (text: string) => put(1, `${text}\n`);
 

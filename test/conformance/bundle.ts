@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Spec } from "../../src/compile/spec.ts";
 
@@ -82,6 +82,11 @@ export class Bundle {
 
   write(config: object | string): void {
     writeFileSync(join(this.at, "config.json"), typeof config === "string" ? config : JSON.stringify(config));
+  }
+
+  /** What is written there, changed. */
+  rewrite(change: Change): void {
+    this.write(change(JSON.parse(readFileSync(join(this.at, "config.json"), "utf8")) as Spec));
   }
 
   call(words: readonly string[], o: { stdin?: string; cwd?: string } = {}): Result {

@@ -14,14 +14,13 @@ const hook = (at: string, note: string, extra = "") => ({
 describe.skipIf(!isRoot)("config.md POSIX-platform Hooks", () => {
   test("env: what is given and nothing else, also if that is nothing; without it that of who starts the hook", () => {
     using b = new Bundle(["true"]);
-    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));
     const log = (name: string) => join(b.at, name);
     const noting = (file: string, env?: string[]) => ({
       path: "/bin/sh",
       args: ["sh", "-c", `/bin/cat /proc/$$/environ >${file}`],
       ...(env && { env }),
     });
-    b.write({
+    b.rewrite((spec) => ({
       ...spec,
       process: { ...spec.process, env: ["PATH=/bin", "OF=command"] },
       hooks: {
@@ -30,7 +29,7 @@ describe.skipIf(!isRoot)("config.md POSIX-platform Hooks", () => {
         poststart: [noting(log("poststart"))],
         poststop: [noting(log("poststop"))],
       },
-    });
+    }));
     const env = { PATH: process.env["PATH"] ?? "", OF: "runtime" };
     const p = Bun.spawnSync(b.words("run", "--bundle", b.at, b.id), { env });
     expect(p.exitCode).toBe(0);
@@ -49,8 +48,7 @@ describe.skipIf(!isRoot)("config.md POSIX-platform Hooks", () => {
     using b = new Bundle(["sleep", "1000"]);
     const log = join(b.at, "log");
     const inside = "/data/log";
-    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));
-    b.write({
+    b.rewrite((spec) => ({
       ...spec,
       hooks: {
         prestart: [hook(log, "prestart")],
@@ -60,7 +58,7 @@ describe.skipIf(!isRoot)("config.md POSIX-platform Hooks", () => {
         poststart: [hook(log, "poststart")],
         poststop: [hook(log, "poststop")],
       },
-    });
+    }));
     expect(b.create().code).toBe(0);
     const notes = (file: string) =>
       (existsSync(file) ? readFileSync(file, "utf8") : "").split("\n").filter((l) => /^[a-z][\w-]+$/i.test(l));
@@ -109,9 +107,8 @@ describe.skipIf(!isRoot)("config.md POSIX-platform Hooks", () => {
     const source = join(b.at, "note");
     writeFileSync(source, "bound by a hook\n");
     writeFileSync(join(b.root, "data/note"), "");
-    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));
     const args = ["mount", "--bind", source, join(b.root, "data/note")];
-    b.write({ ...spec, hooks: { createContainer: [{ path: "/bin/mount", args }] } });
+    b.rewrite((spec) => ({ ...spec, hooks: { createContainer: [{ path: "/bin/mount", args }] } }));
     expect(b.run()).toMatchObject({ code: 0, out: "bound by a hook\n" });
     expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(b.at);
   });
@@ -140,8 +137,7 @@ describe.skipIf(!isRoot)("config.md POSIX-platform Hooks", () => {
   test("poststop that fails: the others are performed, and delete succeeds", async () => {
     using b = new Bundle(["true"]);
     const log = join(b.at, "log");
-    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));
-    b.write({ ...spec, hooks: { poststop: [{ path: "/bin/false" }, hook(log, "second")] } });
+    b.rewrite((spec) => ({ ...spec, hooks: { poststop: [{ path: "/bin/false" }, hook(log, "second")] } }));
     b.create();
     b.start();
     await b.until("stopped");
@@ -176,12 +172,11 @@ describe.skipIf(!isRoot)("config.md POSIX-platform Hooks", () => {
 
   test("args are the whole argv; without them it is the path", () => {
     using b = new Bundle(["true"]);
-    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));
     const out = join(b.at, "argv0");
-    b.write({
+    b.rewrite((spec) => ({
       ...spec,
       hooks: { createRuntime: [{ path: "/bin/sh", args: ["another-name", "-c", `echo $0 > ${out}`] }] },
-    });
+    }));
     expect(b.create().code).toBe(0);
     expect(readFileSync(out, "utf8")).toBe("another-name\n");
   });

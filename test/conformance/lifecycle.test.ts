@@ -66,7 +66,7 @@ describe.skipIf(!isRoot)("runtime.md Create", () => {
   test("a change of config.json afterwards has no effect", async () => {
     using b = new Bundle(shell("echo first > /data/which"));
     b.create();
-    b.write({ ...JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")), process: undefined });
+    b.rewrite((spec) => ({ ...spec, process: undefined }));
     expect(b.start().code).toBe(0);
     await b.until("stopped");
     expect(readFileSync(join(b.root, "data/which"), "utf8")).toBe("first\n");

@@ -40,9 +40,8 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
       [other, "of-other"],
     ] as const)
       writeFileSync(join(root, name), `${name}\n`);
-    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));
     const over = { destination: "/", type: "bind", source: other, options: ["rbind"] };
-    b.write({ ...spec, mounts: [over, ...spec.mounts] });
+    b.rewrite((spec) => ({ ...spec, mounts: [over, ...(spec.mounts ?? [])] }));
     const r = b.run();
     expect(r.out).toBe("of-other\ncat\n/data\n/dev/null\n");
     expect([b.root, other].map((root) => existsSync(join(root, "written")))).toEqual([false, true]);
@@ -62,22 +61,14 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
     using b = new Bundle(["cat", "/etc/bound"]);
     const source = join(b.at, "single");
     writeFileSync(source, "one file\n");
-    b.write(
-      mounting({ destination: "/etc/bound", type: "bind", source, options: ["bind"] })(
-        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
-      ),
-    );
+    b.rewrite(mounting({ destination: "/etc/bound", type: "bind", source, options: ["bind"] }));
     expect(b.run().out).toBe("one file\n");
   });
   test("a relative source is the bundle's", () => {
     using b = new Bundle(["cat", "/mnt/file"]);
     mkdirSync(join(b.at, "near"));
     writeFileSync(join(b.at, "near/file"), "near\n");
-    b.write(
-      mounting({ destination: "/mnt", type: "bind", source: "near", options: ["bind"] })(
-        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
-      ),
-    );
+    b.rewrite(mounting({ destination: "/mnt", type: "bind", source: "near", options: ["bind"] }));
     expect(b.run().out).toBe("near\n");
   });
   for (const word of ["nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow"])
@@ -97,11 +88,7 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
       const source = join(b.at, "source");
       mkdirSync(join(source, "sub"), { recursive: true });
       const args = ["unshare", "-m", "--propagation", "private", "sh", "-c"];
-      b.write(
-        mounting({ destination: "/mnt", type: "bind", source, options: ["rbind", word] })(
-          JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
-        ),
-      );
+      b.rewrite(mounting({ destination: "/mnt", type: "bind", source, options: ["rbind", word] }));
       const line = `mount -t tmpfs none ${source}/sub && exec ${b.command()}`;
       const [file = "", ...rest] = [...args, line];
       expect(spawnSync(file, rest, { encoding: "utf8" }).stdout).toContain(shown);
@@ -121,21 +108,13 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
     using b = new Bundle(shell("cat /data/kept; stat -c %a /data/kept; readlink /data/link; touch /data/new"));
     writeFileSync(join(b.root, "data/kept"), "kept\n", { mode: 0o640 });
     symlinkSync("kept", join(b.root, "data/link"));
-    b.write(
-      mounting({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] })(
-        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
-      ),
-    );
+    b.rewrite(mounting({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] }));
     expect(b.run()).toMatchObject({ code: 0, out: "kept\n640\nkept\n" });
   });
   test("a destination through links stays in the root", () => {
     using b = new Bundle(["ls", "/etc"]);
     symlinkSync("/../../../../etc", join(b.root, "out"));
-    b.write(
-      mounting({ destination: "/out/x", type: "tmpfs", source: "tmpfs" })(
-        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
-      ),
-    );
+    b.rewrite(mounting({ destination: "/out/x", type: "tmpfs", source: "tmpfs" }));
     expect(b.run().out).toContain("x\n");
     expect(existsSync("/etc/x")).toBe(false);
   });
@@ -143,10 +122,8 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
     using b = new Bundle(["cat", "/run/resolv/conf"]);
     symlinkSync("../run/resolv/conf", join(b.root, "etc/resolv.conf"));
     writeFileSync(join(b.at, "file"), "bound\n");
-    b.write(
-      mounting({ destination: "/etc/resolv.conf", type: "bind", source: join(b.at, "file"), options: ["bind"] })(
-        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
-      ),
+    b.rewrite(
+      mounting({ destination: "/etc/resolv.conf", type: "bind", source: join(b.at, "file"), options: ["bind"] }),
     );
     expect(b.run()).toMatchObject({ code: 0, out: "bound\n" });
   });
@@ -185,11 +162,7 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
   test("tmpcopyup of one that is read-only", () => {
     using b = new Bundle(shell("cat /data/kept; touch /data/new 2>/dev/null || echo sealed"));
     writeFileSync(join(b.root, "data/kept"), "kept\n");
-    b.write(
-      mounting({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "ro"] })(
-        JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")),
-      ),
-    );
+    b.rewrite(mounting({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "ro"] }));
     expect(b.run()).toMatchObject({ code: 0, out: "kept\nsealed\n" });
   });
   test("idmap: ids of the host are shown as others", () => {

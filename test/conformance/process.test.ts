@@ -157,7 +157,7 @@ describe.skipIf(!isRoot)("config.md Root, Hostname", () => {
   test("root.path: absolute, and relative to the bundle", () => {
     expect(printed(["true"]).code).toBe(0);
     using b = new Bundle(["echo", "absolute"]);
-    b.write({ ...JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")), root: { path: b.root } });
+    b.rewrite((spec) => ({ ...spec, root: { path: b.root } }));
     expect(b.run().out).toBe("absolute\n");
   });
   test("root.path: a directory that is not there is refused", () => {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, } from "node:fs";
 import { join } from "node:path";
 import { Containerd } from "./containerd.ts";
 import { Cri } from "./cri/client.ts";
 import * as m from "./cri/cri_pb.ts";
-import { clear, clearGroups, makeImage, rootfs, runtimes, sh, until, workplace } from "./machine.ts";
+import { clear, clearGroups, makeImage, rootfs, sh, until, workplace } from "./machine.ts";
 
 /** What a kubelet does with pods, through containerd's CRI plugin: with runc and its shim, and with ours. */
 const at = workplace("kubernetes");

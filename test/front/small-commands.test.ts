@@ -138,9 +138,11 @@ describe.skipIf(!isRoot || process.arch !== "x64")("small commands without an en
   test("a container with hooks after its start is the engine's", async () => {
     const b = new Bundle(["true"]);
     made.push(b);
-    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")) as object;
     const note = join(b.at, "note");
-    b.write({ ...spec, hooks: { poststop: [{ path: "/bin/sh", args: ["sh", "-c", `echo gone > ${note}`] }] } });
+    b.rewrite((spec) => ({
+      ...spec,
+      hooks: { poststop: [{ path: "/bin/sh", args: ["sh", "-c", `echo gone > ${note}`] }] },
+    }));
     expect(b.create().code).toBe(0);
     expect(alone("--root", b.state, "start", b.id).code).not.toBe(0);
     b.start();

@@ -195,7 +195,7 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     using b = new Bundle(["sh", "-c", `exec 3>>/data/log; ${COUNT.replace("sleep", "echo $i >&3; sleep")}`]);
     const [one, two] = [join(b.at, "one"), join(b.at, "two")];
     mkdirSync(one);
-    b.write(bind(one)(JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"))));
+    b.rewrite(bind(one));
     run(b);
     await counts(b);
     checkpoint(b, "--leave-running");
@@ -343,8 +343,10 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
       const { pid } = JSON.parse(b.call(["state", b.id]).out);
       expect(JSON.parse(readFileSync(seen, "utf8"))).toMatchObject({ id: b.id, status: "creating", pid });
       checkpoint(b);
-      const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8"));
-      b.write({ ...spec, hooks: { prestart: [{ path: "/bin/sh", args: ["sh", "-c", "echo no >&2; exit 3"] }] } });
+      b.rewrite((spec) => ({
+        ...spec,
+        hooks: { prestart: [{ path: "/bin/sh", args: ["sh", "-c", "echo no >&2; exit 3"] }] },
+      }));
       const r = b.call(["restore", "-d", "--image-path", images(b), b.id]);
       expect(r.code).toBe(1);
       expect(r.err).toContain("error running hook prestart[0] /bin/sh: exit status 3: no");

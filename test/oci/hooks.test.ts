@@ -9,8 +9,7 @@ test.skipIf(!isRoot)(
   async () => {
     const say = (name: string) => ({ path: "/bin/sh", args: ["sh", "-c", `echo ${name}; echo ${name} wrong >&2`] });
     using b = new Bundle(["true"]);
-    const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")) as object;
-    b.write({
+    b.rewrite((spec) => ({
       ...spec,
       annotations: { "run.oci.hooks.stdout": "out-of-hooks", "run.oci.hooks.stderr": join(b.at, "err-of-hooks") },
       hooks: {
@@ -19,7 +18,7 @@ test.skipIf(!isRoot)(
         poststart: [say("poststart")],
         poststop: [say("poststop")],
       },
-    });
+    }));
     const names = ["createRuntime", "createContainer", "poststart", "poststop"];
     expect(b.run()).toEqual({ code: 0, out: "", err: "" });
     const read = (name: string) => readFileSync(join(b.at, name), "utf8").trim().split("\n");

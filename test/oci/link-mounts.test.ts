@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Spec } from "../../src/compile/spec.ts";
 import { Bundle } from "../conformance/bundle.ts";
 import { isRoot } from "../helpers/machine.ts";
 
@@ -18,9 +17,8 @@ function bound(
   writeFileSync(join(b.at, "file"), "told\n");
   symlinkSync("file", join(b.at, "link"));
   prepare?.(b);
-  const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")) as Spec;
   const mount = { destination, type: "bind", source: join(b.at, "link"), options: ["bind", ...options] };
-  b.write({ ...spec, mounts: [...(spec.mounts ?? []), mount] });
+  b.rewrite((spec) => ({ ...spec, mounts: [...(spec.mounts ?? []), mount] }));
   return b;
 }
 

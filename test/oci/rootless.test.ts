@@ -66,8 +66,7 @@ test.skipIf(!isRoot)("create, state, start, exec, kill and delete without privil
 
 test.skipIf(!isRoot)("a limit that this user cannot set is refused, not passed over", () => {
   using b = bundle(["true"]);
-  const spec = JSON.parse(readFileSync(join(b.at, "config.json"), "utf8")) as { linux: object };
-  b.write({ ...spec, linux: { ...spec.linux, resources: { memory: { limit: 1 << 26 } } } });
+  b.rewrite((spec) => ({ ...spec, linux: { ...spec.linux, resources: { memory: { limit: 1 << 26 } } } }));
   const r = asUser(b, "run", "--bundle", b.at, b.id);
   expect(r.code).toBe(1);
   expect(r.err).toContain("linux.resources.memory");

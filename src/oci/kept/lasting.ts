@@ -5,6 +5,7 @@ import type { Process, Spec } from "../../compile/spec.ts";
 import { isCompiled } from "../../host/compiled.ts";
 import { hostFacts } from "../../host/facts.ts";
 import { checksOfRuntime, FOR_ONCE, verbOf } from "../../remember/runtime-words.ts";
+import { pidfdReceiver } from "../annotations.ts";
 import type { Bundle } from "../bundle.ts";
 import type { Global } from "../context.ts";
 import type { CreateOptions } from "../create.ts";
@@ -85,6 +86,7 @@ export const isLasting = (g: Global, o: CreateOptions, { id, text, spec, groups 
   spec.root?.path !== "/" &&
   o.config === undefined &&
   isPlain(spec.process as Process, o) &&
+  pidfdReceiver(spec) === undefined &&
   isOwn(spec) &&
   !Object.values(spec.hooks ?? {}).some((list) => list?.length) &&
   !spec.mounts?.some((m) => m.uidMappings?.length || m.options?.some((w) => LOOKED_INTO.test(w))) &&

@@ -22,8 +22,11 @@ export function ifAsked(s: SectionBuilder, directory: Slot, digit: "0" | "1", bo
   s.skipIf(read, "!=", 2, () => s.skipIf(low(asked), "!=", text, body));
 }
 
-const WAIT_NS = 100_000_000n;
-const TRIES = 20;
+/**
+ * What runs is stopped within microseconds, but the kernel tells of a change at most every 10 ms (CGROUP_FILE_NOTIFY_MIN_INTV): after another
+ * pause it is quicker to look again. Two seconds in all.
+ */
+const WAITS_US = [...Array.from({ length: 13 }, (_, i) => 20 << i), ...Array.from({ length: 18 }, () => 100_000)];
 
 /** As src/cgroups/freezer.ts. What does not stand still soon is the engine's to wait for, and to name. */
 export function freeze(s: SectionBuilder, directory: Slot): void {
@@ -35,10 +38,10 @@ export function freeze(s: SectionBuilder, directory: Slot): void {
       const fds = pollFor(s, events, POLL.PRI);
       const wait = buffer("timespec", 16);
       s.call("freeze it", "write", [ask, "1", 1], ANY);
-      for (let i = 0; i < TRIES; i++) {
+      for (const us of WAITS_US) {
         s.call("read cgroup.events", "pread64", [events, text, 63, 0], ANY);
         ifSame(s, text, "populated 1\nfrozen 1\n", () => s.exit(0));
-        s.store(WAIT_NS, wait, 8, 8);
+        s.store(BigInt(us) * 1000n, wait, 8, 8);
         s.call("wait for a change", "ppoll", [fds, 1, wait, 0, 8], ANY);
       }
       s.call("thaw it", "write", [ask, "0", 1], ANY);

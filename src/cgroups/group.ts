@@ -44,12 +44,13 @@ export type CreateOptions = {
   readonly account?: readonly ControllerName[];
 };
 export type Waiting = {
-  /** How long to wait at most: "10s". */
+  /** How long to wait at most: "30s". Default: "10s". */
   readonly timeout?: number | string;
 };
 
-const DEFAULT_TIMEOUT = "10s";
-const milliseconds = (o: Waiting) => parseDuration("timeout", o.timeout ?? DEFAULT_TIMEOUT) * 1000;
+const DEFAULT_TIMEOUT = 10;
+const milliseconds = ({ timeout }: Waiting) =>
+  (timeout === undefined ? DEFAULT_TIMEOUT : parseDuration("timeout", timeout)) * 1000;
 
 /**
  * A control group, in whichever hierarchies this machine has. It is a name: any number of these can stand for the same

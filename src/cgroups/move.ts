@@ -24,10 +24,9 @@ function groupsOf(pid: number): string {
   }
 }
 
-/** Where a process is now, by hierarchy: what to write to bring it back. */
-function placesOf(layout: Layout, pid: number): Map<string, string> {
+/** Where a process was, by hierarchy: what to write to bring it back. */
+function placesOf(layout: Layout, text: string): Map<string, string> {
   const found = new Map<string, string>();
-  const text = groupsOf(pid);
   for (const [controller, path] of Object.entries(text === "" ? {} : parseOwnGroups(text))) {
     const point = controller === "" ? layout.v2?.point : layout.v1[controller];
     if (point !== undefined) found.set(point, point + path);
@@ -45,17 +44,18 @@ export const targetsOf = (layout: Layout, path: string, isThere?: (path: string)
 
 /** Moves a process with all its threads; if one hierarchy refuses, back in all. */
 export function moveProcess(layout: Layout, targets: readonly Target[], pid: number): void {
-  const before = placesOf(layout, pid);
-  const done: string[] = [];
+  // Only who is in one hierarchy already has to be brought back from it.
+  const before = targets.length > 1 ? groupsOf(pid) : "";
+  let done = 0;
   try {
-    for (const { point, directory } of targets) {
-      if (before.get(point) === directory) continue;
+    for (const { directory } of targets) {
       writeFile(`${directory}/cgroup.procs`, String(pid));
-      done.push(point);
+      done++;
     }
   } catch (e) {
-    for (const point of done) {
-      const old = before.get(point);
+    const places = placesOf(layout, before);
+    for (const { point } of targets.slice(0, done)) {
+      const old = places.get(point);
       try {
         if (old !== undefined) writeFile(`${old}/cgroup.procs`, String(pid));
       } catch (back) {

@@ -18,13 +18,7 @@ import type { Policy, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, into, type Loose, low, stringArray, textBlock } from "../program/values.ts";
 import { type Context, writeText } from "./context.ts";
 import { ask, openNetlink } from "./netlink.ts";
-import {
-  type Bridge,
-  type Connection,
-  connectionOf,
-  type Rules,
-  type Table,
-} from "./network-plan.ts";
+import { type Bridge, type Connection, connectionOf, type Rules, type Table } from "./network-plan.ts";
 import { resetSignals } from "./signals.ts";
 
 const SIGKILL = 9;

@@ -1,16 +1,5 @@
 /** Messages of nf_tables: linux/netfilter/nf_tables.h, nfnetlink.h. A batch of them holds as a whole, or not at all. */
-import {
-  type Attribute,
-  be16,
-  be32,
-  be64,
-  concat,
-  type Message,
-  message,
-  NLM_F,
-  text,
-  u8,
-} from "./netlink.ts";
+import { type Attribute, be16, be32, be64, concat, type Message, message, NLM_F, text, u8 } from "./netlink.ts";
 import { type Expression, NFPROTO, padded, value } from "./nft-expressions.ts";
 
 const SUBSYSTEM = 10;

@@ -44,7 +44,8 @@ static inline s64 sys6(s64 nr, s64 a, s64 b, s64 c, s64 d, s64 e, s64 f) {
 }
 __asm__(".global _start\n_start: mov x29, #0\n mov x0, sp\n bl begin\n");
 static inline void enter(u64 entry, u64 *stack) {
-  __asm__ volatile("mov sp, %0\n mov x0, #0\n mov x29, #0\n br %1" : : "r"(stack), "r"(entry) : "memory");
+  register u64 at __asm__("x16") = entry, sp __asm__("x17") = (u64)stack;
+  __asm__ volatile("mov sp, %0\n mov x0, #0\n mov x29, #0\n mov x30, #0\n br %1" : : "r"(sp), "r"(at) : "memory");
   __builtin_unreachable();
 }
 #else

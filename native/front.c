@@ -9,7 +9,7 @@
 
 struct ehdr { u8 ident[16]; u16 type, machine; u32 version; u64 entry, phoff, shoff; u32 flags; u16 ehsize, phentsize, phnum, rest[3]; };
 struct phdr { u32 type, flags; u64 offset, vaddr, paddr, filesz, memsz, align; };
-enum { PT_LOAD = 1, MAX_PHDRS = 24, PAGE = 4096, MAP_FIXED_PRIVATE = 0x12, AT_NULL = 0, AT_PHDR = 3, AT_PHNUM = 5, AT_BASE = 7,
+enum { PT_LOAD = 1, MAX_PHDRS = 24, MAP_FIXED_PRIVATE = 0x12, AT_NULL = 0, AT_PHDR = 3, AT_PHNUM = 5, AT_PAGESZ = 6, AT_BASE = 7,
        AT_ENTRY = 9 };
 
 /* The mark, the engine's entry point, its program headers as they were and how many, the path of its loader, and a string
@@ -17,8 +17,9 @@ enum { PT_LOAD = 1, MAX_PHDRS = 24, PAGE = 4096, MAP_FIXED_PRIVATE = 0x12, AT_NU
 volatile u64 engine[16] __attribute__((section(".data"))) = { 0x466e6f7373696163, 0x31676e45746e6f72, 0 };
 enum { LOADER = 5, STRING = 12 };
 
-static u64 down(u64 n) { return n & ~(u64)(PAGE - 1); }
-static u64 up(u64 n) { return down(n + PAGE - 1); }
+static u64 page = 4096; /* arm64 has kernels with larger ones */
+static u64 down(u64 n) { return n & ~(page - 1); }
+static u64 up(u64 n) { return down(n + page - 1); }
 
 static s64 map(u64 at, u64 len, u32 flags, s64 kind, s64 fd, u64 offset) {
   s64 prot = (flags & 4 ? 1 : 0) | (flags & 2 ? 2 : 0) | (flags & 1 ? 4 : 0);
@@ -61,14 +62,16 @@ __attribute__((used)) void begin(u64 *stack) {
     told = p.h->slots > RESERVED_SLOTS && p.slots[RESERVED_SLOTS] == 1;
     sys4(NR_munmap, (s64)p.slots, p.h->slots * 8, 0, 0);
   }
-  u64 base, entry = map_loader(&base), *v = stack + 1 + stack[0] + 1;
-  if (!entry) {
+  u64 base, entry, *v = stack + 1 + stack[0] + 1;
+  while (*v) v++;
+  u64 before = v - stack;
+  for (u64 *a = v + 1; a[0] != AT_NULL; a += 2)
+    if (a[0] == AT_PAGESZ) page = a[1];
+  if (!(entry = map_loader(&base))) {
     static const char text[] = "caisson: the dynamic loader that this command needs cannot be mapped\n";
     sys4(NR_write, 2, (s64)text, sizeof text - 1, 0);
     exit_now(125);
   }
-  while (*v) v++;
-  u64 before = v - stack;
   for (v++; v[0] != AT_NULL; v += 2) {
     if (v[0] == AT_BASE) v[1] = base;
     if (v[0] == AT_ENTRY) v[1] = engine[2];

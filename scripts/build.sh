@@ -27,10 +27,11 @@ executor() { # executor ARCH COMPILER
 }
 
 case "$(uname -m)" in
-  x86_64) executor x86_64 gcc; executor aarch64 aarch64-linux-gnu-gcc ;;
-  aarch64) executor aarch64 gcc; executor x86_64 x86_64-linux-gnu-gcc ;;
+  x86_64 | aarch64) ;;
   *) echo "caisson: runs on x86-64 and arm64, not on $(uname -m)" >&2; exit 1 ;;
 esac
+compiler() { if [ "$1" = "$(uname -m)" ]; then echo gcc; else echo "$1-linux-gnu-gcc"; fi; }
+for arch in x86_64 aarch64; do executor "$arch" "$(compiler "$arch")"; done
 
 bin=node_modules/.bin
 if newer dist/index.js src tsconfig.json tsconfig.build.json; then
@@ -41,27 +42,23 @@ if newer dist/index.js src tsconfig.json tsconfig.build.json; then
 fi
 # Each part is loaded when it is needed. What lies in the working directory is not ours to load, and what ends in milliseconds is not worth optimizing.
 COMPILE="--compile --minify --bytecode --format=esm --splitting --no-compile-autoload-dotenv --no-compile-autoload-bunfig --compile-jit-policy=1000"
-compiled() { # compiled NAME: the command, with the executor in it
+compiled() { # compiled NAME FRONT: the command, with the executor and the front in it
   if ! newer "dist/$1" src native; then return; fi
   echo "caisson: compiling dist/$1" >&2
   # shellcheck disable=SC2086
   "$bin/bun" build $COMPILE "src/bin/$1.ts" --outfile "dist/$1.new" \
     --define "CAISSON_EXECUTOR=\"$(base64 -w0 "dist/native/executor-$(uname -m)")\"" >/dev/null
-  if [ -n "${2:-}" ]; then "$bin/bun" scripts/front.ts "dist/$1.new" "$2" "$1"; fi
+  "$bin/bun" scripts/front.ts "dist/$1.new" "$2" "$1"
   mv "dist/$1.new" "dist/$1"
 }
 # The front is at an address of its own, behind all that a JavaScript engine has.
-front() {
-  local flags="${FLAGS/-static-pie -fPIE/-static -fno-pie -no-pie -Wl,-z,noseparate-code -Wl,-Ttext-segment=0x40000000}"
+front() { # front ARCH COMPILER
+  local out="dist/native/front-$1" flags="${FLAGS/-static-pie -fPIE/-static -fno-pie -no-pie -Wl,-z,noseparate-code -Wl,-Ttext-segment=0x40000000}"
+  if ! newer "$out" native scripts/build.sh || ! command -v "$2" >/dev/null; then return; fi
   # shellcheck disable=SC2086
-  gcc ${flags/-Wl,--no-dynamic-linker/} -o dist/native/front.new native/front.c && mv dist/native/front.new dist/native/front
+  "$2" ${flags/-Wl,--no-dynamic-linker/} -o "$out.new" native/front.c && mv "$out.new" "$out"
 }
-# Only where it has been tried: elsewhere the engine does the small commands, too.
-if [ "$(uname -m)" = x86_64 ]; then
-  if newer dist/caisson-oci src native || newer dist/caisson src native; then front; fi
-  for name in caisson caisson-oci; do compiled "$name" dist/native/front; done
-else
-  for name in caisson caisson-oci; do compiled "$name"; done
-fi
+for arch in x86_64 aarch64; do front "$arch" "$(compiler "$arch")"; done
+for name in caisson caisson-oci; do compiled "$name" "dist/native/front-$(uname -m)"; done
 # The bootstrap script compares its time with that of the last change of the checkout.
 touch dist/caisson dist/caisson-oci

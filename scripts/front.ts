@@ -14,7 +14,8 @@ const make = { caisson: commandFront, "caisson-oci": smallCommands }[which];
 if (!make) throw new Error(`${which}: neither caisson nor caisson-oci`);
 const PT = { LOAD: 1, INTERP: 3, NOTE: 4, PHDR: 6 } as const;
 const HEADER = 56;
-const PAGE = 4096;
+/** The largest that a kernel of the architecture may have. */
+const PAGE = hostArch() === "aarch64" ? 65536 : 4096;
 const LINKED = Buffer.from("ssonLinkedHere01", "latin1");
 const ENGINE = Buffer.from("caissonFrontEng1", "latin1");
 

@@ -154,7 +154,7 @@ async function findings(): Promise<Finding[]> {
     await trial("the same in a user namespace", { rootless: true }),
     await trial("a time namespace", { clock: { monotonic: 1 } }),
     await trial("paths limited by Landlock", { paths: { readOnly: ["/"] } }),
-    await trial("answering system calls", { onSyscall: { mkdir: () => "continue" } }),
+    await trial("answering system calls", { onSyscall: { mkdirat: () => "continue" } }),
     ...(facts.uid === 0
       ? [
           await trial("a root with mapped ids", { namespaces: { user: "auto" }, strict: true }),

@@ -23,7 +23,6 @@ export function isLasting(v: Values, p: Prepared): boolean {
   const { job, facts } = p;
   return (
     isCompiled() &&
-    process.arch === "x64" &&
     facts.uid === 0 &&
     !facts.userNamespace &&
     dirname(DIRECTORY) === dirname(places().state) &&

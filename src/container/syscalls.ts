@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Job } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
+import { isSyscallName } from "../seccomp/architectures.ts";
 import type { SyscallCall, SyscallHandlers, SyscallReply } from "../seccomp/notify/call.ts";
-import { isSyscallName } from "../seccomp/notify/call.ts";
 import type { Answerer } from "../seccomp/notify/listener.ts";
 import { asRuled, learning, notifying } from "../seccomp/notify/profile.ts";
 import { InvalidOptionError } from "../values/errors.ts";

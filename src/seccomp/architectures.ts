@@ -27,3 +27,6 @@ export const architectures: readonly SeccompArch[] = [
 ];
 
 export const nativeArchitecture = (arch: Arch): SeccompArch => (arch === "x86_64" ? x64 : arm64);
+
+/** Whether a system call of this name is known on any architecture. Where this one lacks it, it is never made. */
+export const isSyscallName = (name: string): boolean => architectures.some((a) => a.table().has(name));

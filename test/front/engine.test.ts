@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { caisson } from "../helpers/command.ts";
 import { isRoot } from "../helpers/machine.ts";
 
-const why = !isRoot || process.arch !== "x64" ? "needs root, and x86-64" : "";
+const why = isRoot ? "" : "needs root";
 const given = (words: readonly string[], env: NodeJS.ProcessEnv = {}) => {
   const { PATH = "" } = process.env;
   const { stdout, stderr } = spawnSync(caisson, words, {

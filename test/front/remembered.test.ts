@@ -19,7 +19,7 @@ import { alone, environment } from "../helpers/alone.ts";
 import { caisson } from "../helpers/command.ts";
 import { isRoot, type leftovers, settled } from "../helpers/machine.ts";
 
-const why = !isRoot || process.arch !== "x64" ? "needs root, and x86-64" : "";
+const why = isRoot ? "" : "needs root";
 const STATE = "/run/caisson/containers";
 const SECOND = 1000;
 

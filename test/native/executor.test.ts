@@ -1,12 +1,13 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { hostArch } from "../../src/kernel/arch.ts";
 import { ProgramBuilder } from "../../src/program/builder.ts";
 import { encode } from "../../src/program/encode.ts";
 import { Launcher } from "../../src/program/launcher.ts";
 
 /** A program that does no harm, whatever of it is changed: its one system call is getpid, by a number checked below. */
 function harmless(): Uint8Array {
-  const b = new ProgramBuilder("x86_64");
+  const b = new ProgramBuilder(hostArch());
   const s = b.section("main");
   const later = b.section("later");
   s.get("ask for the pid", "getpid", []);
@@ -79,7 +80,7 @@ test("addresses and slots outside of the program are refused", async () => {
 
 test("a section cannot start one before it, so no program goes on for ever", async () => {
   const l = new Launcher();
-  const b = new ProgramBuilder("x86_64");
+  const b = new ProgramBuilder(hostArch());
   const main = b.section("main");
   const child = b.section("child");
   child.spawn("go back", main);

@@ -20,7 +20,7 @@ import { Bundle, type Change, processWith, runtime, shell } from "../conformance
 import { environment } from "../helpers/alone.ts";
 import { isRoot, type leftovers, settled } from "../helpers/machine.ts";
 
-const why = !isRoot || process.arch !== "x64" ? "needs root, and x86-64" : "";
+const why = isRoot ? "" : "needs root";
 const SECOND = 1000;
 
 describe.skipIf(why !== "")(`create, run and exec that were given before${why && ` (skipped: ${why})`}`, () => {

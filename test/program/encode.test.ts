@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { hostArch } from "../../src/kernel/arch.ts";
 import { ProgramBuilder } from "../../src/program/builder.ts";
 import { encode } from "../../src/program/encode.ts";
 import { explainText } from "../../src/program/explain.ts";
@@ -17,7 +18,7 @@ test("labels survive encoding", () => {
         { minLength: 1, maxLength: 20 },
       ),
       (labels) => {
-        const b = new ProgramBuilder("x86_64");
+        const b = new ProgramBuilder(hostArch());
         const s = b.section("main");
         for (const label of labels) s.call(label, "getpid", []);
         const view = words(encode(b.build()));
@@ -32,7 +33,7 @@ test("labels survive encoding", () => {
 test("every integer argument arrives as the kernel would get it", async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), async (n) => {
-      const b = new ProgramBuilder("x86_64");
+      const b = new ProgramBuilder(hostArch());
       const s = b.section("main");
       const block = buffer("number", 8);
       s.store(n, block, 0, 8);
@@ -58,13 +59,13 @@ test("a struct has the layout of C", () => {
 });
 
 test("a NUL byte in a text is refused", () => {
-  const b = new ProgramBuilder("x86_64");
+  const b = new ProgramBuilder(hostArch());
   b.section("main").call("open", "openat", [-100, "a\0b", 0]);
   expect(() => encode(b.build())).toThrow("NUL");
 });
 
 test("a program explained as text", () => {
-  const b = new ProgramBuilder("x86_64");
+  const b = new ProgramBuilder(hostArch());
   const s = b.section("main");
   const fd = s.get("open the file", "openat", [-100, "/etc/hosts", 0], { ignore: ["ENOENT"] });
   s.skipIf(fd, "<", 0, () => s.call("write to it", "write", [fd, textBlock("hi"), 2]));

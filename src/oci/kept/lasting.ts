@@ -31,7 +31,7 @@ export function othersOf(words: readonly string[]): Given[] {
  * with nobody to be told of more than the words say.
  */
 export function checksOfLine(g: Global): string | undefined {
-  const isOurs = isCompiled() && /caisson-oci[^/]*$/.test(process.execPath) && process.arch === "x64";
+  const isOurs = isCompiled() && /caisson-oci[^/]*$/.test(process.execPath);
   if (!isOurs || g.systemd || g.rootless !== "auto" || g.log.debug || hostFacts().uid !== 0) return undefined;
   if (hostFacts().userNamespace) return undefined;
   const { NOTIFY_SOCKET, LISTEN_FDS } = process.env;

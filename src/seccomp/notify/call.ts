@@ -1,5 +1,4 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
-import { type Arch, hostArch, syscallTable } from "../../kernel/arch.ts";
 import { architectures } from "../architectures.ts";
 
 /** A system call that waits for an answer: what seccomp_unotify(2) tells of it. */
@@ -126,5 +125,3 @@ export function callOf(n: Notification, stillThere: () => Promise<boolean>): Sys
       }),
   };
 }
-
-export const isSyscallName = (name: string, on: Arch = hostArch()): boolean => syscallTable(on).has(name);

@@ -336,7 +336,7 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     expect([isKept(MOST - 1), isKept(MOST - 2), isKept(MOST - 3)]).toEqual([true, false, true]);
     expect(again(line(0)).code).toBe(0);
     expect(again(line(MOST - 2)).code).not.toBe(0);
-  }, 60_000);
+  }, 240_000);
 
   test("what a killed supervisor left is not for long", async () => {
     first(...words);

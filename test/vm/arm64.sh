@@ -18,9 +18,10 @@ arm64=(-oAPT::Architecture=arm64 -oAPT::Architectures=arm64 -oAPT::Install-Recom
 if [ ! -e "$home/done" ]; then
   rm -rf "$home"
   mkdir -p "$home/lists/partial" "$home/apt/archives/partial"
-  apt-get "${arm64[@]}" update -qq || { echo "skipped: ARM64 LANE: Debian's packages for arm64 cannot be had"; exit 0; }
+  apt-get "${arm64[@]}" update -qq || true
+  image=$(apt-cache "${arm64[@]}" depends linux-image-arm64 2>/dev/null | awk '/Depends: linux-image-6/ { print $2; exit }')
+  [ -n "$image" ] || { echo "skipped: ARM64 LANE: Debian's packages for arm64 cannot be had"; exit 0; }
   mkdir -p "$kernel"
-  image=$(apt-cache "${arm64[@]}" depends linux-image-arm64 | awk '/Depends: linux-image-6/ { print $2; exit }')
   (cd "$kernel" && apt-get "${arm64[@]}" download -qq "$image")
   unpacked "$kernel"
   apt-get "${arm64[@]}" install --download-only -qq -y >/dev/null busybox-static bash dash coreutils perl-base python3 iproute2 procps util-linux bsdutils libc6 libc-bin \

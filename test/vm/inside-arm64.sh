@@ -12,10 +12,10 @@ export CAISSON_ROOT=/run/caisson-test
 mount --bind /usr/bin/bun node_modules/bun/bin/bun.exe
 rm -f dist/caisson dist/caisson-oci
 bash scripts/build.sh
-lanes=(test/cgroups test/container test/front test/oci/kept.test.ts test/attacks test/native test/program test/seccomp test/conformance)
+lanes=(test/cgroups test/container test/front/small-commands.test.ts test/oci/kept.test.ts test/native test/program test/seccomp test/conformance)
 only=$(sed -n 's/.*caisson.only=\(test[^ ]*\).*/\1/p' /proc/cmdline)
 [ -z "$only" ] || lanes=("./$only")
-library() { [ -n "$only" ] || node --test --test-concurrency=1 test/container/library.node.mjs test/cgroups/group.node.mjs; }
+library() { [ -n "$only" ] || node --test --test-concurrency=1 test/container/library.node.mjs test/container/isolation.node.mjs test/cgroups/group.node.mjs; }
 if bun test --timeout 240000 "${lanes[@]}" && library; then echo "ARM64 LANE: passed"; else echo "ARM64 LANE: failed"; fi
 sync
 busybox poweroff -f

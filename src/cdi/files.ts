@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
-import { getDotPath, safeParse } from "valibot";
+import { safeParse } from "valibot";
 import { parse as parseYaml } from "yaml";
 import { CaissonError } from "../values/errors.ts";
+import { describeIssue } from "../values/fields.ts";
 import { type CdiSpec, cdiSpec } from "./schema.ts";
 
 /** A file that describes devices is no such thing, or two of them describe the same one. */
@@ -28,9 +29,7 @@ function parse(path: string): unknown {
 function check(path: string, value: unknown): CdiSpec {
   const result = safeParse(cdiSpec, value, { abortEarly: true });
   if (result.success) return result.output;
-  const [issue] = result.issues;
-  const expected = issue.kind === "schema" ? issue.expected : issue.message;
-  throw new CdiError(`${path}: ${getDotPath(issue) ?? "the file"}: ${issue.received} is not ${expected}`);
+  throw new CdiError(`${path}: ${describeIssue(result.issues[0], "the file")}`);
 }
 
 function names(directory: string): string[] {

@@ -3,7 +3,7 @@ import type { Prepared } from "../container/prepare.ts";
 import { isCompiled } from "../host/compiled.ts";
 import { places } from "../host/places.ts";
 import { DIRECTORY } from "../remember/places.ts";
-import type { Values } from "./option-table.ts";
+import { list, type Values } from "./option-table.ts";
 
 /** Options whose effect follows from their words, and from what `conditions` has. Others look at more of the machine. */
 const OPTIONS = new Set(
@@ -12,7 +12,6 @@ const OPTIONS = new Set(
     /\s+/,
   ),
 );
-const list = (v: Values, name: string) => (v[name] ?? []) as string[];
 
 /** Whether mounts are where they were asked for: links in the root may lead elsewhere the next time. */
 const hasOwnPlaces = ({ options, spec }: Prepared): boolean =>

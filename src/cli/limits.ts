@@ -1,7 +1,7 @@
 import type { Limits } from "../cgroups/table.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseSize } from "../values/units.ts";
-import type { OptionTable, Values } from "./option-table.ts";
+import { list, type OptionTable, type Values } from "./option-table.ts";
 
 /** Docker's names where Docker has one; all else by --limit. */
 export const limitOptions: OptionTable = {
@@ -55,8 +55,6 @@ function generic(tree: Tree, text: string): void {
   const between = middle === undefined ? [] : controller === "io" ? ["devices", middle] : [middle];
   put(tree, [controller, ...between, key], words[value] ?? value);
 }
-
-const list = (v: Values, name: string) => (v[name] ?? []) as string[];
 
 /** The options above as the library's limits; --memory, --cpus and --pids-limit are left to who knows what they mean. */
 export function limits(v: Values): Limits | undefined {

@@ -1,4 +1,5 @@
 import type { ParseArgsConfig } from "node:util";
+import { InvalidOptionError } from "../values/errors.ts";
 
 type Row = {
   readonly type: "string" | "boolean";
@@ -17,3 +18,13 @@ export const toParseArgs = (table: OptionTable): NonNullable<ParseArgsConfig["op
 };
 
 export type Values = { readonly [name: string]: string | boolean | (string | boolean)[] | undefined };
+
+export const text = (v: Values, name: string) => v[name] as string | undefined;
+export const list = (v: Values, name: string) => (v[name] ?? []) as string[];
+
+/** "K=V"; what has no "=" is as the caller says. */
+export function pair(field: string, s: string): [string, string] {
+  const i = s.indexOf("=");
+  if (i < 1) throw new InvalidOptionError(field, s, 'of the form "name=value"');
+  return [s.slice(0, i), s.slice(i + 1)];
+}

@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
-import { type ContainerOptions, type Volume, type VolumeOption, volumeOptions } from "../container/options.ts";
+import type { ContainerOptions } from "../container/options.ts";
 import { profileNames } from "../container/profiles.ts";
 import { InvalidOptionError } from "../values/errors.ts";
+import { parseExact } from "../values/exact.ts";
 import type { UlimitValue } from "../values/ulimits.ts";
 import { limitOptions, limits } from "./limits.ts";
+import { mounts } from "./mounts.ts";
 import { namespaceOptions, toIdMap, toNamespaces } from "./namespace-options.ts";
 import { networkOptions, toNetwork } from "./network-options.ts";
-import type { OptionTable, Values } from "./option-table.ts";
+import { list, type OptionTable, pair, text, type Values } from "./option-table.ts";
 import { syscallOptions, toSyscalls } from "./syscall-options.ts";
 
 /** Docker's names where Docker has one. */
@@ -99,16 +101,6 @@ export const runOptions: OptionTable = {
   json: { type: "boolean", help: "print how it went, and its output, as JSON" },
 };
 
-const text = (v: Values, name: string) => v[name] as string | undefined;
-const list = (v: Values, name: string) => (v[name] ?? []) as string[];
-
-/** "K=V"; what has no "=" is as the caller says. */
-function pair(field: string, s: string): [string, string] {
-  const i = s.indexOf("=");
-  if (i < 1) throw new InvalidOptionError(field, s, 'of the form "name=value"');
-  return [s.slice(0, i), s.slice(i + 1)];
-}
-
 function readLines(field: string, path: string): string[] {
   try {
     return readFileSync(path, "utf8").split("\n");
@@ -135,52 +127,14 @@ function environment(v: Values): Record<string, string> {
   return env;
 }
 
-type Mounts = { volumes: Record<string, Volume>; tmpfs: Record<string, string> };
-
-const isVolumeOption = (word: string): word is VolumeOption => (volumeOptions as readonly string[]).includes(word);
-
-function addVolume(m: Mounts, s: string): void {
-  const [source, destination, words = "", ...rest] = s.split(":");
-  const options = words.split(",").filter((w) => w && w !== "ro" && w !== "rw");
-  if (!source || !destination || rest.length || !options.every(isVolumeOption))
-    throw new InvalidOptionError(
-      "--volume",
-      s,
-      `of the form "source:destination" or "source:destination:OPTIONS", with ro, rw, ${volumeOptions.join(", ")}`,
-    );
-  const readOnly = words.split(",").includes("ro");
-  m.volumes[destination] = { source, readOnly, ...(options.length && { options: options.filter(isVolumeOption) }) };
-}
-
-function addMount(m: Mounts, s: string): void {
-  const words = new Map(
-    s.split(",").map((w) => (w.includes("=") ? pair("--mount", w) : [w, "true"])) as [string, string][],
-  );
-  const target = words.get("target") ?? words.get("destination") ?? words.get("dst");
-  const source = words.get("source") ?? words.get("src");
-  const type = words.get("type") ?? "bind";
-  if (!target) throw new InvalidOptionError("--mount", s, "complete: target= is missing");
-  if (type === "tmpfs")
-    m.tmpfs[target] = [
-      words.has("tmpfs-size") && `size=${words.get("tmpfs-size")}`,
-      words.has("tmpfs-mode") && `mode=${words.get("tmpfs-mode")}`,
-    ]
-      .filter(Boolean)
-      .join(",");
-  else if (type !== "bind" || !source)
-    throw new InvalidOptionError("--mount", s, "type=bind with source=, or type=tmpfs");
-  else m.volumes[target] = { source, readOnly: words.get("readonly") === "true" || words.get("ro") === "true" };
-}
-
-function mounts(v: Values): Mounts {
-  const m: Mounts = { volumes: {}, tmpfs: {} };
-  for (const s of list(v, "volume")) addVolume(m, s);
-  for (const s of list(v, "mount")) addMount(m, s);
-  for (const s of list(v, "tmpfs")) {
-    const [destination = "", ...options] = s.split(":");
-    m.tmpfs[destination] = options.join(":");
+/** A file as Docker and podman have them, or as an OCI spec has it. What is in it is checked with the other options. */
+function profileOf(path: string): Exclude<ContainerOptions["seccomp"], string | undefined> {
+  const text = readLines("--security-opt seccomp", path).join("\n");
+  try {
+    return parseExact(text) as Exclude<ContainerOptions["seccomp"], string | undefined>;
+  } catch (e) {
+    throw new InvalidOptionError("--security-opt seccomp", path, `a file of JSON (${(e as Error).message})`);
   }
-  return m;
 }
 
 type Security = "seccomp" | "noNewPrivileges" | "apparmorProfile" | "selinuxLabel" | "unmask";
@@ -191,7 +145,7 @@ function security(v: Values): Pick<ContainerOptions, Security> {
     const [key, value = "true"] = s.split(/[=:](.*)/s);
     if (key === "no-new-privileges" && (value === "true" || value === "false")) out.noNewPrivileges = value === "true";
     else if (key === "seccomp" && (value === "unconfined" || value === "default")) out.seccomp = value;
-    else if (key === "seccomp") out.seccomp = JSON.parse(readLines("--security-opt seccomp", value).join("\n"));
+    else if (key === "seccomp") out.seccomp = profileOf(value);
     else if (key === "apparmor") out.apparmorProfile = value;
     else if (key === "label") out.selinuxLabel = value;
     else if (key === "systempaths" && value === "unconfined") out.unmask = true;

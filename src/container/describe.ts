@@ -14,6 +14,7 @@ import { describeDevices, plainDevice } from "./devices.ts";
 import { describeIdMaps } from "./id-maps.ts";
 import { type ContainerOptions, type Volume, volumeOptions } from "./options.ts";
 import { describePaths } from "./paths.ts";
+import type { CheckProfile } from "./seccomp.ts";
 import type { ResolvedUser } from "./users.ts";
 
 export const isRootless = (o: ContainerOptions, facts: HostFacts): boolean => o.rootless ?? facts.uid !== 0;
@@ -82,6 +83,8 @@ export type Resolved = {
   readonly groupMounts: readonly Mount[];
   readonly viewMounts: readonly Mount[];
   readonly namespaces: readonly Namespace[];
+  /** For rules of the caller's. */
+  readonly checkProfile?: CheckProfile | undefined;
 };
 
 /** The friendly options as an OCI runtime spec. */
@@ -101,12 +104,7 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
     );
   const capabilities = capabilitiesFor(o, r.user.uid, userns ? capabilityNames : facts.bounding);
   const env = { PATH: DEFAULT_PATH, HOME: r.user.home, ...(o.tty && { TERM: "xterm-256color" }), ...o.env };
-  const seccomp =
-    o.seccomp === "unconfined"
-      ? undefined
-      : o.seccomp === undefined || o.seccomp === "default"
-        ? profile(facts, capabilities.bounding ?? [])
-        : o.seccomp;
+  const seccomp = seccompOf(o, facts, capabilities.bounding ?? [], r);
   const pathRules = describePaths(o, r.root);
   return {
     ociVersion: "1.3.0",
@@ -160,6 +158,14 @@ const offsets = (clock: NonNullable<ContainerOptions["clock"]>) =>
 
 /** One profile per set of capabilities: its assembled filter is kept with it. */
 const profiles = new Map<string, ReturnType<typeof defaultProfile>>();
+function seccompOf(o: ContainerOptions, facts: HostFacts, bounding: readonly string[], r: Resolved) {
+  if (o.seccomp === "unconfined") return undefined;
+  if (o.seccomp === undefined || o.seccomp === "default") return profile(facts, bounding);
+  if (typeof o.seccomp !== "object" || !r.checkProfile)
+    throw new InvalidOptionError("seccomp", o.seccomp, '"default", "unconfined" or a profile');
+  return r.checkProfile(o.seccomp, { arch: facts.arch, kernel: facts.kernel, bounding });
+}
+
 function profile(facts: HostFacts, capabilities: readonly string[]) {
   const key = capabilities.join();
   let found = profiles.get(key);

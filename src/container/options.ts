@@ -2,6 +2,7 @@ import type { Limits } from "../cgroups/table.ts";
 import type { Seccomp } from "../compile/spec.ts";
 import type { NetworkOptions } from "../network/options.ts";
 import type { SyscallHandlers } from "../seccomp/notify/call.ts";
+import type { EngineProfile } from "../seccomp/schema.ts";
 import type { Ulimits } from "../values/ulimits.ts";
 import type { ReadyHandler } from "./answers/names.ts";
 import type { DeviceOptions } from "./devices.ts";
@@ -71,8 +72,8 @@ export type ContainerOptions = {
   readonly capDrop?: readonly string[];
   /** Default true: set-uid programs give nothing. */
   readonly noNewPrivileges?: boolean;
-  /** The default profile, none at all, or rules of your own as in an OCI spec. */
-  readonly seccomp?: "default" | "unconfined" | Seccomp;
+  /** The default profile, none at all, or rules of your own as in an OCI spec or a file of Docker's (with archMap, includes, excludes). */
+  readonly seccomp?: "default" | "unconfined" | Seccomp | EngineProfile;
   /**
    * System calls that functions of this program answer, by name. Each call waits for its answer, at least some 0.1 ms;
    * a call with no handler costs nothing. What may not be decided so: see SyscallReply. seccomp_unotify(2).

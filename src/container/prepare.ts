@@ -174,6 +174,7 @@ export async function prepare(
     namespaces,
     mappedVolumes,
     viewMounts: views && view ? views.viewMounts(view) : [],
+    checkProfile: typeof o.seccomp === "object" ? (await import("./seccomp.ts")).checkedProfile : undefined,
   });
   const spec = { ...described, mounts: placeMounts(root, described.mounts ?? []) };
   const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));

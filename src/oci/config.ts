@@ -1,8 +1,10 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
-import type { BaseIssue, GenericSchema, InferOutput } from "valibot";
+import type { GenericSchema, InferOutput } from "valibot";
 import { safeParse } from "valibot";
 import type { Process, Resources, Spec } from "../compile/spec.ts";
 import { CaissonError } from "../values/errors.ts";
+import { parseExact } from "../values/exact.ts";
+import { describeIssue } from "../values/fields.ts";
 import { type Say, withoutUnknown } from "./capabilities.ts";
 import { process as processSchema } from "./schema/process.ts";
 import { resources as resourcesSchema } from "./schema/resources.ts";
@@ -43,15 +45,9 @@ export function readText(path: string): string {
 
 export const readStandardInput = (): string => decode(readFileSync(0), "standard input");
 
-/** Numbers that JavaScript would round are kept as text: "exact:18446744073709551615". */
-const exactly = (text: string): string =>
-  /\d{16}/.test(text)
-    ? text.replace(/"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g, (m) => (m.startsWith('"') ? m : `"exact:${m}"`))
-    : text;
-
 export function parseJson(text: string, what: string): unknown {
   try {
-    return JSON.parse(exactly(text));
+    return parseExact(text);
   } catch (e) {
     throw new ConfigError(
       `${what}: ${e instanceof RangeError ? "nested too deeply" : `not JSON (${(e as Error).message})`}`,
@@ -59,20 +55,9 @@ export function parseJson(text: string, what: string): unknown {
   }
 }
 
-function describe(issue: BaseIssue<unknown>): string {
-  const path = issue.path?.map((p) => String(p.key)).join(".") ?? "";
-  const { input } = issue;
-  const value = input === undefined ? "nothing" : (JSON.stringify(input) ?? String(input)).slice(0, 200);
-  const expected =
-    issue.kind === "schema" && issue.type !== "picklist" && issue.type !== "union" ? issue.expected : issue.message;
-  return input === undefined
-    ? `${path || "configuration"}: required, but missing`
-    : `${path || "configuration"}: ${value} is not ${expected}`;
-}
-
 function check<S extends GenericSchema>(schema: S, value: unknown, prefix: string): InferOutput<S> {
   const result = safeParse(schema, value, { abortEarly: true });
-  if (!result.success) throw new ConfigError(`${prefix}${describe(result.issues[0])}`);
+  if (!result.success) throw new ConfigError(`${prefix}${describeIssue(result.issues[0], "configuration")}`);
   return result.output;
 }
 

@@ -88,12 +88,12 @@ describe("files", () => {
   test.each([
     [{ cdiVersion: "2.0.0" }, 'cdiVersion: "2.0.0" is not a version up to 1.1'],
     [{ kind: "thing" }, 'kind: "thing" is not of the form "vendor/class"'],
-    [{ devices: [] }, "devices: 0 is not at least one device"],
+    [{ devices: [] }, "devices: [] is not at least one device"],
     [{ devices: [{ name: "a b", containerEdits: {} }] }, 'devices.0.name: "a b" is not a name of'],
     [{ containerEdits: { deviceNodes: [{ path: "dev" }] } }, 'deviceNodes.0.path: "dev" is not an absolute path'],
     [{ containerEdits: { deviceNodes: [{ path: "/dev/a", permissions: "x" }] } }, 'permissions: "x" is not some of'],
     [{ containerEdits: { env: ["A"] } }, 'containerEdits.env.0: "A" is not of the form "NAME=value"'],
-    [{ containerEdits: { mounts: [{ hostPath: "/a" }] } }, "containerPath: undefined is not"],
+    [{ containerEdits: { mounts: [{ hostPath: "/a" }] } }, "containerPath: required, but missing"],
     [{ containerEdits: { additionalGids: [-1] } }, "additionalGids.0: -1 is not"],
   ])("%j is refused by name", (more, message) => {
     put(etc, "a.json", spec(["0"], "A", more));

@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import { MPOL, PER } from "../../kernel/scheduling.ts";
+import { seccomp } from "../../seccomp/schema.ts";
+import { absolute, id, idMap, int64, oneOf, text, texts, uint32, uint64 } from "../../values/fields.ts";
 import { resources } from "./resources.ts";
-import { absolute, id, idMap, int64, oneOf, text, texts, uint32, uint64 } from "./words.ts";
 
 const kinds = ["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"] as const;
 
@@ -22,72 +23,6 @@ const devices = v.array(
       gid: v.optional(id),
     }),
     v.check((d) => d.type === "p" || (d.major !== undefined && d.minor !== undefined), "a device with major and minor"),
-  ),
-);
-
-const actions = [
-  "SCMP_ACT_ALLOW",
-  "SCMP_ACT_ERRNO",
-  "SCMP_ACT_KILL",
-  "SCMP_ACT_KILL_PROCESS",
-  "SCMP_ACT_KILL_THREAD",
-  "SCMP_ACT_LOG",
-  "SCMP_ACT_TRAP",
-  "SCMP_ACT_TRACE",
-  "SCMP_ACT_NOTIFY",
-] as const;
-const comparisons = [
-  "SCMP_CMP_NE",
-  "SCMP_CMP_LT",
-  "SCMP_CMP_LE",
-  "SCMP_CMP_EQ",
-  "SCMP_CMP_GE",
-  "SCMP_CMP_GT",
-  "SCMP_CMP_MASKED_EQ",
-] as const;
-const seccompFlags = [
-  "SECCOMP_FILTER_FLAG_TSYNC",
-  "SECCOMP_FILTER_FLAG_LOG",
-  "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-  "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-] as const;
-
-const seccomp = v.pipe(
-  v.object({
-    defaultAction: oneOf(actions),
-    defaultErrnoRet: v.optional(uint32),
-    architectures: v.optional(texts),
-    flags: v.optional(v.array(oneOf(seccompFlags))),
-    listenerPath: v.optional(absolute),
-    listenerMetadata: v.optional(text),
-    syscalls: v.optional(
-      v.array(
-        v.object({
-          names: v.pipe(texts, v.minLength(1, "at least one name")),
-          action: oneOf(actions),
-          errnoRet: v.optional(uint32),
-          args: v.optional(
-            v.nullable(
-              v.array(
-                v.object({
-                  index: v.pipe(
-                    uint32,
-                    v.check((n) => n < 6, "an index from 0 to 5"),
-                  ),
-                  value: uint64,
-                  valueTwo: v.optional(uint64),
-                  op: oneOf(comparisons),
-                }),
-              ),
-            ),
-          ),
-        }),
-      ),
-    ),
-  }),
-  v.check(
-    (s) => s.listenerMetadata === undefined || s.listenerPath !== undefined,
-    "metadata for a listener that is given by listenerPath",
   ),
 );
 

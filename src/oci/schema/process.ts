@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { rlimitNames } from "../../kernel/rlimits.ts";
 import { IOPRIO, policies, schedulerFlags } from "../../kernel/scheduling.ts";
-import { absolute, flag, id, int32, oneOf, text, texts, uint16, uint32, uint64, words } from "./words.ts";
+import { absolute, flag, id, int32, oneOf, text, texts, uint16, uint32, uint64, words } from "../../values/fields.ts";
 
 const cpuList = v.pipe(text, v.regex(/^(\d+(-\d+)?(,\d+(-\d+)?)*)?$/, 'a list of CPUs such as "0-3,7"'));
 

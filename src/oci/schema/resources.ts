@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { flag, int64, oneOf, text, uint16, uint32 } from "./words.ts";
+import { flag, int64, oneOf, text, uint16, uint32 } from "../../values/fields.ts";
 
 const device = { major: int64, minor: int64 };
 const rates = v.optional(v.array(v.object({ ...device, rate: int64 })));

@@ -1,7 +1,7 @@
 import * as v from "valibot";
+import { flag, idMap, path, text, texts } from "../../values/fields.ts";
 import { linux } from "./linux.ts";
 import { allHooks, process } from "./process.ts";
-import { flag, idMap, path, text, texts } from "./words.ts";
 
 const mount = v.object({
   destination: path,

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 
-/** What the fields of a configuration are made of. Unknown properties are passed over (spec.md "Extensibility"). */
+/** What the fields of configurations are made of. Unknown properties are passed over (OCI spec.md "Extensibility"). */
 
 export const text = v.string();
 export const flag = v.boolean();
@@ -37,11 +37,11 @@ export const id = within(0, UINT32 - 1, `an id from 0 to ${UINT32 - 1}`);
 export const int32 = within(-(2 ** 31), 2 ** 31 - 1, "a whole number of 32 bits");
 export const uint16 = within(0, 65535, "a whole number from 0 to 65535");
 
-/** Whole numbers of 64 bits come as text where JavaScript's numbers are not exact: see config.ts. */
+/** Whole numbers of 64 bits come as text where JavaScript's numbers are not exact: see parseExact. */
 const EXACT = /^exact:(-?\d+)$/;
 export const uint64 = v.pipe(
-  v.union([v.number(), v.pipe(text, v.regex(EXACT, "a whole number"))], "a whole number of 64 bits"),
-  v.transform((n) => (typeof n === "number" ? n : BigInt(EXACT.exec(n)?.[1] ?? 0))),
+  v.union([v.number(), v.bigint(), v.pipe(text, v.regex(EXACT, "a whole number"))], "a whole number of 64 bits"),
+  v.transform((n) => (typeof n === "string" ? BigInt(EXACT.exec(n)?.[1] ?? 0) : n)),
   v.check(
     (n) => (typeof n === "bigint" || Number.isInteger(n)) && n >= 0 && n <= UINT64,
     "a whole number from 0 to 2^64 - 1",
@@ -58,3 +58,15 @@ export const int64 = v.pipe(
 export const oneOf = <const T extends readonly string[]>(names: T) => v.picklist(names, `one of ${names.join(", ")}`);
 
 export const idMap = v.object({ containerID: uint32, hostID: uint32, size: uint32 });
+
+/** Which field, what it is, what was expected. `whole`: what has no name of its own. */
+export function describeIssue(issue: v.BaseIssue<unknown>, whole: string): string {
+  const path = issue.path?.map((p) => String(p.key)).join(".") || whole;
+  const { input } = issue;
+  if (input === undefined) return `${path}: required, but missing`;
+  const plain = (_: string, x: unknown) => (typeof x === "bigint" ? String(x) : x);
+  const value = (JSON.stringify(input, plain) ?? String(input)).slice(0, 200);
+  const expected =
+    issue.kind === "schema" && issue.type !== "picklist" && issue.type !== "union" ? issue.expected : issue.message;
+  return `${path}: ${value} is not ${expected}`;
+}

@@ -1,6 +1,7 @@
 import { type Volume, type VolumeOption, volumeOptions } from "../container/options.ts";
 import { InvalidOptionError } from "../values/errors.ts";
-import { list, pair, type Values } from "./option-table.ts";
+import { parseSize } from "../values/units.ts";
+import { list, pair, text, type Values } from "./option-table.ts";
 
 type Mounts = { volumes: Record<string, Volume>; tmpfs: Record<string, string> };
 
@@ -78,6 +79,8 @@ export function mounts(v: Values): Mounts {
   const m: Mounts = { volumes: {}, tmpfs: {} };
   for (const s of list(v, "volume")) addVolume(m, s);
   for (const s of list(v, "mount")) addMount(m, s);
+  const shm = text(v, "shm-size");
+  if (shm !== undefined) m.tmpfs["/dev/shm"] = `noexec,mode=1777,size=${parseSize("--shm-size", shm)}`;
   for (const s of list(v, "tmpfs")) addTmpfs(m, s);
   return m;
 }

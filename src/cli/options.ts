@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { ContainerOptions } from "../container/options.ts";
 import { profileNames } from "../container/profiles.ts";
 import { InvalidOptionError } from "../values/errors.ts";
@@ -16,7 +16,7 @@ export const containerOptions: OptionTable = {
   name: { type: "string", value: "NAME", help: "name it (default: twelve random digits)" },
   memory: { type: "string", short: "m", value: "SIZE", help: "memory limit, swap included: 512M" },
   cpus: { type: "string", value: "N", help: "CPUs' worth of time: 1.5" },
-  "pids-limit": { type: "string", value: "N", help: "processes and threads at most" },
+  "pids-limit": { type: "string", value: "N", help: "processes and threads at most; 0 is no limit" },
   ...limitOptions,
   cgroups: {
     type: "string",
@@ -40,10 +40,12 @@ export const containerOptions: OptionTable = {
   },
   mount: { type: "string", multiple: true, value: "SPEC", help: "type=bind|tmpfs,source=…,target=…[,readonly]" },
   tmpfs: { type: "string", multiple: true, value: "DST[:OPTS]", help: "an empty file system in memory" },
+  "shm-size": { type: "string", value: "SIZE", help: "how much /dev/shm holds; 64M if not said" },
   "read-only": { type: "boolean", help: "make the root filesystem read-only" },
   workdir: { type: "string", short: "w", value: "DIR", help: "working directory" },
   user: { type: "string", short: "u", value: "USER[:GROUP]", help: "run as this user" },
   "group-add": { type: "string", multiple: true, value: "GROUP", help: "one more group" },
+  umask: { type: "string", value: "MODE", help: "rights that new files do not have: 022" },
   hostname: { type: "string", short: "h", value: "NAME", help: "host name" },
   ...networkOptions,
   ...namespaceOptions,
@@ -73,6 +75,7 @@ export const containerOptions: OptionTable = {
     value: "all|N|device=ID,…",
     help: "give graphics processors: by number, PCI address or UUID",
   },
+  privileged: { type: "boolean", help: "--profile privileged, by Docker's name" },
   profile: { type: "string", value: "NAME", help: `options for a purpose: ${profileNames.join(", ")}` },
   "path-ro": {
     type: "string",
@@ -109,21 +112,20 @@ function readLines(field: string, path: string): string[] {
   }
 }
 
+/** "K=V", or a name alone: what the caller has of it, if anything. Docker's env-file has both, and comments. */
 function environment(v: Values): Record<string, string> {
   const env: Record<string, string> = {};
-  for (const file of list(v, "env-file"))
-    for (const line of readLines("--env-file", file))
-      if (line.trim() && !line.startsWith("#")) {
-        const [key, value] = pair("--env-file", line);
-        env[key] = value;
-      }
-  for (const e of list(v, "env")) {
-    const own = e.includes("=") ? undefined : process.env[e];
-    if (e.includes("=")) {
-      const [key, value] = pair("--env", e);
+  const add = (field: string, entry: string) => {
+    const own = entry.includes("=") ? undefined : process.env[entry];
+    if (entry.includes("=")) {
+      const [key, value] = pair(field, entry);
       env[key] = value;
-    } else if (own !== undefined) env[e] = own;
-  }
+    } else if (own !== undefined) env[entry] = own;
+  };
+  for (const file of list(v, "env-file"))
+    for (const line of readLines("--env-file", file).map((l) => l.trimStart()))
+      if (line && !line.startsWith("#")) add("--env-file", line.replace(/\r$/, ""));
+  for (const entry of list(v, "env")) add("--env", entry);
   return env;
 }
 
@@ -137,6 +139,8 @@ function profileOf(path: string): Exclude<ContainerOptions["seccomp"], string | 
   }
 }
 
+const APPARMOR = "/sys/kernel/security/apparmor";
+
 type Security = "seccomp" | "noNewPrivileges" | "apparmorProfile" | "selinuxLabel" | "unmask";
 
 function security(v: Values): Pick<ContainerOptions, Security> {
@@ -146,8 +150,10 @@ function security(v: Values): Pick<ContainerOptions, Security> {
     if (key === "no-new-privileges" && (value === "true" || value === "false")) out.noNewPrivileges = value === "true";
     else if (key === "seccomp" && (value === "unconfined" || value === "default")) out.seccomp = value;
     else if (key === "seccomp") out.seccomp = profileOf(value);
-    else if (key === "apparmor") out.apparmorProfile = value;
-    else if (key === "label") out.selinuxLabel = value;
+    else if (key === "apparmor" && (value !== "unconfined" || existsSync(APPARMOR))) out.apparmorProfile = value;
+    else if (key === "label" && value !== "disable") out.selinuxLabel = value;
+    else if (key === "apparmor" || key === "label")
+      continue; // Where there is no such module, there is nothing to be free of.
     else if (key === "systempaths" && value === "unconfined") out.unmask = true;
     else
       throw new InvalidOptionError(
@@ -178,7 +184,7 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["name", text(v, "name")],
     ["memory", text(v, "memory")],
     ["cpus", text(v, "cpus")],
-    ["pidsLimit", text(v, "pids-limit")],
+    ["pidsLimit", /^(0|-1)$/.test(text(v, "pids-limit") ?? "") ? undefined : text(v, "pids-limit")],
     ["limits", limits(v)],
     ["cgroups", choice("--cgroups", text(v, "cgroups"), ["auto", "account", "delegate"])],
     ["env", environment(v)],
@@ -199,7 +205,8 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["ulimits", v["ulimit"] === undefined ? undefined : ulimits(v)],
     ["devices", v["device"]],
     ["gpus", gpus(text(v, "gpus"))],
-    ["profile", text(v, "profile")],
+    ["profile", profile(v)],
+    ["umask", umask(text(v, "umask"))],
     ["paths", paths(v)],
     ["sysctls", Object.fromEntries(list(v, "sysctl").map((s) => pair("--sysctl", s)))],
     ["oomScoreAdj", number("--oom-score-adj", text(v, "oom-score-adj"), -1000, 1000)],
@@ -214,6 +221,20 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ...(Object.entries(security(v)) as [keyof ContainerOptions, unknown][]),
   ];
   return Object.fromEntries(set.filter(([, value]) => value !== undefined)) as ContainerOptions;
+}
+
+function profile(v: Values): string | undefined {
+  const given = text(v, "profile");
+  if (!v["privileged"]) return given;
+  if (given !== undefined && given !== "privileged")
+    throw new InvalidOptionError("--profile", given, "given with --privileged, which is a profile itself");
+  return "privileged";
+}
+
+function umask(value: string | undefined): number | undefined {
+  if (value !== undefined && !/^[0-7]{1,4}$/.test(value))
+    throw new InvalidOptionError("--umask", value, "an octal number such as 022");
+  return value === undefined ? undefined : Number.parseInt(value, 8);
 }
 
 function gpus(value: string | undefined): ContainerOptions["gpus"] {

@@ -41,3 +41,8 @@ test("--volume and --tmpfs, with options", () => {
   for (const bad of ["/a", ":/b", "/a:/b:ro:rw", "/a:/b:z"])
     expect(() => mounts({ volume: [bad] })).toThrow("--volume");
 });
+
+test("--shm-size is the size of what every container has", () => {
+  expect(mounts({ "shm-size": "1g" }).tmpfs).toEqual({ "/dev/shm": "noexec,mode=1777,size=1073741824" });
+  expect(() => mounts({ "shm-size": "much" })).toThrow("--shm-size");
+});

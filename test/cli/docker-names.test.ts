@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { toContainerOptions } from "../../src/cli/options.ts";
+import { sh } from "../helpers/command.ts";
+import { isRoot } from "../helpers/machine.ts";
+
+test("what Docker's words mean here", () => {
+  const of = (v: Parameters<typeof toContainerOptions>[0]) => toContainerOptions(v);
+  expect(of({ "pids-limit": "0" }).pidsLimit).toBeUndefined();
+  expect(of({ "pids-limit": "-1" }).pidsLimit).toBeUndefined();
+  expect(of({ "pids-limit": "7" }).pidsLimit).toBe("7");
+  expect(of({ privileged: true }).profile).toBe("privileged");
+  expect(() => of({ privileged: true, profile: "build" })).toThrow("--profile");
+  expect(of({ umask: "077" }).umask).toBe(0o077);
+  expect(() => of({ umask: "89" })).toThrow('--umask: "89" is not an octal number');
+  expect(of({ "security-opt": ["label=disable", "label:disable"] }).selinuxLabel).toBeUndefined();
+  expect(of({ "security-opt": ["label=a:b:c:d"] }).selinuxLabel).toBe("a:b:c:d");
+  const free = existsSync("/sys/kernel/security/apparmor") ? "unconfined" : undefined;
+  expect(of({ "security-opt": ["apparmor=unconfined"] }).apparmorProfile).toBe(free as string);
+  expect(of({ gpus: "all" }).gpus).toBe("all");
+  expect(of({ gpus: "2" }).gpus).toBe(2);
+  expect(of({ gpus: '"device=0,GPU-x"' }).gpus).toEqual(["0", "GPU-x"]);
+});
+
+test.skipIf(!isRoot)(
+  "they are felt: umask, the size of /dev/shm, freedom from modules that are not there",
+  async () => {
+    const words = [
+      "--umask",
+      "077",
+      "--shm-size",
+      "3m",
+      "--security-opt",
+      "label=disable",
+      "--security-opt",
+      "apparmor=unconfined",
+    ];
+    const r = await sh(
+      "run",
+      ...words,
+      "--",
+      "sh",
+      "-c",
+      "umask; df -k /dev/shm | tail -1; grep -c ' /dev/shm ' /proc/self/mountinfo; echo x > /dev/shm/x",
+    );
+    expect(r).toMatchObject({ code: 0, out: expect.stringMatching(/^0077\nshm|^0077\ntmpfs/), err: "" });
+    expect(r.out).toMatch(/ 3072 /);
+    expect(r.out).toMatch(/\n1\n$/);
+  },
+);

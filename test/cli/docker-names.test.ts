@@ -24,6 +24,22 @@ test("what Docker's words mean here", () => {
   expect(of({ gpus: '"device=0,GPU-x"' }).gpus).toEqual(["0", "GPU-x"]);
 });
 
+test("a file of variables: with values, by name alone, and comments", () => {
+  const file = join(mkdtempSync(join(tmpdir(), "caisson-env-")), "env");
+  process.env["CAISSON_TEST_OWN"] = "mine";
+  try {
+    writeFileSync(file, "# no\n\n  A=1 # yes\r\nCAISSON_TEST_OWN\nCAISSON_TEST_NONE\nB==\n");
+    const of = (...env: string[]) => toContainerOptions({ "env-file": [file], env }).env;
+    expect(of()?.["B"]).toBe("=");
+    expect(of("B=2", "CAISSON_TEST_NONE")).toEqual({ A: "1 # yes", CAISSON_TEST_OWN: "mine", B: "2" });
+    writeFileSync(file, "=x\n");
+    expect(() => of()).toThrow("--env-file");
+  } finally {
+    delete process.env["CAISSON_TEST_OWN"];
+    rmSync(dirname(file), { recursive: true });
+  }
+});
+
 test.skipIf(!isRoot)(
   "they are felt: umask, the size of /dev/shm, freedom from modules that are not there",
   async () => {

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from "../values/errors.ts";
+import { environmentOptions } from "./environment.ts";
 import { allLimits, groupCommands } from "./group-commands.ts";
 import { type Command, completion } from "./help.ts";
 import { networkCommands } from "./network-commands.ts";
@@ -37,7 +38,7 @@ export const commands: Readonly<Record<string, Command>> = {
     words: "[options] NAME COMMAND [ARGUMENT…]",
     summary: "run a command in a running container",
     options: {
-      env: { type: "string", short: "e", multiple: true, value: "K=V", help: "set an environment variable" },
+      ...environmentOptions,
       workdir: { type: "string", short: "w", value: "DIR", help: "working directory" },
       user: { type: "string", short: "u", value: "USER[:GROUP]", help: "run as this user" },
       tty: { type: "boolean", short: "t", help: "a terminal of its own" },
@@ -66,9 +67,12 @@ export const commands: Readonly<Record<string, Command>> = {
   logs: {
     words: "[options] NAME",
     summary: "print what a detached container wrote",
-    options: { follow: { type: "boolean", short: "f", help: "and what it writes until it ends" } },
+    options: {
+      follow: { type: "boolean", short: "f", help: "and what it writes until it ends" },
+      tail: { type: "string", short: "n", value: "N", help: "the last lines only" },
+    },
     own: "all",
-    perform: async (v, names) => (await containers()).logs(v, first(names)),
+    perform: async (v, names) => (await import("./logs.ts")).logs(v, first(names)),
   },
   wait: {
     words: "NAME…",
@@ -81,7 +85,7 @@ export const commands: Readonly<Record<string, Command>> = {
     words: "[options] NAME…",
     summary: "ask to end, then kill",
     options: {
-      time: { type: "string", value: "TIME", help: "how long to wait before killing (default 10s)" },
+      time: { type: "string", short: "t", value: "TIME", help: "how long to wait before killing (default 10s)" },
       ...signal,
     },
     own: "all",

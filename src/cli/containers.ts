@@ -1,15 +1,13 @@
-import { createReadStream, existsSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { freezerOf, isAsked } from "../cgroups/freezer.ts";
 import { layout } from "../cgroups/look.ts";
 import { groupPath } from "../cgroups/names.ts";
 import { compileExec } from "../compile/exec.ts";
 import type { NamespaceKind } from "../compile/spec.ts";
+import { environmentFor } from "../container/environment.ts";
 import { groupsToEnter } from "../container/groups.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import {
   findContainer,
-  findExact,
   type Known,
   listContainers,
   removeContainer,
@@ -25,6 +23,7 @@ import { isKind, kindOfProcName, namespaceKinds, procNames } from "../namespaces
 import { portsOf } from "../network/port-leases.ts";
 import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
+import { environment } from "./environment.ts";
 import type { Values } from "./option-table.ts";
 import { ago, print, table } from "./output.ts";
 import { commandReport, delegation } from "./perform.ts";
@@ -137,12 +136,14 @@ export async function exec(v: Values, name: string, command: readonly string[]):
   const c = runningContainer(name);
   const { spec } = c.noted;
   const facts = hostFacts();
-  const user = typeof v["user"] === "string" ? resolveUser(spec.root?.path ?? "/", v["user"]).ids : spec.process?.user;
-  const env = [...(spec.process?.env ?? []), ...((v["env"] ?? []) as string[])];
+  const root = spec.root?.path ?? "/";
+  const other = typeof v["user"] === "string" ? resolveUser(root, v["user"]) : undefined;
   const { enter } = enterOf(v);
   const own = enter === undefined || enter.includes("mount") ? (spec.process?.cwd ?? "/") : process.cwd();
   const cwd = typeof v["workdir"] === "string" ? v["workdir"] : own;
-  if (!spec.process || !user) throw new NameError(name, `the container ${name} has no process to take after`);
+  if (!spec.process) throw new NameError(name, `the container ${name} has no process to take after`);
+  const user = other?.ids ?? spec.process.user;
+  const env = environmentFor(spec.process, root, environment(v), other);
   const file = performedFile();
   const { rows = 24, columns = 80 } = process.stdout;
   const inherit = { kind: "inherit" } as const;
@@ -167,27 +168,6 @@ export async function exec(v: Values, name: string, command: readonly string[]):
     compileExec({ ...spec, process: { ...spec.process, user, env, cwd, args: command } }, facts, job, c.started.pid),
     file,
   );
-}
-
-export async function logs(v: Values, name: string): Promise<number> {
-  const c = findContainer(name);
-  const { log } = c.noted;
-  if (!log || !existsSync(log))
-    throw new NameError(name, `the container ${c.noted.name} has no log: only detached containers have one`);
-  let at = 0;
-  const copy = async () => {
-    for await (const chunk of createReadStream(log, { start: at })) {
-      process.stdout.write(chunk as Uint8Array);
-      at += (chunk as Uint8Array).length;
-    }
-  };
-  await copy();
-  while (v["follow"] && findExact(name)?.status === "running") {
-    await sleep(10 * POLL_MS);
-    await copy();
-  }
-  await copy();
-  return 0;
 }
 
 /** Prints the exit status of each, as docker wait does. */

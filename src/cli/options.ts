@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { ContainerOptions } from "../container/options.ts";
 import { profileNames } from "../container/profiles.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseExact } from "../values/exact.ts";
 import type { UlimitValue } from "../values/ulimits.ts";
+import { environment, environmentOptions, readLines } from "./environment.ts";
 import { limitOptions, limits } from "./limits.ts";
 import { mounts } from "./mounts.ts";
 import { namespaceOptions, toIdMap, toNamespaces } from "./namespace-options.ts";
@@ -23,14 +24,7 @@ export const containerOptions: OptionTable = {
     value: "MODE",
     help: "account: count all it uses; delegate: let it manage groups, and containers, of its own",
   },
-  env: {
-    type: "string",
-    short: "e",
-    multiple: true,
-    value: "K=V",
-    help: "set an environment variable; K alone takes the caller's",
-  },
-  "env-file": { type: "string", multiple: true, value: "FILE", help: "lines of K=V" },
+  ...environmentOptions,
   volume: {
     type: "string",
     short: "v",
@@ -103,31 +97,6 @@ export const runOptions: OptionTable = {
   rm: { type: "boolean", help: "with --detach or --keep: remove all of it when it ends" },
   json: { type: "boolean", help: "print how it went, and its output, as JSON" },
 };
-
-function readLines(field: string, path: string): string[] {
-  try {
-    return readFileSync(path, "utf8").split("\n");
-  } catch {
-    throw new InvalidOptionError(field, path, "a file that can be read");
-  }
-}
-
-/** "K=V", or a name alone: what the caller has of it, if anything. Docker's env-file has both, and comments. */
-function environment(v: Values): Record<string, string> {
-  const env: Record<string, string> = {};
-  const add = (field: string, entry: string) => {
-    const own = entry.includes("=") ? undefined : process.env[entry];
-    if (entry.includes("=")) {
-      const [key, value] = pair(field, entry);
-      env[key] = value;
-    } else if (own !== undefined) env[entry] = own;
-  };
-  for (const file of list(v, "env-file"))
-    for (const line of readLines("--env-file", file).map((l) => l.trimStart()))
-      if (line && !line.startsWith("#")) add("--env-file", line.replace(/\r$/, ""));
-  for (const entry of list(v, "env")) add("--env", entry);
-  return env;
-}
 
 /** A file as Docker and podman have them, or as an OCI spec has it. What is in it is checked with the other options. */
 function profileOf(path: string): Exclude<ContainerOptions["seccomp"], string | undefined> {

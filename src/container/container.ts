@@ -12,6 +12,7 @@ import type { Program } from "../program/types.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { claim } from "./claim.ts";
+import { environmentFor } from "./environment.ts";
 import { groupsToEnter } from "./groups.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
@@ -80,10 +81,9 @@ export class Container {
     const { spec, facts, job } = this.#prepared;
     const { process } = spec;
     if (!process) throw new TypeError("a container without a process");
-    const user = o.user === undefined ? undefined : resolveUser(spec.root?.path ?? "/", o.user);
-    const own = Object.entries(o.env ?? {}).map(([k, v]) => `${k}=${v}`);
-    const names = new Set(Object.keys(o.env ?? {}));
-    const env = [...(process.env ?? []).filter((e) => !names.has(e.slice(0, e.indexOf("=")))), ...own];
+    const root = spec.root?.path ?? "/";
+    const user = o.user === undefined ? undefined : resolveUser(root, o.user);
+    const env = environmentFor(process, root, o.env ?? {}, user);
     const altered = { ...process, args: command, env, cwd: o.workdir ?? process.cwd, ...(user && { user: user.ids }) };
     const timeoutMs =
       o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));

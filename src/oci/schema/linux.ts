@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { MPOL, PER } from "../../kernel/scheduling.ts";
 import { seccomp } from "../../seccomp/schema.ts";
-import { absolute, id, idMap, int64, oneOf, text, texts, uint32, uint64 } from "../../values/fields.ts";
+import { absolute, id, idMap, int64, oneOf, text, texts, uint32 } from "../../values/fields.ts";
 import { resources } from "./resources.ts";
 
 const kinds = ["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"] as const;

@@ -14,12 +14,17 @@ export type Result = { readonly code: number; readonly out: string; readonly err
 
 const LIMIT_MS = 60_000;
 
+/** Where commands are run: conmon leaves a file `oom` in the working directory when a container was killed for its memory. */
+const cwd = mkdtempSync("/var/tmp/caisson-engines-cwd-");
+process.on("exit", () => rmSync(cwd, { recursive: true, force: true }));
+
 /** Runs a command to its end. */
 export function sh(words: readonly string[], o: { stdin?: string; env?: Record<string, string> } = {}): Result {
   const [file = "", ...args] = words;
   const p = spawnSync(file, args, {
     input: o.stdin ?? "",
     env: { ...process.env, ...o.env },
+    cwd,
     encoding: "utf8",
     timeout: LIMIT_MS,
     killSignal: "SIGKILL",
@@ -31,7 +36,7 @@ export function sh(words: readonly string[], o: { stdin?: string; env?: Record<s
 export function start(words: readonly string[], env: Record<string, string> = {}): Promise<Result> {
   const [file = "", ...args] = words;
   return new Promise((resolve) => {
-    const p = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+    const p = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], cwd, env: { ...process.env, ...env } });
     const [out, err]: [string[], string[]] = [[], []];
     p.stdout.on("data", (d) => out.push(String(d)));
     p.stderr.on("data", (d) => err.push(String(d)));

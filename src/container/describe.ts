@@ -24,7 +24,7 @@ function describeMounts(o: ContainerOptions, userns: boolean, r: Resolved): Moun
     // Without a network namespace of its own, a user namespace may not mount sysfs: the host's is bound instead.
     bindSys: userns && o.network === "host",
     ttyGroup: !userns,
-  }).filter((m) => o.tmpfs?.[m.destination] === undefined);
+  }).filter((m) => m.destination !== "/dev/shm" || o.tmpfs?.["/dev/shm"] === undefined);
   mounts.push(...r.groupMounts, ...r.viewMounts);
   if (typeof o.rootfs === "undefined")
     mounts.push({ destination: "/run", type: "tmpfs", options: ["nosuid", "nodev", "mode=755"] });

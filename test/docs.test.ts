@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { optionNames } from "../src/container/options.ts";
+import { optionNames } from "../src/container/shape.ts";
 import { isRoot } from "./helpers/machine.ts";
 
 const top = join(import.meta.dir, "..");

@@ -21,7 +21,7 @@ export const parseSizeOrMax = (field: string, value: Loose | undefined): number 
 /** A whole number or "max". */
 export const parseCountOrMax = (field: string, value: Loose | undefined): number | undefined =>
   parseMax(field, value, (f, v) => {
-    const n = typeof v === "number" ? v : /^\d+$/.test(v.trim()) ? Number(v) : Number.NaN;
+    const n = typeof v === "number" ? v : /^\d+$/.test(String(v).trim()) ? Number(v) : Number.NaN;
     if (!Number.isSafeInteger(n) || n < 0) throw new InvalidOptionError(f, v, 'a whole number from 0 on, or "max"');
     return n;
   });
@@ -29,7 +29,7 @@ export const parseCountOrMax = (field: string, value: Loose | undefined): number
 /** A weight of cgroup v2: 1 to 10000, 100 is the default. */
 export function parseWeight(field: string, value: Loose | undefined, from = 1): number | undefined {
   if (value === undefined) return undefined;
-  const n = typeof value === "number" ? value : /^\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
+  const n = typeof value === "number" ? value : /^\d+$/.test(String(value).trim()) ? Number(value) : Number.NaN;
   if (!Number.isInteger(n) || n < from || n > 10000)
     throw new InvalidOptionError(field, value, `a weight from ${from} to 10000 (100 is the default)`);
   return n;
@@ -55,7 +55,7 @@ export const parseOperations = (field: string, value: Loose | undefined): number
 /** "0-3,8" or [0, 1]; the text as the kernel wants it. cpuset(7) "List format". */
 export function parseList(field: string, value: string | readonly number[] | undefined): string | undefined {
   if (value === undefined) return undefined;
-  const text = typeof value === "string" ? value.replace(/\s+/g, "") : value.join(",");
+  const text = String(value).replace(/\s+/g, "");
   const right = text.split(",").every((part) => {
     const [, a, b] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? [];
     return a !== undefined && (b === undefined || Number(a) <= Number(b));

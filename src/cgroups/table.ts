@@ -1,4 +1,5 @@
 import { InvalidOptionError } from "../values/errors.ts";
+import { checkShape, tree } from "../values/shape.ts";
 import type { AnyController } from "./controller.ts";
 import { type CpuInput, type CpuLimits, type CpuUsage, cpu } from "./controllers/cpu.ts";
 import { type CpusetInput, type CpusetLimits, type CpusetUsage, cpuset } from "./controllers/cpuset.ts";
@@ -67,6 +68,9 @@ export function controllerOf(name: string): AnyController {
 }
 
 /** Checks all limits before anything is touched. `field` is what they are called to the caller. */
+/** Numbers, texts and the like, and objects and lists of them. What each controller makes of them, it says itself. */
+const limitsShape = tree("an object of limits such as { max: 512 }, with lists and objects in it at most");
+
 export function checkLimits(limits: Limits, field = "limits"): CheckedLimits {
   const out: Record<string, object> = {};
   for (const [name, input] of Object.entries(limits)) {
@@ -76,6 +80,7 @@ export function checkLimits(limits: Limits, field = "limits"): CheckedLimits {
       throw new InvalidOptionError(`${field}.${name}`, name, `a controller; known are ${[...table.keys()].join(", ")}`);
     if (typeof input !== "object" || input === null)
       throw new InvalidOptionError(`${field}.${name}`, input, 'an object of limits such as { max: "512M" }');
+    checkShape(`${field}.${name}`, input, limitsShape);
     for (const [key, value] of Object.entries(input))
       if (controller.fields && !controller.fields.includes(key))
         throw new InvalidOptionError(

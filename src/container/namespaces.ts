@@ -55,8 +55,7 @@ function check(field: string, choice: unknown): asserts choice is NamespaceChoic
       choice !== null &&
       Object.keys(choice).length === 1 &&
       ["path", "container"].some((k) => typeof (choice as Record<string, unknown>)[k] === "string"));
-  if (!ok)
-    throw new InvalidOptionError(field, JSON.stringify(choice), '"new", "host", { path: … } or { container: … }');
+  if (!ok) throw new InvalidOptionError(field, choice, '"new", "host", { path: … } or { container: … }');
 }
 
 /** The namespaces of a container as its spec lists them: one that is not listed is the host's. */

@@ -16,8 +16,9 @@ import { containerGroups } from "./groups.ts";
 import { containerName } from "./names.ts";
 import { resolveNamespaces } from "./namespaces.ts";
 import type { PreparedNetwork } from "./network.ts";
-import { type ContainerOptions, optionNames } from "./options.ts";
+import type { ContainerOptions } from "./options.ts";
 import { withProfile } from "./profiles.ts";
+import { checkShapes } from "./shape.ts";
 import type { Answers } from "./syscalls.ts";
 import { resolveUser } from "./users.ts";
 import type { View } from "./view.ts";
@@ -39,16 +40,6 @@ export type Prepared = {
 };
 
 export const PIPES: readonly [Stdio, Stdio, Stdio] = [{ kind: "pipe" }, { kind: "pipe" }, { kind: "pipe" }];
-
-function checkNames(o: ContainerOptions): void {
-  for (const key of Object.keys(o))
-    if (!optionNames.includes(key as keyof ContainerOptions))
-      throw new InvalidOptionError(
-        key,
-        o[key as keyof ContainerOptions],
-        `an option; known are ${optionNames.join(", ")}`,
-      );
-}
 
 function directory(field: string, path: string): string {
   const absolute = resolve(path);
@@ -122,7 +113,7 @@ export async function prepare(
   command: readonly string[],
   cwd = process.cwd(),
 ): Promise<Prepared> {
-  checkNames(given);
+  checkShapes(given);
   const facts = hostFacts();
   const { options: o, notApplied: leftOut } = await withDevices(withProfile(given, !isRootless(given, facts)));
   const rootless = isRootless(o, facts);

@@ -7,6 +7,17 @@ export class CaissonError extends Error {
   readonly exitCode: 125 | 126 | 127 = 125;
 }
 
+const LONGEST = 200;
+
+/** As it would be written, and not all of what is long. */
+function shown(value: unknown): string {
+  const text = typeof value === "string" || (typeof value === "object" && value !== null) ? json(value) : String(value);
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
+}
+
+const json = (value: string | object): string =>
+  JSON.stringify(value, (_, v: unknown) => (["bigint", "function", "symbol"].includes(typeof v) ? String(v) : v));
+
 /** Bad input: nothing was touched. */
 export class InvalidOptionError extends CaissonError {
   override readonly name = "InvalidOptionError";
@@ -15,7 +26,7 @@ export class InvalidOptionError extends CaissonError {
   readonly expected: string;
 
   constructor(field: string, value: unknown, expected: string) {
-    super(`${field}: ${typeof value === "string" ? JSON.stringify(value) : String(value)} is not ${expected}`);
+    super(`${field}: ${shown(value)} is not ${expected}`);
     this.field = field;
     this.value = value;
     this.expected = expected;

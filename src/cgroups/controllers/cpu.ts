@@ -77,7 +77,7 @@ function parse(input: CpuInput, field: string): CpuLimits {
 }
 
 function parseCpusOf(field: string, value: number | string): number {
-  const n = typeof value === "number" ? value : /^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : Number.NaN;
+  const n = typeof value === "number" ? value : /^\d+(\.\d+)?$/.test(String(value).trim()) ? Number(value) : Number.NaN;
   if (!(Number.isFinite(n) && n > 0))
     throw new InvalidOptionError(field, value, 'a number of CPUs above 0 such as 1.5, or "max"');
   return n;

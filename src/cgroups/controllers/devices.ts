@@ -1,4 +1,5 @@
 import { InvalidOptionError } from "../../values/errors.ts";
+import { checkShape, listOf, text } from "../../values/shape.ts";
 import { type Controller, type Write, write } from "../controller.ts";
 import { parseDevice } from "../device-numbers.ts";
 
@@ -29,7 +30,7 @@ const number = (text: string) => (text === "*" ? undefined : Number(text));
 
 export function parseRule(field: string, text: string, allow: boolean): DeviceRule {
   const [, path, type, numbers, access = "rwm"] =
-    /^(?:(\/\S+)|([abc])(?:\s+((?:\d+|\*):(?:\d+|\*)))?)(?:\s+([rwm]+))?$/.exec(text.trim()) ?? [];
+    /^(?:(\/\S+)|([abc])(?:\s+((?:\d+|\*):(?:\d+|\*)))?)(?:\s+([rwm]+))?$/.exec(String(text).trim()) ?? [];
   if (path === undefined && type === undefined)
     throw new InvalidOptionError(field, text, 'a device such as "/dev/null rw", "c 1:3 rwm" or "b 8:* r"');
   const [kind, id] = path === undefined ? [type as "a" | "b" | "c", numbers ?? "*:*"] : lookUp(field, path);
@@ -77,6 +78,7 @@ export const devices: Controller<DevicesInput, DevicesLimits, Record<string, nev
   config: "CONFIG_CGROUP_DEVICE, CONFIG_CGROUP_BPF",
   fields: ["default", "allow", "deny"],
   parse(input, field) {
+    for (const key of ["allow", "deny"] as const) checkShape(`${field}.${key}`, input[key] ?? [], listOf(text));
     if (input.default !== undefined && input.default !== "deny" && input.default !== "allow")
       throw new InvalidOptionError(`${field}.default`, input.default, '"deny" or "allow"');
     return {

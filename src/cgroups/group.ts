@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { CgroupPlan } from "../compile/job.ts";
 import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
+import { checkShape, fields, listOf, object, text } from "../values/shape.ts";
 import { parseUlimits, type Ulimit, type Ulimits } from "../values/ulimits.ts";
 import { parseDuration } from "../values/units.ts";
 import { delegateGroup, type Owner } from "./delegate.ts";
@@ -48,6 +49,8 @@ export type Waiting = {
   readonly timeout?: number | string;
 };
 
+const createShape = fields({ account: listOf(text) });
+
 const DEFAULT_TIMEOUT = 10;
 const milliseconds = ({ timeout }: Waiting) =>
   (timeout === undefined ? DEFAULT_TIMEOUT : parseDuration("timeout", timeout)) * 1000;
@@ -80,6 +83,8 @@ export class ControlGroup {
   }
 
   static async #make(path: string, given: GroupLimits, o: CreateOptions): Promise<ControlGroup> {
+    checkShape("limits", given, object);
+    checkShape("options", o, createShape);
     const { rlimits, ...rest } = given;
     const limits = checkLimits(rest);
     const ulimits = parseUlimits("limits.rlimits", rlimits ?? {});
@@ -238,6 +243,7 @@ export class ControlGroup {
    * one while all stand still: `notApplied` names those that did not take one.
    */
   async update(given: GroupLimits): Promise<{ notApplied: readonly NotApplied[] }> {
+    checkShape("limits", given, object);
     const { rlimits, ...rest } = given;
     const limits = checkLimits(rest);
     const ulimits = rlimits && parseUlimits("limits.rlimits", rlimits);

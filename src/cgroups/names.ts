@@ -1,4 +1,5 @@
 import { InvalidOptionError } from "../values/errors.ts";
+import { checkShape, text } from "../values/shape.ts";
 
 /** Groups that this project makes at the top of a hierarchy begin with this, so that nobody else's is taken for one. */
 export const PREFIX = "caisson-";
@@ -14,6 +15,7 @@ const files = new Set(["tasks", "notify_on_release", "release_agent"]);
  * /proc/PID/cgroup, of whoever made it.
  */
 export function groupPath(name: string): string {
+  checkShape("group", name, text);
   const absolute = name.startsWith("/");
   const parts = (absolute ? name.slice(1) : name).split("/");
   const right = parts.every((p) => part.test(p) && !taken.test(p) && !files.has(p));

@@ -11,7 +11,7 @@ import { checksProgram } from "../remember/checks.ts";
 import { type Condition, linkNow, modeNow, sameNow, textNow } from "../remember/conditions.ts";
 import { withFreshName } from "../remember/fresh-name.ts";
 import { checksOf, type Given } from "../remember/places.ts";
-import { noteSweep, remember } from "../remember/store.ts";
+import { remember } from "../remember/store.ts";
 
 /** What `prepare` and `hostFacts` looked at. */
 export function conditions(p: Prepared): Condition[] {
@@ -50,7 +50,6 @@ export function rememberThis(given: Given, p: Prepared, program: Program, file: 
   const executable = link(executor(), encode(named ? program : withFreshName(program, p.job.name)));
   const { arch, gid, bounding } = p.facts;
   remember(checksOf(given), withoutFile(executable, file), (kept) => {
-    noteSweep();
     return checksProgram(given, { arch, gid, bounding, state: places().state, conditions: conditions(p) }, kept);
   });
   return executable;

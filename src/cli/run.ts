@@ -77,7 +77,7 @@ export async function run(v: Values, command: readonly string[]): Promise<number
     print(JSON.stringify(result));
     return result.exitCode;
   }
-  await sweep();
+  const others = await sweep();
   const p = await claim(await prepare(o, command));
   for (const line of p.notApplied) complain(`not applied: ${line}`);
   const { root, name } = p.job;
@@ -86,7 +86,8 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   await delegation(p.job.cgroup);
   if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
   const file = performedFile();
-  const options = isLasting(v, p) ? optionsBefore(command) : undefined;
+  // What is kept is for when no other container is there: of those it can't be told whether somebody looks after them.
+  const options = others === 0 && isLasting(v, p) ? optionsBefore(command) : undefined;
   const given = options && { cwd: process.cwd(), words: options };
   if (!given || !isToBeKept(checksOf(given))) return perform(await program(p, command, v, o, file), file);
   const { rememberThis } = await import("./remember.ts");

@@ -10,6 +10,7 @@ import { setRlimits } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { launcherPipes, openOwnFile } from "./exec.ts";
 import type { Job } from "./job.ts";
+import { endIfOrphaned } from "./orphan.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { JOB_CONTROL, resetSignals, takeSignals, takeSignalsToPassOn } from "./signals.ts";
 import type { Process } from "./spec.ts";
@@ -28,6 +29,7 @@ export type BareJob = Pick<Job, "stdio" | "timeoutMs" | "cgroup" | "report"> & {
 function writeCommand(s: SectionBuilder, process: Process, bare: BareJob, ready: ReturnType<typeof low>): void {
   s.call("keep the supervisor's pipe", "dup3", [ready, FD.READY, O.CLOEXEC]);
   closeFrom(s, FD.READY + 1);
+  if (!bare.onTerminal) endIfOrphaned(s, FD.READY);
   // EPERM: the group's were narrowed since they were looked up, and hold already. The library looks again.
   setRlimits(process, s, bare.report.to === "library" ? ["EPERM"] : undefined);
   s.call(`enter the working directory ${process.cwd}`, "chdir", [process.cwd]);

@@ -67,8 +67,7 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   command.call("keep the supervisor's pipe", "dup3", [high(ready), FD.READY, O.CLOEXEC]);
   if (given.notify) keepListenerSocket(command, false);
   else closeFrom(command, FD.READY + 1);
-  if (kinds.includes("mount")) finishProcess(c, command);
-  else finishProcess({ ...c, spec: withoutPaths(c.spec) }, command);
+  finishProcess(kinds.includes("mount") ? c : { ...c, spec: withoutPaths(c.spec) }, command, FD.READY);
 
   s.call("close the command's end", "close", [high(ready)]);
   if (given.notify) s.call("leave the socket to the command", "close", [FD.NOTIFY]);

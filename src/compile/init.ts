@@ -17,6 +17,7 @@ import { mountOptions } from "./mount-options.ts";
 import { addMount, isMounted, mountPoint, openSources, sealMounts } from "./mounts.ts";
 import { setNames } from "./names.ts";
 import { keepListenerSocket } from "./notify.ts";
+import { endIfOrphaned } from "./orphan.ts";
 import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
 import { assembleRoot, attachRoot, changeRoot, enterDirectory, enterTop, sealRoot, separateMounts } from "./rootfs.ts";
 import { loadSeccomp } from "./seccomp.ts";
@@ -177,6 +178,7 @@ function beIdle(c: Context, s: SectionBuilder): void {
   keepCapabilities(s, []);
   const signals = takeAllSignals(s);
   letUsersEnter(c, s);
+  endIfOrphaned(s, FD.READY);
   s.call("say that the container is there", "close", [FD.READY]);
   const results = s.supervise("reap until told to end", { child: -1, pidfd: -1, signals });
   s.exit(results[0] as Slot);
@@ -186,19 +188,22 @@ function beIdle(c: Context, s: SectionBuilder): void {
 export function writePayload(c: Context, s: SectionBuilder): void {
   if (c.job.warm) {
     lastRights(s);
+    endIfOrphaned(s, FD.READY);
     s.call("say that the container is there", "close", [FD.READY]);
     s.serve("perform what comes", FD.WARM, FD.WARM + 1);
     return;
   }
-  finishProcess(c, s);
+  finishProcess(c, s, FD.READY);
 }
 
-/** What exec'd processes and pool runs share with a start. */
-export function finishProcess(c: Context, s: SectionBuilder): void {
+/** What exec'd processes and pool runs share with a start. `pipe`: one that the supervisor has the other end of. */
+export function finishProcess(c: Context, s: SectionBuilder, pipe: number): void {
   const { process } = c.spec;
   if (!process) return;
   becomeUser(c, process, s);
+  // To become another user undoes it: prctl(2).
   s.call("still end when the supervisor does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  endIfOrphaned(s, pipe);
   execute(c, process, s);
 }
 

@@ -9,7 +9,6 @@ import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { explainText } from "../program/explain.ts";
 import { launcher } from "../program/launcher.ts";
 import type { Program } from "../program/types.ts";
-import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { claim } from "./claim.ts";
 import { environmentFor } from "./environment.ts";
@@ -18,9 +17,11 @@ import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { PIPES, type Prepared, prepare } from "./prepare.ts";
 import { ContainerProcess, checkedSignal } from "./process.ts";
-import { abortWith, collect, feed, outputs, type RunOptions, type RunResult, resultOf } from "./run.ts";
+import { abortWith, collect, feed, type RunOptions, type RunResult, resultOf } from "./run.ts";
+import { checkCommand, checkShapes } from "./shape.ts";
 import { answering, start, startProgram } from "./start.ts";
 import { runningContainer, untilEnded } from "./state.ts";
+import { checkStreams, outputs } from "./streams.ts";
 import { startable } from "./templates.ts";
 import { resolveUser } from "./users.ts";
 import { words } from "./words.ts";
@@ -57,8 +58,10 @@ export class Container {
   }
 
   async spawn(command: readonly string[], options: ExecOptions = {}): Promise<ContainerProcess> {
-    const { input, stdout = "pipe", stderr = "pipe", signal } = options;
-    if (command.length === 0) throw new InvalidOptionError("command", "", "a command with at least one word");
+    const { input, stdout = "pipe", stderr = "pipe", signal, ...own } = options;
+    checkCommand(command);
+    checkStreams(options);
+    checkShapes({ env: own.env, workdir: own.workdir, user: own.user, timeout: own.timeout });
     const l = launcher();
     const token = l.token();
     const stdio = [

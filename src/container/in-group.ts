@@ -7,12 +7,13 @@ import type { CgroupPlan } from "../compile/job.ts";
 import type { Process } from "../compile/spec.ts";
 import { hostFacts } from "../host/facts.ts";
 import { launcher } from "../program/launcher.ts";
-import { InvalidOptionError } from "../values/errors.ts";
 import type { Ulimit } from "../values/ulimits.ts";
 import { parseDuration } from "../values/units.ts";
 import { ContainerProcess } from "./process.ts";
-import { abortWith, collect, feed, outputs, type RunOptions, type RunResult, resultOf } from "./run.ts";
+import { abortWith, collect, feed, type RunOptions, type RunResult, resultOf } from "./run.ts";
+import { checkCommand, checkShapes } from "./shape.ts";
 import { startProgram } from "./start.ts";
+import { checkStreams, outputs } from "./streams.ts";
 import { startable } from "./templates.ts";
 
 /** `env` is added to the caller's environment. */
@@ -20,7 +21,9 @@ export type InGroupOptions = Pick<RunOptions, "input" | "stdout" | "stderr" | "s
 
 /** The process as the caller is: its environment, directory and rights, and the limits of the group. */
 export function bareProcess(command: readonly string[], o: InGroupOptions, rlimits: readonly Ulimit[]): Process {
-  if (command.length === 0) throw new InvalidOptionError("command", "", "a command with at least one word");
+  checkCommand(command);
+  checkStreams(o);
+  checkShapes({ env: o.env, workdir: o.workdir, timeout: o.timeout });
   const env = Object.entries({ ...process.env, ...o.env }).flatMap(([k, v]) => (v === undefined ? [] : [`${k}=${v}`]));
   return { user: { uid: 0, gid: 0 }, args: command, env, cwd: o.workdir ?? process.cwd(), rlimits };
 }

@@ -9,10 +9,13 @@ import { NameError } from "../values/errors.ts";
 
 export const podDirectory = (name: string): string => join(places().pods, name);
 
+/** Of what is looked up: it leads nowhere else. */
+export const isPodName = (name: string): boolean => /^[a-zA-Z0-9_][\w.-]*$/.test(name);
+
 /** The namespaces that a pod keeps, each as a file that can be entered. */
 export function podNamespaces(name: string): Partial<Record<NamespaceKind, string>> {
   const directory = podDirectory(name);
-  if (!existsSync(directory))
+  if (!isPodName(name) || !existsSync(directory))
     throw new NameError(name, `there is no pod ${JSON.stringify(name)}: "caisson pod create" makes one`);
   return Object.fromEntries(
     readdirSync(directory)

@@ -13,6 +13,7 @@ import { encode } from "../program/encode.ts";
 import { launcher } from "../program/launcher.ts";
 import { performSteps } from "../program/steps.ts";
 import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
+import { checkShape, fields, listOf, text } from "../values/shape.ts";
 import { failureOf } from "./failure.ts";
 import { describeIdMaps } from "./id-maps.ts";
 import { containerName } from "./names.ts";
@@ -21,6 +22,7 @@ import { claimNetwork, dnsOf, prepareNetwork, unclaimNetwork } from "./network.t
 import { notedNetwork } from "./noted-network.ts";
 import type { ContainerOptions } from "./options.ts";
 import { podDirectory } from "./pod.ts";
+import { shapes } from "./shape.ts";
 import { listContainers, type NotedNetwork } from "./state.ts";
 
 /** What a pod keeps. A PID namespace needs a process, and ends with its first: share a container's instead. */
@@ -46,12 +48,11 @@ export type Pod = {
   readonly network?: NotedNetwork;
 };
 
-const optionNames = ["name", "hostname", "network", "namespaces", "idMap", "sysctls"];
+const { name, hostname, network, idMap, sysctls } = shapes;
+const podShape = fields({ name, hostname, network, idMap, sysctls, namespaces: listOf(text) });
 
 function check(o: PodOptions): void {
-  for (const key of Object.keys(o))
-    if (!optionNames.includes(key))
-      throw new InvalidOptionError(key, "", `an option of a pod: ${optionNames.join(", ")}`);
+  checkShape("pod", o, podShape);
   for (const kind of o.namespaces ?? [])
     if (!kept.includes(kind))
       throw new InvalidOptionError("namespaces", kind, `one that a file can keep: ${kept.join(", ")}`);

@@ -1,11 +1,11 @@
 import { Buffer } from "node:buffer";
 import { closeSync, readSync, writeSync } from "node:fs";
+import { FD } from "../compile/descriptors.ts";
 import { finishProcess } from "../compile/init.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
-import { InvalidOptionError } from "../values/errors.ts";
 import { parseCount } from "../values/units.ts";
 import { claim } from "./claim.ts";
 import { failureOf } from "./failure.ts";
@@ -13,6 +13,7 @@ import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { PIPES, type Prepared, prepare } from "./prepare.ts";
 import { collect, type RunResult, resultOf } from "./run.ts";
+import { checkCommand } from "./shape.ts";
 import { type Started, start } from "./start.ts";
 
 type Waiting = { readonly prepared: Prepared; readonly started: Started; readonly to: number; readonly from: number };
@@ -52,7 +53,7 @@ export class ContainerPool {
 
   /** Runs a command in a container that is waiting already; another takes its place. */
   async run(command: readonly string[]): Promise<RunResult> {
-    if (command.length === 0) throw new InvalidOptionError("command", "", "a command with at least one word");
+    checkCommand(command);
     const began = performance.now();
     const { prepared, started, to, from } = await (this.#waiting.shift() ?? this.#start());
     const program = lastSteps(prepared, command);
@@ -109,7 +110,7 @@ function lastSteps(p: Prepared, command: readonly string[]) {
   if (!process) throw new TypeError("a container without a process");
   const spec = { ...p.spec, process: { ...process, args: command } };
   const job = { ...p.job, stdio: PIPES, report: { to: "nobody" } as const };
-  finishProcess({ spec, facts: p.facts, job, program }, program.section("command"));
+  finishProcess({ spec, facts: p.facts, job, program }, program.section("command"), FD.WARM + 1);
   return program.build();
 }
 

@@ -132,8 +132,6 @@ export async function prepare(
   const overlay = onHost || overlayOf !== undefined;
   if (o.keep && !overlay)
     throw new InvalidOptionError("keep", o.keep, "of use with a root filesystem that is written to directly");
-  if (command.some((a) => a.includes("\0")))
-    throw new InvalidOptionError("command", command.join(" "), "text without NUL bytes");
   const { volumes, directories } = findVolumes(o);
   const user = resolveUser(root, o.user, o.groups);
   const workdir = o.workdir ?? (onHost ? cwd : "/");

@@ -1,12 +1,13 @@
 import type { Readable, Writable } from "node:stream";
 import { KILL_EVERYTHING, type SignalName, signalName } from "../kernel/signals.ts";
-import { InvalidOptionError } from "../values/errors.ts";
 import { claim } from "./claim.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import type { Ending } from "./record.ts";
+import { checkCommand } from "./shape.ts";
 import { type Started, start } from "./start.ts";
+import { checkStreams, outputs } from "./streams.ts";
 import type { BlockedSyscall } from "./syscalls.ts";
 
 /** How a run went. Sizes are bytes, times seconds. */
@@ -43,8 +44,6 @@ export type RunOptions = ContainerOptions & {
   readonly signal?: AbortSignal;
 };
 export type Output = "pipe" | "inherit" | "ignore";
-
-export const outputs = { pipe: { kind: "pipe" }, inherit: { kind: "inherit" }, ignore: { kind: "null" } } as const;
 
 export async function collect(stream: Readable | undefined): Promise<string> {
   if (!stream) return "";
@@ -117,9 +116,8 @@ const withState = async (p: Prepared, command: readonly string[]): Promise<Prepa
  */
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const { input, stdout = "pipe", stderr = "pipe", signal, ...container } = options;
-  if (command.length === 0) throw new InvalidOptionError("command", "", "a command with at least one word");
-  for (const [field, value] of Object.entries({ stdout, stderr }))
-    if (!(value in outputs)) throw new InvalidOptionError(field, value, '"pipe", "inherit" or "ignore"');
+  checkCommand(command);
+  checkStreams(options);
   signal?.throwIfAborted();
   const began = performance.now();
   const prepared = await withState(await claim(await prepare(container, command)), command);

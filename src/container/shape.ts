@@ -10,6 +10,7 @@ import {
   object,
   recordOf,
   type Shape,
+  shape,
   text,
   whole,
 } from "../values/shape.ts";
@@ -20,7 +21,8 @@ const ranges = listOf(fields({ container: id, host: id, size: id }, ["container"
 const volume = fields({ source: text, readOnly: flag, options: listOf(text), idmap: flag }, ["source"]);
 const device = fields({ source: text, access: text, mode: whole(0, 0o7777), uid: id, gid: id }, ["source"]);
 
-const shapes: { readonly [K in keyof Required<ContainerOptions>]: Shape } = {
+/** What each option is made of. */
+export const shapes: { readonly [K in keyof Required<ContainerOptions>]: Shape } = {
   name: text,
   rootfs: either(text, fields({ overlay: text }, ["overlay"])),
   keep: either(flag, text),
@@ -75,10 +77,16 @@ const shapes: { readonly [K in keyof Required<ContainerOptions>]: Shape } = {
 export const optionNames = Object.keys(shapes) as readonly (keyof ContainerOptions)[];
 
 /** Refuses what is no option, and what none can be, before anything is looked up. */
-export function checkShapes(o: ContainerOptions): void {
+export function checkShapes(o: { readonly [K in keyof ContainerOptions]: unknown }): void {
   for (const [name, value] of Object.entries(o)) {
     if (!Object.hasOwn(shapes, name))
       throw new InvalidOptionError(name, value, `an option; known are ${optionNames.join(", ")}`);
     if (value !== undefined) checkShape(name, value, shapes[name as keyof ContainerOptions]);
   }
 }
+
+const words = shape(
+  "a list of texts, with at least one: nothing splits a line",
+  (v) => listOf(text).holds(v) && (v as string[]).length > 0,
+);
+export const checkCommand = (command: readonly string[]): void => checkShape("command", command, words);

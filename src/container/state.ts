@@ -1,7 +1,8 @@
-import { readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../cgroups/freezer.ts";
+import { killAll } from "../cgroups/kill.ts";
 import { removeTree } from "../cgroups/remove.ts";
 import type { CgroupPlan } from "../compile/job.ts";
 import type { Connection } from "../compile/network-plan.ts";
@@ -154,16 +155,24 @@ export function runningContainer(name: string): Known & { started: NonNullable<K
   return { ...found, started: found.started };
 }
 
+const KILL_MS = 2000;
+const isFreezer = (path: string) => existsSync(`${path}/freezer.state`);
+
+/** Whoever is still in a group of a container that has no supervisor any more ends with it. */
+async function removeGroups({ noted }: Known): Promise<void> {
+  const left = () => noted.cgroup.groups.map((g) => g.path).filter((path) => !removeTree(path));
+  // What is frozen on v1 dies where it can be thawed.
+  for (const path of left().sort((a, b) => Number(isFreezer(b)) - Number(isFreezer(a))))
+    await killAll(path, isFreezer(path) ? { directory: path, version: "v1" } : undefined, KILL_MS);
+  if (!(await until(() => left().length === 0, KILL_MS)))
+    throw new NameError(noted.name, `control groups of ${noted.name} are still busy: ${left().join(", ")}`);
+}
+
 /** Removes all that is left of a container which is not running: control groups, kept changes, log and state. */
 export async function removeContainer(c: Known): Promise<void> {
   if (c.status === "running" || c.status === "creating")
     throw new NameError(c.noted.name, `the container ${c.noted.name} is ${c.status}; --force kills it first`);
-  const busy = c.noted.cgroup.groups.filter(({ path }) => !removeTree(path));
-  if (busy.length)
-    throw new NameError(
-      c.noted.name,
-      `control groups of ${c.noted.name} are still busy: ${busy.map((g) => g.path).join(", ")}`,
-    );
+  await removeGroups(c);
   const { network } = c.noted;
   if (network && c.status === "lost") {
     const [{ performSteps }, { disconnect }] = await Promise.all([
@@ -189,7 +198,23 @@ const DELEGATED_MS = 2000;
 /** The log and the kept changes of a container that is no more. */
 export const removeData = (name: string): void => rmSync(join(places().data, name), { recursive: true, force: true });
 
-/** Removes what killed supervisors left of containers that nobody asked to keep. */
-export async function sweep(): Promise<void> {
+const HALF_MADE_MS = 1000;
+
+/** Directories of who was killed after taking the name and before it was noted what for. Those of a moment ago may be about to have that. */
+function sweepHalfMade(): void {
+  const locked = lockedInodes();
+  for (const name of namesIn(places().state)) {
+    const directory = stateDirectory(name);
+    const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
+    const made = statSync(directory, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    if ((lock && locked.has(String(lock.ino))) || Date.now() - made < HALF_MADE_MS || read(name, locked)) continue;
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Removes what killed supervisors left of containers that nobody asked to keep. How many there are still. */
+export async function sweep(): Promise<number> {
+  sweepHalfMade();
   for (const c of listContainers()) if (c.status === "lost" && c.noted.remove) await removeContainer(c);
+  return namesIn(places().state).length;
 }

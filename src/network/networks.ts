@@ -6,6 +6,7 @@ import { namesIn } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
 import { InvalidOptionError, NameError } from "../values/errors.ts";
+import { checkShape, fields, flag, text, whole } from "../values/shape.ts";
 import { contains, formatCidr, fromNumber, overlaps, parseCidr, rangeOf } from "./address.ts";
 
 /** A network that containers share: a bridge, and one subnet of each family. */
@@ -116,8 +117,6 @@ function define(name: string, d: NetworkDefinition): Network {
     d.gateway === undefined ? firstOf(subnet) : { ...parseCidr("gateway", d.gateway), prefix: subnet.prefix };
   if (!contains(subnet, gateway))
     throw new InvalidOptionError("gateway", d.gateway, `an address of ${formatCidr(subnet)}`);
-  if (d.mtu !== undefined && (!Number.isInteger(d.mtu) || d.mtu < MINIMUM_MTU || d.mtu > 65535))
-    throw new InvalidOptionError("mtu", d.mtu, `a whole number from ${MINIMUM_MTU} to 65535`);
   return {
     name,
     bridge: bridgeName(name),
@@ -128,15 +127,16 @@ function define(name: string, d: NetworkDefinition): Network {
   };
 }
 
-const definitionKeys = ["subnet", "subnet6", "gateway", "ipv6", "internal", "resolver", "mtu"];
+const definitionShape = fields({
+  ...{ subnet: text, subnet6: text, gateway: text, mtu: whole(MINIMUM_MTU, 65535) },
+  ...{ ipv6: flag, internal: flag, resolver: flag },
+});
 
 /** Writes a network down; its bridge is made with its first container, and goes with its last. */
 export function createNetwork(name: string, d: NetworkDefinition = {}): Network {
-  if (!pattern.test(name))
+  if (typeof name !== "string" || !pattern.test(name))
     throw new InvalidOptionError("network", name, 'a name of small letters, digits, "_", "." and "-", 63 at most');
-  for (const key of Object.keys(d))
-    if (!definitionKeys.includes(key))
-      throw new InvalidOptionError("network", key, `one of ${definitionKeys.join(", ")}`);
+  checkShape("network", d, definitionShape);
   const network = define(name, d);
   mkdirSync(places().networks, { recursive: true, mode: 0o700 });
   try {
@@ -152,7 +152,7 @@ const isTaken = (subnet: Address, bridge: string) => interfaceSubnets(bridge).so
 
 /** A network by its name. The default one is written down when it is first used. */
 export function findNetwork(field: string, name: string): Network {
-  const stored = read(name);
+  const stored = typeof name === "string" && pattern.test(name) ? read(name) : undefined;
   // In a container that shows the host's files, what is written down there is of another network namespace.
   const elsewhere = stored && name === DEFAULT_NETWORK && stored.subnets.some((s) => isTaken(s.subnet, stored.bridge));
   const fresh = () => (name === DEFAULT_NETWORK ? define(name, { resolver: false }) : undefined);

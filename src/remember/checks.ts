@@ -5,10 +5,10 @@ import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
 import { ANY } from "../program/types.ts";
-import { addressOf, argument, buffer, low } from "../program/values.ts";
+import { argument, buffer, low } from "../program/values.ts";
 import { become, type CallerFacts, raiseFiles, sameCaller, sameDirectory } from "./caller.ts";
 import { type Condition, check, must } from "./conditions.ts";
-import { checksOf, GIVEN_WORDS, type Given, SWEPT } from "./places.ts";
+import { checksOf, GIVEN_WORDS, type Given } from "./places.ts";
 
 /** What the program of a command line was compiled from, beside its words. */
 export type Found = CallerFacts & {
@@ -17,8 +17,6 @@ export type Found = CallerFacts & {
   readonly state: string;
   readonly conditions: readonly Condition[];
 };
-
-const CLOCK_MONOTONIC = 1;
 
 /** The words themselves: the front has found this file by a hash of them. */
 function sameWords(s: SectionBuilder, given: Given): void {
@@ -34,20 +32,12 @@ function sameWords(s: SectionBuilder, given: Given): void {
   sameDirectory(s, given.cwd);
 }
 
-/** What killed supervisors left is removed by who looks for it, which is the engine: not here, so not for long. */
+/** What killed supervisors left is removed by who looks for it, which is the engine. Where there is none, nobody need look. */
 function nothingLeft(s: SectionBuilder, state: string): void {
   const NONE = 2;
   const here = statx(s, `look at ${state}`, state);
   must(s, "the state is there", here.result, "==", 0);
-  s.skipIf(low(wordOf(here, "links")), "==", NONE, () => {
-    const [until, seconds] = [s.program.slot("swept until"), s.program.slot("seconds")];
-    s.program.slot("nanoseconds");
-    const fd = s.get("open the note of the last look", "openat", [AT_FDCWD, SWEPT, 0, 0]);
-    s.call("read it", "read", [fd, addressOf(until), 8]);
-    s.call("close it", "close", [fd]);
-    s.call("read the clock", "clock_gettime", [CLOCK_MONOTONIC, addressOf(seconds)]);
-    must(s, "what was left was looked for a moment ago", seconds, "<", until);
-  });
+  must(s, "no other container is there", low(wordOf(here, "links")), "==", NONE);
 }
 
 /**

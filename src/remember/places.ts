@@ -2,8 +2,6 @@ import { hashOf } from "../program/hash.ts";
 
 /** Of root's own state directory alone, and gone at boot: what was compiled for one kernel is not performed by another. */
 export const DIRECTORY = "/run/caisson/commands";
-/** Until when (seconds of the monotonic clock) nobody need look for what killed supervisors left. */
-export const SWEPT = `${DIRECTORY}/swept`;
 
 /** How many words may come before a command for its program to be kept, and how many it may have itself. */
 export const HASHED_WORDS = 24;

@@ -1,16 +1,7 @@
 import { readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { DIRECTORY, SWEPT } from "./places.ts";
+import { DIRECTORY } from "./places.ts";
 import { forgetOldest } from "./seen.ts";
-
-/** For how long a run need not look for what killed supervisors left, where other containers are. */
-const SWEPT_SECONDS = 2;
-
-export function noteSweep(): void {
-  const seconds = Buffer.alloc(8);
-  seconds.writeBigUInt64LE(BigInt(process.hrtime()[0] + SWEPT_SECONDS));
-  writeFileSync(SWEPT, seconds, { mode: 0o600 });
-}
 
 /**
  * Keeps an executable program for when the same words are given again. The program first, then what leads to it, so that who finds that finds

@@ -30,14 +30,24 @@ export function parseDuration(field: string, value: string | number): number {
 
 /** A number of CPUs: 1.5 or "0.25". */
 export function parseCpus(field: string, value: string | number): number {
-  const n = typeof value === "number" ? value : /^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : Number.NaN;
+  const n =
+    typeof value === "number"
+      ? value
+      : typeof value === "string" && /^\d+(\.\d+)?$/.test(value.trim())
+        ? Number(value)
+        : Number.NaN;
   if (!(Number.isFinite(n) && n > 0))
     throw new InvalidOptionError(field, value, "a number of CPUs above 0, such as 1.5");
   return n;
 }
 
 export function parseCount(field: string, value: string | number, minimum = 0): number {
-  const n = typeof value === "number" ? value : /^-?\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
+  const n =
+    typeof value === "number"
+      ? value
+      : typeof value === "string" && /^-?\d+$/.test(value.trim())
+        ? Number(value)
+        : Number.NaN;
   if (!Number.isSafeInteger(n) || n < minimum)
     throw new InvalidOptionError(field, value, `a whole number from ${minimum} on`);
   return n;

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import type { ContainerOptions } from "../../src/container/options.ts";
 import { prepare } from "../../src/container/prepare.ts";
 import { optionNames } from "../../src/container/shape.ts";
+import { ControlGroup, containerPool, createNetwork, createPod, removeNetwork, run } from "../../src/index.ts";
 import { CaissonError } from "../../src/values/errors.ts";
 
 const junk: readonly unknown[] = [
@@ -96,4 +97,49 @@ test("whatever kind of network is named, and whatever is in a limit", async () =
     await refusedInWords({ namespaces: { uts: { container: value } } });
     await refusedInWords({ limits: { io: { devices: { "/dev/null": { read: value } } } } });
   }
+});
+
+/** What no caller means: whoever takes one of these would make something of it. */
+const nothing = junk.filter(
+  (v) => typeof v !== "string" && !(typeof v === "object" && v !== null && !Array.isArray(v)),
+);
+
+test("commands, streams, names of groups, networks and pods", async () => {
+  const command = ["true"];
+  const calls: readonly ((v: never) => unknown)[] = [
+    (v) => run(v),
+    (v) => run([v]),
+    (v) => run(command, { input: v }),
+    (v) => run(command, { stdout: v }),
+    (v) => run(command, { stderr: v }),
+    (v) => run(command, { signal: v }),
+    (v) => containerPool({ size: v }),
+    (v) => ControlGroup.create(v),
+    (v) => ControlGroup.create("junk/none", v),
+    (v) => ControlGroup.open(v),
+    (v) => createNetwork(v),
+    (v) => createNetwork("junk", v),
+    (v) => createNetwork("junk", { subnet: v }),
+    (v) => removeNetwork(v),
+    (v) => createPod(v),
+    (v) => createPod({ name: v }),
+    (v) => createPod({ namespaces: v }),
+  ];
+  for (const call of calls)
+    for (const value of nothing.filter(
+      (v) => !(Array.isArray(v) && v.length === 0) && !(Array.isArray(v) && v[0] === "x"),
+    ))
+      await Promise.resolve()
+        .then(() => call(value as never))
+        .then(
+          () => Promise.reject(new Error(`${call} took ${Bun.inspect(value)}`)),
+          (e: unknown) => {
+            if (!(e instanceof CaissonError)) throw new Error(`${call} of ${Bun.inspect(value)}`, { cause: e });
+          },
+        );
+  // The commonest of all mistakes.
+  await expect(run("ls -l" as never)).rejects.toThrow(
+    'command: "ls -l" is not a list of texts, with at least one: nothing splits a line',
+  );
+  await expect(run([])).rejects.toThrow("command: [] is not a list of texts");
 });

@@ -1,7 +1,10 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ControlGroup } from "../../src/cgroups/group.ts";
+import { findContainer, sweep } from "../../src/container/state.ts";
+import { places } from "../../src/host/places.ts";
 import { caisson, sh } from "../helpers/command.ts";
 import { isRoot, settled } from "../helpers/machine.ts";
 
@@ -67,4 +70,49 @@ test.skipIf(!isRoot)(
     }
   },
   300_000,
+);
+
+test.skipIf(!isRoot)(
+  "who is still in a container's groups ends with it, and keeps nobody from the next one",
+  async () => {
+    await sh("run", "--", "true");
+    const before = await settled();
+    const name = `killed-${process.pid}`;
+    expect((await sh("run", "-d", "--rm", "--name", name, ...limits, "--", ...LONG)).err).toBe("");
+    const straggler = Bun.spawn(LONG, { stdio: ["ignore", "ignore", "ignore"] });
+    await (await ControlGroup.open(name)).add(straggler.pid);
+    process.kill(findContainer(name).started?.supervisor ?? 0, "SIGKILL");
+    await Bun.sleep(200);
+    expect(await sh("run", "--", "echo", "next")).toEqual({ code: 0, out: "next\n", err: "" });
+    await straggler.exited;
+    expect(straggler.signalCode).toBe("SIGKILL");
+    expect(await settled()).toEqual(before);
+  },
+);
+
+test.skipIf(!isRoot)(
+  "a name that was taken for nothing is free again; one that is being taken is not touched",
+  async () => {
+    await sh("run", "--", "true");
+    const [empty, noted, fresh, held] = ["empty", "noted", "fresh", "held"].map((n) =>
+      join(places().state, `${n}-${process.pid}`),
+    ) as [string, string, string, string];
+    const long = Date.now() / 1000 - 5;
+    for (const directory of [empty, noted, fresh, held]) mkdirSync(directory);
+    for (const directory of [noted, held])
+      for (const file of ["lock", "state.json"]) writeFileSync(join(directory, file), "");
+    for (const directory of [empty, noted, held]) utimesSync(directory, long, long);
+    const holder = Bun.spawn(["flock", "--no-fork", join(held, "lock"), "sleep", "60"], {
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    await Bun.sleep(200);
+    try {
+      await sweep();
+      expect([empty, noted, fresh, held].map((d) => existsSync(d))).toEqual([false, false, true, true]);
+    } finally {
+      holder.kill();
+      await holder.exited;
+      for (const directory of [empty, noted, fresh, held]) rmSync(directory, { recursive: true, force: true });
+    }
+  },
 );

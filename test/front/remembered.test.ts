@@ -89,6 +89,18 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     expect(new Set([name, ...others].map((o) => o.out)).size).toBe(6);
   });
 
+  test("where other containers are it is the engine's, and nothing of what is kept is lost by that", () => {
+    const name = `beside-${process.pid}`;
+    const words = ["--", "echo", "beside"];
+    expect(first(...words).out).toBe("beside\n");
+    expect(once("-d", "--rm", "--name", name, "--", "sleep", "100").code).toBe(0);
+    expect(again(words).code).not.toBe(0);
+    expect(once(...words).out).toBe("beside\n");
+    execFileSync(caisson, ["kill", name], { env: environment });
+    for (let i = 0; i < 100 && existsSync(join(STATE, name)); i++) Bun.sleepSync(20);
+    expect(again(words)).toMatchObject({ code: 0, out: "beside\n" });
+  });
+
   test("its state is as that of any other while it runs", async () => {
     const words = ["--", "sh", "-c", "hostname; read line"];
     first(...words);

@@ -29,7 +29,7 @@ export const shapes: { readonly [K in keyof Required<ContainerOptions>]: Shape }
   memory: amount,
   cpus: amount,
   pidsLimit: amount,
-  limits: recordOf(object),
+  limits: object,
   cgroups: text,
   env: recordOf(text),
   volumes: recordOf(either(text, volume)),

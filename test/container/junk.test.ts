@@ -99,6 +99,14 @@ test("whatever kind of network is named, and whatever is in a limit", async () =
   }
 });
 
+test("what is undefined is not given", async () => {
+  const nothing = Object.fromEntries(optionNames.map((name) => [name, undefined]));
+  await prepare(
+    { ...nothing, limits: { memory: undefined, pids: { max: undefined } }, clock: { monotonic: undefined } } as never,
+    ["true"],
+  );
+});
+
 /** What no caller means: whoever takes one of these would make something of it. */
 const nothing = junk.filter(
   (v) => typeof v !== "string" && !(typeof v === "object" && v !== null && !Array.isArray(v)),

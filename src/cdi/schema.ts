@@ -1,20 +1,19 @@
 import * as v from "valibot";
+import { absolute, uint32 } from "../values/fields.ts";
 import { kindPattern, namePattern } from "./names.ts";
 
 // Container Device Interface, SPEC.md up to version 1.1.0.
 
 const text = v.pipe(v.string(), v.minLength(1));
-const absolute = v.pipe(text, v.regex(/^\//, "an absolute path"));
-const id = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff));
 
 const deviceNode = v.object({
   path: absolute,
   hostPath: v.optional(absolute),
   type: v.optional(v.string()),
-  fileMode: v.optional(id),
+  fileMode: v.optional(uint32),
   permissions: v.optional(v.pipe(v.string(), v.regex(/^[rwm]*$/, 'some of "r", "w" and "m"'))),
-  uid: v.optional(id),
-  gid: v.optional(id),
+  uid: v.optional(uint32),
+  gid: v.optional(uint32),
 });
 
 const mount = v.object({
@@ -29,7 +28,7 @@ const edits = v.object({
   deviceNodes: v.optional(v.array(deviceNode), []),
   mounts: v.optional(v.array(mount), []),
   hooks: v.optional(v.array(v.object({ hookName: text, path: absolute })), []),
-  additionalGids: v.optional(v.array(id), []),
+  additionalGids: v.optional(v.array(uint32), []),
   netDevices: v.optional(v.array(v.unknown()), []),
   intelRdt: v.optional(v.unknown()),
 });

@@ -1,11 +1,9 @@
-import { type Volume, type VolumeOption, volumeOptions } from "../container/options.ts";
+import { isVolumeOption, type Volume, volumeOptions } from "../container/options.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseSize } from "../values/units.ts";
 import { list, pair, text, type Values } from "./option-table.ts";
 
 type Mounts = { volumes: Record<string, Volume>; tmpfs: Record<string, string> };
-
-const isVolumeOption = (word: string): word is VolumeOption => (volumeOptions as readonly string[]).includes(word);
 
 /** --volume SRC:DST[:OPTS] */
 function addVolume(m: Mounts, s: string): void {

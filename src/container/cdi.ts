@@ -1,14 +1,10 @@
 import { editsOf } from "../cdi/edits.ts";
 import { readCdi } from "../cdi/files.ts";
-import { type DeviceName, parseName } from "../cdi/names.ts";
+import { parseName } from "../cdi/names.ts";
 import type { DeviceNode, Edits } from "../cdi/schema.ts";
 import { UnsupportedError } from "../values/errors.ts";
-import { byPath, type DeviceChoice, type DeviceOptions } from "./devices.ts";
-import { type ContainerOptions, type Volume, type VolumeOption, volumeOptions } from "./options.ts";
-
-/** Those of the devices that a file of /etc/cdi or /var/run/cdi describes, by the Container Device Interface. */
-export const cdiNames = (devices: DeviceOptions | undefined): DeviceName[] =>
-  Array.isArray(devices) ? (devices as readonly string[]).flatMap((text) => parseName(text) ?? []) : [];
+import { byPath, type DeviceChoice } from "./devices.ts";
+import { type ContainerOptions, isVolumeOption, type Volume } from "./options.ts";
 
 const chosen = (node: DeviceNode): DeviceChoice => ({
   source: node.hostPath ?? node.path,
@@ -24,10 +20,9 @@ type CdiMount = Edits["mounts"][number];
 const implied = ["bind", "rbind", "rw", "ro"];
 
 function volume(m: CdiMount): Volume {
-  const options = m.options.filter((o): o is VolumeOption => (volumeOptions as readonly string[]).includes(o));
-  const other = m.options.find((o) => !implied.includes(o) && !(volumeOptions as readonly string[]).includes(o));
+  const other = m.options.find((o) => !implied.includes(o) && !isVolumeOption(o));
   if (other !== undefined) throw new UnsupportedError("devices", `mount option ${other} of ${m.containerPath}`);
-  return { source: m.hostPath, readOnly: m.options.includes("ro"), options };
+  return { source: m.hostPath, readOnly: m.options.includes("ro"), options: m.options.filter(isVolumeOption) };
 }
 
 const isTmpfs = (m: CdiMount) => m.type === "tmpfs";
@@ -52,12 +47,17 @@ function checkHooks(edits: readonly Edits[], onHost: boolean): string[] {
 
 export type WithCdi = { readonly options: ContainerOptions; readonly notApplied: readonly string[] };
 
-/** The options with what the files say of these devices. Of two that say something of one name, the caller is right. */
-export function withCdi(o: ContainerOptions, names: readonly DeviceName[]): WithCdi {
+/**
+ * The options with what files of /etc/cdi and /var/run/cdi say of those of the devices that are named by the Container Device
+ * Interface. Of two that say something of one name, the caller is right.
+ */
+export function withCdi(o: ContainerOptions, devices: readonly string[]): WithCdi {
+  const names = devices.flatMap((text) => parseName(text) ?? []);
+  if (names.length === 0) return { options: o, notApplied: [] };
   const edits = editsOf(readCdi(), names);
   checkKinds(edits);
   const notApplied = checkHooks(edits, o.rootfs === undefined);
-  const plain = (o.devices as readonly string[]).filter((text) => parseName(text) === undefined);
+  const plain = devices.filter((text) => parseName(text) === undefined);
   const nodes = edits.flatMap((e) => e.deviceNodes.map((node) => [node.path, chosen(node)] as const));
   const mounts = edits.flatMap((e) => e.mounts);
   const [first, rest] = [mounts.filter(isTmpfs), mounts.filter((m) => !isTmpfs(m))];

@@ -12,7 +12,7 @@ import { parseDuration } from "../values/units.ts";
 import { capabilitiesFor } from "./capabilities.ts";
 import { describeDevices, plainDevice } from "./devices.ts";
 import { describeIdMaps } from "./id-maps.ts";
-import { type ContainerOptions, type Volume, volumeOptions } from "./options.ts";
+import { type ContainerOptions, isVolumeOption, type Volume, volumeOptions } from "./options.ts";
 import { describePaths } from "./paths.ts";
 import type { CheckProfile } from "./seccomp.ts";
 import type { ResolvedUser } from "./users.ts";
@@ -56,7 +56,7 @@ function describeMounts(o: ContainerOptions, userns: boolean, r: Resolved): Moun
 function volumeWords(destination: string, volume: Volume): readonly string[] {
   const words: readonly string[] = typeof volume === "object" ? (volume.options ?? []) : [];
   for (const word of words)
-    if (!(volumeOptions as readonly string[]).includes(word))
+    if (!isVolumeOption(word))
       throw new InvalidOptionError(`volumes.${destination}.options`, word, `one of ${volumeOptions.join(", ")}`);
   return words;
 }

@@ -25,6 +25,7 @@ const restrictions = ["nosuid", "nodev", "noexec", "noatime", "nosymfollow"] as 
 const propagations = ["private", "rprivate", "slave", "rslave", "shared", "rshared"] as const;
 export const volumeOptions = [...restrictions, ...propagations] as const;
 export type VolumeOption = (typeof volumeOptions)[number];
+export const isVolumeOption = (word: string): word is VolumeOption => volumeOptions.some((o) => o === word);
 
 /**
  * What a container is to be. All fields are optional; each default is the safe one. Sizes are bytes or text

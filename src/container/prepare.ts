@@ -99,10 +99,10 @@ const isAsked = (o: ContainerOptions, view: View | undefined): boolean =>
 
 /** What is named by its kind, as the devices that it is of this machine. */
 async function withDevices(o: ContainerOptions): Promise<WithCdi> {
-  const described = Array.isArray(o.devices) && o.devices.some((d) => d.includes("="));
-  const cdi = described ? await import("./cdi.ts") : undefined;
-  const named = cdi?.cdiNames(o.devices) ?? [];
-  const { options, notApplied } = cdi && named.length ? cdi.withCdi(o, named) : { options: o, notApplied: [] };
+  const listed: readonly string[] = Array.isArray(o.devices) ? o.devices : [];
+  const { options, notApplied } = listed.some((d) => d.includes("="))
+    ? (await import("./cdi.ts")).withCdi(o, listed)
+    : { options: o, notApplied: [] };
   if (o.gpus === undefined) return { options, notApplied };
   return { options: (await import("./gpus.ts")).withGpus(options, o.gpus), notApplied };
 }

@@ -200,21 +200,26 @@ export const removeData = (name: string): void => rmSync(join(places().data, nam
 
 const HALF_MADE_MS = 1000;
 
-/** Directories of who was killed after taking the name and before it was noted what for. Those of a moment ago may be about to have that. */
-function sweepHalfMade(): void {
-  const locked = lockedInodes();
-  for (const name of namesIn(places().state)) {
-    const directory = stateDirectory(name);
-    const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
-    const made = statSync(directory, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-    if ((lock && locked.has(String(lock.ino))) || Date.now() - made < HALF_MADE_MS || read(name, locked)) continue;
-    rmSync(directory, { recursive: true, force: true });
-  }
+/** Of who was killed after taking the name and before it was noted what for. That of a moment ago may be about to have that. */
+function isHalfMade(directory: string, locked: Set<string>): boolean {
+  const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
+  const made = statSync(directory, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+  return !(lock && locked.has(String(lock.ino))) && Date.now() - made >= HALF_MADE_MS;
 }
 
 /** Removes what killed supervisors left of containers that nobody asked to keep. How many there are still. */
 export async function sweep(): Promise<number> {
-  sweepHalfMade();
-  for (const c of listContainers()) if (c.status === "lost" && c.noted.remove) await removeContainer(c);
-  return namesIn(places().state).length;
+  // What begins with a dot is no container's, and stays: notes of groups are there.
+  const names = namesIn(places().state).filter((name) => !name.startsWith("."));
+  if (names.length === 0) return 0;
+  const locked = lockedInodes();
+  let left = 0;
+  for (const name of names) {
+    const c = read(name, locked);
+    const directory = stateDirectory(name);
+    if (c?.status === "lost" && c.noted.remove) await removeContainer(c);
+    else if (!c && isHalfMade(directory, locked)) rmSync(directory, { recursive: true, force: true });
+    else left++;
+  }
+  return left;
 }

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { basename, join } from "node:path";
+import { namesIn } from "./files.ts";
 
 /** A graphics processor of this machine, and the device nodes that are its own. */
 export type Gpu = {
@@ -11,13 +12,12 @@ export type Gpu = {
   readonly nodes: readonly string[];
 };
 
-const list = (path: string): string[] => (existsSync(path) ? readdirSync(path) : []);
 const there = (paths: readonly string[]) => paths.filter((path) => existsSync(path));
 
 /** What the kernel's direct rendering knows: a card's nodes by its PCI address. Documentation/gpu/drm-uapi.rst. */
 function rendering(sys: string): Map<string, { driver: string; nodes: string[] }> {
   const cards = new Map<string, { driver: string; nodes: string[] }>();
-  for (const name of list(`${sys}/class/drm`).sort()) {
+  for (const name of namesIn(`${sys}/class/drm`).sort()) {
     if (!/^(card|renderD)\d+$/.test(name)) continue;
     const device = `${sys}/class/drm/${name}/device`;
     // What has no driver of its own draws on nothing: vkms, simpledrm.
@@ -33,7 +33,7 @@ function rendering(sys: string): Map<string, { driver: string; nodes: string[] }
 /** NVIDIA's driver tells of itself in a directory of procfs: "Device Minor: 	 0". */
 function nvidia(proc: string): Gpu[] {
   const directory = `${proc}/driver/nvidia/gpus`;
-  return list(directory).map((address) => {
+  return namesIn(directory).map((address) => {
     const text = readFileSync(join(directory, address, "information"), "utf8");
     const field = (name: string) => new RegExp(`^${name}:\\s*(.*?)\\s*$`, "m").exec(text)?.[1];
     const [model, uuid, minor] = [field("Model"), field("GPU UUID"), field("Device Minor")];

@@ -37,6 +37,7 @@ export type NetworkDefinition = {
 /** The network that is always there. As the default networks of other engines it has no resolver. */
 export const DEFAULT_NETWORK = "caisson";
 const pattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
+const isName = (name: unknown): name is string => typeof name === "string" && pattern.test(name);
 const MAX_INTERFACE_NAME = 15;
 const MINIMUM_MTU = 1280;
 
@@ -134,7 +135,7 @@ const definitionShape = fields({
 
 /** Writes a network down; its bridge is made with its first container, and goes with its last. */
 export function createNetwork(name: string, d: NetworkDefinition = {}): Network {
-  if (typeof name !== "string" || !pattern.test(name))
+  if (!isName(name))
     throw new InvalidOptionError("network", name, 'a name of small letters, digits, "_", "." and "-", 63 at most');
   checkShape("network", d, definitionShape);
   const network = define(name, d);
@@ -152,7 +153,7 @@ const isTaken = (subnet: Address, bridge: string) => interfaceSubnets(bridge).so
 
 /** A network by its name. The default one is written down when it is first used. */
 export function findNetwork(field: string, name: string): Network {
-  const stored = typeof name === "string" && pattern.test(name) ? read(name) : undefined;
+  const stored = isName(name) ? read(name) : undefined;
   // In a container that shows the host's files, what is written down there is of another network namespace.
   const elsewhere = stored && name === DEFAULT_NETWORK && stored.subnets.some((s) => isTaken(s.subnet, stored.bridge));
   const fresh = () => (name === DEFAULT_NETWORK ? define(name, { resolver: false }) : undefined);

@@ -101,14 +101,14 @@ test.skipIf(!isRoot)(
   "a name that was taken for nothing is free again; one that is being taken is not touched",
   async () => {
     await sh("run", "--", "true");
-    const [empty, noted, fresh, held] = ["empty", "noted", "fresh", "held"].map((n) =>
+    const [empty, noted, fresh, held, dotted] = ["empty", "noted", "fresh", "held", ".dotted"].map((n) =>
       join(places().state, `${n}-${process.pid}`),
-    ) as [string, string, string, string];
+    ) as [string, string, string, string, string];
     const long = Date.now() / 1000 - 5;
-    for (const directory of [empty, noted, fresh, held]) mkdirSync(directory);
+    for (const directory of [empty, noted, fresh, held, dotted]) mkdirSync(directory);
     for (const directory of [noted, held])
       for (const file of ["lock", "state.json"]) writeFileSync(join(directory, file), "");
-    for (const directory of [empty, noted, held]) utimesSync(directory, long, long);
+    for (const directory of [empty, noted, held, dotted]) utimesSync(directory, long, long);
     const holder = Bun.spawn(["flock", "--no-fork", join(held, "lock"), "sleep", "60"], {
       stdio: ["ignore", "ignore", "ignore"],
     });
@@ -116,10 +116,12 @@ test.skipIf(!isRoot)(
     try {
       await sweep();
       expect([empty, noted, fresh, held].map((d) => existsSync(d))).toEqual([false, false, true, true]);
+      // Notes of groups are in such a one.
+      expect(existsSync(dotted)).toBe(true);
     } finally {
       holder.kill();
       await holder.exited;
-      for (const directory of [empty, noted, fresh, held]) rmSync(directory, { recursive: true, force: true });
+      for (const directory of [empty, noted, fresh, held, dotted]) rmSync(directory, { recursive: true, force: true });
     }
   },
 );

@@ -30,7 +30,7 @@ const number = (text: string) => (text === "*" ? undefined : Number(text));
 
 export function parseRule(field: string, text: string, allow: boolean): DeviceRule {
   const [, path, type, numbers, access = "rwm"] =
-    /^(?:(\/\S+)|([abc])(?:\s+((?:\d+|\*):(?:\d+|\*)))?)(?:\s+([rwm]+))?$/.exec(String(text).trim()) ?? [];
+    /^(?:(\/\S+)|([abc])(?:\s+((?:\d+|\*):(?:\d+|\*)))?)(?:\s+([rwm]+))?$/.exec(text.trim()) ?? [];
   if (path === undefined && type === undefined)
     throw new InvalidOptionError(field, text, 'a device such as "/dev/null rw", "c 1:3 rwm" or "b 8:* r"');
   const [kind, id] = path === undefined ? [type as "a" | "b" | "c", numbers ?? "*:*"] : lookUp(field, path);

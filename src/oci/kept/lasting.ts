@@ -75,7 +75,7 @@ const isOfEngine = (words: readonly string[], id: string): boolean =>
 const SHORTEST_ID = 2;
 /** What is kept has all of it. */
 const LONGEST_TEXT = 1 << 18;
-const LOOKED_INTO = /^(r?idmap(=.*)?|tmpcopyup)$/;
+const LOOKED_INTO = /^(r?idmap(=.*)?|tmpcopyup|src-nofollow|copy-symlink)$/;
 
 /** Whether the same words would give the same program again, whatever the id, as long as what looked-at.ts has is the same. */
 export const isLasting = (g: Global, o: CreateOptions, { id, text, spec, groups }: Bundle): boolean =>

@@ -2,7 +2,6 @@ import { existsSync, lstatSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { hierarchies, type Layout } from "../../cgroups/layout.ts";
 import { lineage, parentOf } from "../../cgroups/names.ts";
-import { mountOptions } from "../../compile/mount-options.ts";
 import { RUNTIME_FILES } from "../../compile/runtime/lifecycle.ts";
 import type { Spec } from "../../compile/spec.ts";
 import { hostFacts } from "../../host/facts.ts";
@@ -73,8 +72,7 @@ function cpusets({ layout, place }: Bundle): Condition[] {
 export function lookedAt(g: { readonly root: string }, b: Bundle): Condition[] | undefined {
   const root = inRoot(b);
   const { layout, facts, groups, spec } = b;
-  // Of links as sources it is not looked at what they are.
-  if (!root || spec.mounts?.some((m) => mountOptions(m).sourceLink !== "followed")) return undefined;
+  if (!root) return undefined;
   const sources = (spec.mounts ?? []).flatMap((m) => (m.source?.startsWith("/") ? [m.source] : []));
   const modes = [
     ...["/proc/sys", "/sys/kernel", "/sys/fs/selinux/enforce", ...Object.keys(facts.kernelFiles)],

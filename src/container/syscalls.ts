@@ -4,7 +4,7 @@ import type { Spec } from "../compile/spec.ts";
 import { isSyscallName } from "../seccomp/architectures.ts";
 import type { SyscallCall, SyscallHandlers, SyscallReply } from "../seccomp/notify/call.ts";
 import type { Answerer } from "../seccomp/notify/listener.ts";
-import { asRuled, learning, notifying } from "../seccomp/notify/profile.ts";
+import { asRuled, learning, NOT_THERE, notifying } from "../seccomp/notify/profile.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { affinityHandlers } from "./answers/affinity.ts";
@@ -92,7 +92,8 @@ export function answersOf(o: ContainerOptions, spec: () => Spec, cpus?: number):
       if (handler) return inTime(ms, handler(call));
       const reply = asRuled(seccomp, n);
       const killed = typeof reply === "object" && "kill" in reply;
-      blocked.push({ name: n.name, args: n.args, pid: n.pid, action: killed ? "killed" : "refused" });
+      if (reply !== NOT_THERE)
+        blocked.push({ name: n.name, args: n.args, pid: n.pid, action: killed ? "killed" : "refused" });
       return Promise.resolve(reply);
     },
   });

@@ -1,4 +1,5 @@
 import type { Seccomp, SeccompAction, SeccompArg, SeccompRule } from "../compile/spec.ts";
+import { alternatives } from "./alternatives.ts";
 import { architectures, type SeccompArch } from "./architectures.ts";
 import {
   AND,
@@ -16,8 +17,10 @@ import {
   op,
   RET,
 } from "./bpf.ts";
+import { unknownFrom } from "./unknown.ts";
 
 const EPERM = 1;
+const ENOSYS = 38;
 
 /** What a filter returns for an action (seccomp(2) "SECCOMP_RET_…"). */
 export function actionValue(action: SeccompAction, errno?: number): number {
@@ -46,6 +49,8 @@ const halves = (v: number | bigint): [low: number, high: number] => {
   const b = BigInt.asUintN(64, BigInt(v));
   return [Number(b & 0xffffffffn), Number(b >> 32n)];
 };
+
+const NOT_THERE = actionValue("SCMP_ACT_ERRNO", ENOSYS);
 
 /** A jump that is not resolved yet: to the code behind a rule ("no"), or to the next test ("yes"). */
 type Draft = Instruction & { readonly t?: "yes" | "no"; readonly f?: "yes" | "no" };
@@ -158,7 +163,7 @@ function archCode(seccomp: Seccomp, arch: SeccompArch): Instruction[] {
   const table = arch.table();
   const decisions = new Map<number, Instruction[]>();
   const decided = new Set<number>();
-  for (const rule of seccomp.syscalls ?? []) {
+  for (const rule of (seccomp.syscalls ?? []).flatMap(alternatives)) {
     const code = ruleCode(rule);
     for (const name of rule.names) {
       // Names of another architecture, or of a newer kernel than this table, are passed over, as libseccomp does.
@@ -169,7 +174,10 @@ function archCode(seccomp: Seccomp, arch: SeccompArch): Instruction[] {
     }
   }
   for (const [nr, code] of decisions) if (!decided.has(nr)) decisions.set(nr, [...code, ...otherwise]);
-  return search(ranges(decisions, otherwise));
+  const all = ranges(decisions, otherwise);
+  const from = unknownFrom(seccomp, arch);
+  const known = all.filter((range) => range.from < from);
+  return search(from === Number.POSITIVE_INFINITY ? all : [...known, { from, code: [op(RET, NOT_THERE)] }]);
 }
 
 /**
@@ -183,8 +191,7 @@ export function assemble(seccomp: Seccomp, native: SeccompArch): Instruction[] {
   const code: Instruction[] = [op(LOAD, ARCH_AT)];
   for (const arch of wanted) {
     // x32 calls come with the audit number of x86-64 and bit 30 set: without this they would be past all rules.
-    const guard =
-      arch.name === "SCMP_ARCH_X86_64" ? [op(JGE, 0x40000000, 0, 1), op(RET, actionValue("SCMP_ACT_ERRNO", 38))] : [];
+    const guard = arch.name === "SCMP_ARCH_X86_64" ? [op(JGE, 0x40000000, 0, 1), op(RET, NOT_THERE)] : [];
     const body = [op(LOAD, NR_AT), ...guard, ...archCode(seccomp, arch)];
     code.push(op(JEQ, arch.audit, 1, 0), op(JUMP, body.length), ...body);
   }

@@ -1,4 +1,5 @@
 import type { Seccomp, SeccompAction, SeccompArg, SeccompRule } from "../compile/spec.ts";
+import { alternatives } from "./alternatives.ts";
 
 const u64 = (v: number | bigint) => BigInt.asUintN(64, BigInt(v));
 
@@ -27,7 +28,7 @@ export type Decided = { readonly action: SeccompAction; readonly errno?: number 
 /** What rules say of a call: the first that matches, else the default. The same that the assembled filter does. */
 export function decide(seccomp: Seccomp, name: string, args: readonly bigint[]): Decided {
   const applies = (r: SeccompRule) => r.names.includes(name) && (r.args ?? []).every((a) => matches(a, args));
-  const rule = seccomp.syscalls?.find(applies);
+  const rule = seccomp.syscalls?.flatMap(alternatives).find(applies);
   return rule
     ? { action: rule.action, errno: rule.errnoRet }
     : { action: seccomp.defaultAction, errno: seccomp.defaultErrnoRet };

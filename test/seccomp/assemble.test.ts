@@ -6,6 +6,7 @@ import { syscallNumber, syscallTable } from "../../src/kernel/arch.ts";
 import { architectures, nativeArchitecture } from "../../src/seccomp/architectures.ts";
 import { actionValue, assemble } from "../../src/seccomp/assemble.ts";
 import { filterBytes, interpret } from "../../src/seccomp/bpf.ts";
+import { decide } from "../../src/seccomp/decide.ts";
 import { defaultProfile, prebuiltFilter } from "../../src/seccomp/profile.ts";
 
 const x64 = nativeArchitecture("x86_64");
@@ -13,7 +14,9 @@ const ALLOW = actionValue("SCMP_ACT_ALLOW");
 const EPERM = actionValue("SCMP_ACT_ERRNO");
 const call = (name: string, args: bigint[] = []) => ({ arch: x64.audit, nr: syscallNumber("x86_64", name), args });
 
-test("each number gets the decision of its rule, and all others the default", () => {
+const ENOSYS = actionValue("SCMP_ACT_ERRNO", 38);
+
+test("each number gets the decision of its rule, others the default, and those behind all of them ENOSYS", () => {
   const names = [...syscallTable("x86_64").keys()];
   fc.assert(
     fc.property(fc.uniqueArray(fc.constantFrom(...names)), (allowed) => {
@@ -21,10 +24,39 @@ test("each number gets the decision of its rule, and all others the default", ()
         { defaultAction: "SCMP_ACT_ERRNO", syscalls: [{ names: allowed, action: "SCMP_ACT_ALLOW" }] },
         x64,
       );
-      for (const name of names) expect(interpret(filter, call(name))).toBe(allowed.includes(name) ? ALLOW : EPERM);
+      const last = Math.max(...allowed.map((name) => syscallNumber("x86_64", name)));
+      for (const name of names) {
+        const { nr } = call(name);
+        const expected = allowed.includes(name) ? ALLOW : allowed.length && nr > last ? ENOSYS : EPERM;
+        expect(interpret(filter, call(name))).toBe(expected);
+      }
     }),
     { numRuns: 20 },
   );
+});
+
+test("what kills by default kills for calls that it does not know of, too", () => {
+  const filter = assemble(
+    { defaultAction: "SCMP_ACT_KILL_PROCESS", syscalls: [{ names: ["read"], action: "SCMP_ACT_ALLOW" }] },
+    x64,
+  );
+  expect(interpret(filter, { arch: x64.audit, nr: 4000, args: [] })).toBe(actionValue("SCMP_ACT_KILL_PROCESS"));
+});
+
+test("one argument compared twice: either will do; different ones: all of them", () => {
+  const equals = (index: number, value: number) => ({ index, value, op: "SCMP_CMP_EQ" as const });
+  const ruled = (...args: ReturnType<typeof equals>[]): Seccomp => ({
+    defaultAction: "SCMP_ACT_ERRNO",
+    syscalls: [{ names: ["read"], action: "SCMP_ACT_ALLOW", args }],
+  });
+  const either = ruled(equals(0, 5), equals(0, 7), equals(1, 9));
+  const both = ruled(equals(0, 5), equals(1, 9));
+  for (const args of [[5n], [7n], [5n, 9n], [1n, 9n], [1n, 1n]]) {
+    const wanted = args[0] === 5n || args[0] === 7n || args[1] === 9n;
+    expect(interpret(assemble(either, x64), call("read", args))).toBe(wanted ? ALLOW : EPERM);
+    expect(decide(either, "read", args).action).toBe(wanted ? "SCMP_ACT_ALLOW" : "SCMP_ACT_ERRNO");
+    expect(interpret(assemble(both, x64), call("read", args))).toBe(args[0] === 5n && args[1] === 9n ? ALLOW : EPERM);
+  }
 });
 
 const operators: Record<string, (a: bigint, v: bigint) => boolean> = {

@@ -56,15 +56,21 @@ function nameOf(audit: number, nr: number): string {
 export type Notification = {
   readonly id: bigint;
   readonly pid: number;
+  /** The architecture's audit number, and the call's own there. */
+  readonly arch: number;
+  readonly nr: number;
   readonly name: string;
   readonly args: readonly bigint[];
 };
 
 export function readNotification(view: DataView, at = 0): Notification {
+  const [arch, nr] = [view.getUint32(at + NOTIFICATION.arch, true), view.getInt32(at + NOTIFICATION.nr, true)];
   return {
     id: view.getBigUint64(at + NOTIFICATION.id, true),
     pid: view.getUint32(at + NOTIFICATION.pid, true),
-    name: nameOf(view.getUint32(at + NOTIFICATION.arch, true), view.getInt32(at + NOTIFICATION.nr, true)),
+    arch,
+    nr,
+    name: nameOf(arch, nr),
     args: Array.from({ length: 6 }, (_, i) => view.getBigUint64(at + NOTIFICATION.args + 8 * i, true)),
   };
 }

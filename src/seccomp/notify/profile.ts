@@ -1,10 +1,14 @@
 import { withHandOut } from "../../compile/notify.ts";
 import type { Seccomp, SeccompAction, SeccompRule } from "../../compile/spec.ts";
 import { errnoName } from "../../kernel/errno.ts";
+import { architectures } from "../architectures.ts";
 import { decide } from "../decide.ts";
+import { unknownFrom } from "../unknown.ts";
 import type { Notification, SyscallReply } from "./call.ts";
 
 const EPERM = 1;
+/** What is answered to a call that a profile does not know of: it is no refusal. */
+export const NOT_THERE: SyscallReply = { errno: "ENOSYS" };
 
 const kills = (a: SeccompAction) =>
   a === "SCMP_ACT_KILL" || a === "SCMP_ACT_KILL_PROCESS" || a === "SCMP_ACT_KILL_THREAD";
@@ -55,6 +59,8 @@ export const learning = (seccomp: Seccomp | undefined, cookie: bigint): Seccomp 
 
 /** What the rules say of a call that was told of though nobody handles it. */
 export function asRuled(seccomp: Seccomp, n: Notification): SyscallReply {
+  const arch = architectures.find((a) => a.audit === n.arch);
+  if (arch && n.nr >= unknownFrom(seccomp, arch)) return NOT_THERE;
   const { action, errno } = decide(seccomp, n.name, n.args);
   if (kills(action)) return { kill: "SIGSYS" };
   return { errno: errnoName(errno ?? EPERM) as `E${string}` };

@@ -41,8 +41,8 @@ export type Inherited = {
   readonly assembled?: Slot | undefined;
   readonly warm: boolean;
   readonly notify?: boolean;
-  /** Bind mounts whose ids are mapped: made outside, where there is the right to. */
-  readonly idMounts?: ReadonlyMap<Mount, Slot>;
+  /** Bind mounts made outside, where there is the right to. */
+  readonly opened?: ReadonlyMap<Mount, Slot>;
   readonly stages?: Stages;
 };
 
@@ -96,7 +96,7 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
 
 function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
   if (isNew(c.spec, "mount")) separateMounts(c, s);
-  const sources = openSources(c, s, i.idMounts);
+  const sources = openSources(c, s, i.opened);
   const nodes = openDevices(c, s);
   const root = i.assembled ? attachRoot(c, s, i.assembled) : assembleRoot(c, s);
   for (const mount of c.spec.mounts ?? []) {
@@ -110,12 +110,13 @@ function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
     s.call("close the working directory", "close", [point]);
   }
   showFiles(c, s, root);
-  sealMounts(c, s, root);
   i.stages?.mounted(s);
   changeRoot(c, s, root);
   setSysctls(c, s, root);
   if (i.terminal) openTerminal(c, s, root, high(i.terminal));
   i.stages?.terminal?.(s, root);
+  // Not before the terminal has its place in /dev.
+  sealMounts(c, s, root);
   readonlyPaths(c, s, root);
   maskedPaths(c, s, root);
   sealRoot(c, s, root);
@@ -207,25 +208,32 @@ export function finishProcess(c: Context, s: SectionBuilder, pipe: number): void
   execute(c, process, s);
 }
 
-/** Up to where a filter may forbid what is still to come. */
-export function becomeUser(c: Context, process: Process, s: SectionBuilder): void {
+/** Up to where a filter may forbid what is still to come. `filtered`: what is to be done as soon as one is in force. */
+export function becomeUser(c: Context, process: Process, s: SectionBuilder, filtered = () => {}): void {
   setRlimits(process, s);
   setScheduling(process, s);
   // Without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before that is given up.
   if (!process.noNewPrivileges) loadSeccomp(c, s);
+  filtered();
+  // A directory may be closed to the user, or be open to nobody but the user (in a file system of another's): either will do.
+  const label = `enter the working directory ${process.cwd}`;
+  const entered = s.get(label, "chdir", [process.cwd], { ignore: ["EACCES", "EPERM"] });
   takeIdentity(c, process, s);
-  // As the user of the command, so that a directory which it may not enter is refused.
-  s.call(`enter the working directory ${process.cwd}`, "chdir", [process.cwd]);
+  s.skipIf(entered, "==", 0, () => s.call(label, "chdir", [process.cwd]));
   s.call("set the umask", "umask", [process.user.umask ?? 0o022]);
 }
 
-export function execute(c: Context, process: Process, s: SectionBuilder, listening = false): void {
+/** What holds from the next execution on. `listening`: the filter is in force already. */
+export function confineProcess(c: Context, process: Process, s: SectionBuilder, listening: boolean): void {
   takeLabels(process, s);
-  if (process.noNewPrivileges) {
-    s.call("never gain privileges again", "prctl", [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
-    limitPaths(c, s);
-    if (!listening) loadSeccomp(c, s);
-  }
+  if (!process.noNewPrivileges) return;
+  s.call("never gain privileges again", "prctl", [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+  limitPaths(c, s);
+  if (!listening) loadSeccomp(c, s);
+}
+
+export function execute(c: Context, process: Process, s: SectionBuilder, listening = false): void {
+  confineProcess(c, process, s, listening);
   lastRights(s);
   resetSignals(s);
   executeCommand(process, s);

@@ -22,6 +22,8 @@ export type Job = {
   readonly scratch: string;
   /** Whether each source of a bind mount is a directory: what to make as its mount point if that is missing. */
   readonly directories: Readonly<Record<string, boolean>>;
+  /** Sources of bind mounts that the root of the container's user namespace may not search the way to. */
+  readonly closed?: readonly string[];
   /** Where a link leads that is made at a destination instead of a mount. */
   readonly links?: Readonly<Record<string, string>>;
   /** Mount points that the root filesystem has already. One that goes until then is an error, not a hole. */

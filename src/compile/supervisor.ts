@@ -8,10 +8,9 @@ import { endRest, makeGroups, removeGroups } from "./cgroup.ts";
 import { type Context, isNew, writeText } from "./context.ts";
 import { raiseHardLimits } from "./credentials.ts";
 import { FD } from "./descriptors.ts";
-import { idMounts } from "./id-mounts.ts";
 import { writeInit, writePayload } from "./init.ts";
 import { needsEntering } from "./namespaces.ts";
-import { assembleOutside } from "./outside.ts";
+import { assembleOutside, openOutside } from "./outside.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
 import { keepState, noteEnd, noteStart, removeState } from "./state.ts";
@@ -62,7 +61,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   const begun = program.slot("the network's begin");
   const terminal = job.terminal ? terminalSockets(s) : undefined;
   const assembled = job.mapRoot ? assembleOutside(c, s) : undefined;
-  const ids = isNew(c.spec, "user") ? idMounts(c, s, () => program.section("holder of a user namespace")) : undefined;
+  const opened = isNew(c.spec, "user") ? openOutside(c, s) : undefined;
   const { pid, pidfd } = bear(c, s, { enter: () => enter, init }, groups);
   writeInit(c, init, payload, {
     groups: leftToEnter(c, groups),
@@ -71,7 +70,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     mapped,
     linked,
     assembled,
-    ...(ids && { idMounts: ids }),
+    ...(opened && { opened }),
     terminal,
     stdio,
     warm: given.warm !== undefined,
@@ -87,7 +86,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     writeText(s, "say that ids are mapped", high(mapped), "!");
     s.call("close the pipe of the id maps", "close", [high(mapped)]);
   }
-  for (const fd of [...(assembled ? [assembled] : []), ...(ids?.values() ?? [])])
+  for (const fd of [...(assembled ? [assembled] : []), ...(opened?.values() ?? [])])
     s.call("leave a mount to the container", "close", [fd]);
   if (linked) {
     s.call("close the container's end", "close", [low(linked)]);

@@ -10,6 +10,7 @@ import { ensureDirectory, places } from "../host/places.ts";
 import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import type { WithCdi } from "./cdi.ts";
+import { closedSources } from "./closed-sources.ts";
 import { describe, isRootless } from "./describe.ts";
 import { describeDevices } from "./devices.ts";
 import { containerGroups } from "./groups.ts";
@@ -204,6 +205,7 @@ export async function prepare(
       ...(mapRoot && { mapRoot }),
       scratch: placeOfRoots(scratch, state),
       existing: existingPoints(root, spec.mounts ?? []),
+      closed: closedSources(spec, facts),
       directories: {
         ...directories,
         "/sys": true,

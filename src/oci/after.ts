@@ -22,8 +22,11 @@ function label(own: number, section: number, step: number): string {
   return program ? labelOf(program, section, step) : `step ${step} of section ${section}`;
 }
 
-const endOf = (errno: number) =>
-  errno >= HOOK_KILLED ? `ended by ${signalName(errno - HOOK_KILLED)}` : `exit status ${errno - HOOK_STATUS}`;
+const endOf = (errno: number) => {
+  if (errno < HOOK_KILLED) return `exit status ${errno - HOOK_STATUS}`;
+  const signal = signalName(errno - HOOK_KILLED);
+  return `ended by ${signal}${signal === "SIGSYS" ? " (bad system call)" : ""}`;
+};
 
 /** A failed step in the words that engines look for: what libc calls the errno. */
 export function failureText(step: string, errno: number, said = ""): string {

@@ -3,6 +3,7 @@ import { notifies } from "../compile/seccomp.ts";
 import type { NamespaceKind, Spec } from "../compile/spec.ts";
 import { dottedSysctl } from "../compile/sysctl.ts";
 import { readOr } from "../host/files.ts";
+import { decide } from "../seccomp/decide.ts";
 import { ConfigError } from "./config.ts";
 
 /** What contradicts itself, or asks for what this machine has not: refused before anything is touched. */
@@ -72,8 +73,7 @@ function checkSysctls(spec: Spec): void {
     if (!kind || /(^|\/)\.\.(\/|$)/.test(name))
       fail(`linux.sysctl.${name}`, "it is of the whole machine, not of a namespace");
     if (!namespaceOf(spec, kind)) fail(`linux.sysctl.${name}`, `it needs a ${kind} namespace of the container's own`);
-    if (kind === "uts" && spec.hostname && dotted === "kernel.hostname")
-      fail(`linux.sysctl.${name}`, "hostname says the same; give one of them");
+    if (dotted === "kernel.hostname") fail(`linux.sysctl.${name}`, "the hostname is set by the field `hostname`");
   }
 }
 
@@ -84,6 +84,9 @@ function checkSecurity(spec: Spec): void {
   const { seccomp } = linux ?? {};
   if (notifies(seccomp) && seccomp?.listenerPath === undefined)
     fail("linux.seccomp.listenerPath", "SCMP_ACT_NOTIFY needs somebody who answers");
+  // By write(2) the first process says that there is a listener to be handed over.
+  if (seccomp && decide(seccomp, "write", []).action === "SCMP_ACT_NOTIFY")
+    fail("linux.seccomp", "SCMP_ACT_NOTIFY cannot be used for the write syscall");
 }
 
 export function checkSpec(spec: Spec): void {

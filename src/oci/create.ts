@@ -5,6 +5,7 @@ import { compileCreate } from "../compile/runtime/create.ts";
 import { numbers } from "../compile/runtime/descriptors.ts";
 import type { Caller, Lifecycle } from "../compile/runtime/lifecycle.ts";
 import type { Process, Spec } from "../compile/spec.ts";
+import { closedSources } from "../container/closed-sources.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import type { Program } from "../program/types.ts";
 import { isToBeKept } from "../remember/seen.ts";
@@ -143,6 +144,7 @@ export async function prepareCreate(
     root: { kind: "directory" },
     scratch: g.root,
     ...describeFiles(given.spec),
+    closed: closedSources(given.spec, facts),
     stdio: STDIO,
     ...(await terminalOf(own, attached)),
     ...{ init: false, idle: false, timeoutMs: -1 },

@@ -7,9 +7,9 @@ import { bear, leftToEnter } from "../birth.ts";
 import { endRest, makeGroups, removeGroups } from "../cgroup.ts";
 import { type Context, isNew, writeText } from "../context.ts";
 import { raiseHardLimits } from "../credentials.ts";
-import { idMounts } from "../id-mounts.ts";
 import { writeInit } from "../init.ts";
 import type { Job } from "../job.ts";
+import { openOutside } from "../outside.ts";
 import { afterFailure, endRecord } from "../report.ts";
 import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
@@ -20,7 +20,7 @@ import { writeFailed, writeGate } from "./gate.ts";
 import { HOOK_LABEL, openSaid, runHooks } from "./hooks.ts";
 import { begin, keep, runtimeSection } from "./keeper.ts";
 import { FAILURE_RECORD, type Labels, type Lifecycle } from "./lifecycle.ts";
-import { sendListener } from "./listener.ts";
+import { handListener } from "./listener.ts";
 import { moveDevices } from "./net-devices.ts";
 import { connectForPidfd, sendPidfd } from "./pidfd-socket.ts";
 import { listenForReady, passReadiness } from "./sd-notify.ts";
@@ -68,7 +68,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   };
   const mapped = isNew(c.spec, "user") ? program.slot("pipe of the id maps") : undefined;
   if (mapped) s.call("make the pipe of the id maps", "pipe2", [addressOf(mapped), O.CLOEXEC]);
-  const mounts = idMounts(c, s, () => program.section("holder of a user namespace"));
+  const opened = openOutside(c, s);
   const { pid, pidfd } = bear(c, s, { enter: () => enter, init }, groups);
 
   let from = 0;
@@ -83,10 +83,11 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
     terminal: undefined,
     stdio: [],
     warm: false,
-    idMounts: mounts,
+    opened,
     stages,
   });
 
+  for (const fd of opened.values()) s.call("leave a mount to the container", "close", [fd]);
   s.call("close the container's end", "close", [high(p.ready)]);
   s.call("close the container's end", "close", [low(p.settled)]);
   if (mapped) {
@@ -105,9 +106,9 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
     s.call("say that the hooks are done", "write", [high(p.hooked), "!", 1]);
     s.call("close the pipe", "close", [high(p.hooked)]);
   }
-  s.call("wait until the container is ready", "read", [low(p.ready), buffer("one byte", 1), 1]);
+  s.call("wait for the container", "read", [low(p.ready), buffer("one byte", 1), 1]);
   s.check("is the container ready?");
-  sendListener(c, s, l, { pid, pidfd, status: "creating" });
+  handListener(c, s, l, process, { pid, pidfd, status: "creating", ...p });
   const master = own ? takeTerminal(s, own) : undefined;
   noteCreated(s, l, pid, labelsFrom(program, init, from));
   if (l.caller.pidFile !== undefined) writePidFile(s, l.caller.pidFile, pid);

@@ -4,22 +4,22 @@ import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import type { Program, Slot } from "../../program/types.ts";
 import { addressOf, buffer, high, low } from "../../program/values.ts";
 import { enterGroups, openGroups, spawnInGroup, spawnSibling } from "../cgroup.ts";
-import { probeCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { limitRights } from "../credentials.ts";
-import { becomeUser, execute } from "../init.ts";
+import { execute } from "../init.ts";
 import type { Job } from "../job.ts";
 import { cloneFlag } from "../namespaces.ts";
 import { setAffinity, setPersonality } from "../process.ts";
 import { afterFailure, endRecord } from "../report.ts";
-import { loadSeccomp, notifies } from "../seccomp.ts";
+import { notifies } from "../seccomp.ts";
 import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
 import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
+import { becomeReady } from "./become.ts";
 import { leaveOnlyPreserved, type Numbers, numbers, type OwnFile } from "./descriptors.ts";
 import { begin, keep, runtimeSection } from "./keeper.ts";
 import type { Lifecycle } from "./lifecycle.ts";
-import { sendListener } from "./listener.ts";
+import { handListener } from "./listener.ts";
 import { connectForPidfd, sendPidfd } from "./pidfd-socket.ts";
 import { connect } from "./sockets.ts";
 import { writePidFile } from "./state.ts";
@@ -54,18 +54,11 @@ function writeCommand(
   s.call("close the performed file", "close", [n.own]);
   setPersonality(c.spec, s);
   setAffinity(s, process.execCPUAffinity?.final);
-  becomeUser(c, process, s);
-  const listening = notifies(c.spec.linux?.seccomp);
-  if (process.noNewPrivileges && listening) {
-    s.call("never gain privileges again", "prctl", [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
-    loadSeccomp(c, s);
-  }
-  probeCommand(process, s);
-  s.call("say that it is ready", "write", [n.ready, "!", 1]);
+  becomeReady(c, s, process, n);
   const told = s.get("wait until its pid is written down", "read", [n.settled, buffer("one byte", 1), 1]);
   s.skipIf(told, "==", 1, () => s.exit(0));
   s.call("live on when the runtime ends", "prctl", [PR.SET_PDEATHSIG, 0, 0, 0, 0]);
-  execute(c, process, s, listening);
+  execute(c, process, s, notifies(c.spec.linux?.seccomp));
 }
 
 function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle, process: Process, pid: number): void {
@@ -104,12 +97,12 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
 
   s.call("close the command's end", "close", [high(ready)]);
   s.call("close the command's end", "close", [low(settled)]);
-  s.call("wait until the command is ready", "read", [low(ready), buffer("one byte", 1), 1]);
+  s.call("wait for the command", "read", [low(ready), buffer("one byte", 1), 1]);
   // The command may be ready before the one that made it has noted its number.
   s.call("wait for the one that entered", "waitid", [P_PID, entering, 0, WEXITED, 0], { ignore: ["ECHILD"] });
   s.check("is the command ready?");
   const pidfd = s.get("find the command", "pidfd_open", [child, 0]);
-  sendListener(c, s, l, { pid: child, pidfd, status: "running" });
+  handListener(c, s, l, process, { pid: child, pidfd, status: "running", ready, settled });
   const master = own ? takeTerminal(s, own) : undefined;
   if (l.caller.pidFile !== undefined) writePidFile(s, l.caller.pidFile, child);
   sendPidfd(s, forPidfd, pidfd, "setns");

@@ -2,12 +2,12 @@ import { errno } from "../../kernel/errno.ts";
 import { PR } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import { buffer } from "../../program/values.ts";
-import { probeCommand } from "../command.ts";
 import type { Context } from "../context.ts";
-import { becomeUser, execute, lastRights } from "../init.ts";
+import { confineProcess, execute } from "../init.ts";
 import { storeFailureAt } from "../record.ts";
-import { loadSeccomp, notifies } from "../seccomp.ts";
+import { notifies } from "../seccomp.ts";
 import type { Process } from "../spec.ts";
+import { becomeReady } from "./become.ts";
 import type { Numbers } from "./descriptors.ts";
 import { runHooks } from "./hooks.ts";
 import { FAILURE_RECORD, type Lifecycle } from "./lifecycle.ts";
@@ -25,14 +25,7 @@ export function writeGate(c: Context, s: SectionBuilder, l: Lifecycle, process: 
   const { seccomp } = c.spec.linux ?? {};
   const listening = notifies(seccomp);
   ownNull(s);
-  becomeUser(c, process, s);
-  if (process.noNewPrivileges && listening) {
-    s.call("never gain privileges again", "prctl", [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
-    loadSeccomp(c, s);
-  }
-  probeCommand(process, s);
-  lastRights(s);
-  s.call("say that the container is ready", "write", [n.ready, "!", 1]);
+  becomeReady(c, s, process, n);
   const told = s.get("wait until that is written down", "read", [n.settled, buffer("one byte", 1), 1]);
   // Nothing was said: whoever was to say it is gone.
   s.skipIf(told, "==", 1, () => s.fail("be written down", errno("ECANCELED")));
@@ -44,7 +37,9 @@ export function writeGate(c: Context, s: SectionBuilder, l: Lifecycle, process: 
   s.call("close the FIFO", "close", [n.go]);
   if (c.spec.hooks?.startContainer?.length) {
     const pid = s.get("ask for the own pid", "getpid", []);
-    runHooks(c, s, l, { kind: "startContainer", status: "created", pid, said: n.said });
+    // What they execute is the container's: they are kept in as its command is.
+    const confine = (hook: SectionBuilder) => confineProcess(c, process, hook, listening);
+    runHooks(c, s, l, { kind: "startContainer", status: "created", pid, said: n.said, confine });
   }
   execute(c, process, s, listening);
   return { from };

@@ -52,9 +52,15 @@ type Heard = {
   readonly inherited: readonly string[];
   /** Files that what is printed is appended to instead. */
   readonly files: readonly (string | undefined)[];
+  readonly confine: HookRun["confine"];
 };
 
-function writeHook(s: SectionBuilder, hook: Hook, state: Slot, { said, label, inherited, files }: Heard): void {
+function writeHook(
+  s: SectionBuilder,
+  hook: Hook,
+  state: Slot,
+  { said, label, inherited, files, confine }: Heard,
+): void {
   s.call("end when the runtime does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   s.call("read the state", "dup3", [state, 0, 0]);
   for (const [i, file] of files.entries()) {
@@ -63,6 +69,7 @@ function writeHook(s: SectionBuilder, hook: Hook, state: Slot, { said, label, in
     s.call("be heard", "dup3", [to, i + 1, 0]);
   }
   closeFrom(s, 3);
+  confine?.(s);
   resetSignals(s);
   s.call(`execute ${label}`, "execve", [
     hook.path,
@@ -77,6 +84,8 @@ export type HookRun = {
   readonly pid: Loose;
   /** What hooks print is written there. */
   readonly said: Loose;
+  /** What the hook is confined by before it is executed. */
+  readonly confine?: (hook: SectionBuilder) => void;
   /** A failure is only told of, and the next hook is performed. */
   readonly lenient?: boolean;
 };
@@ -95,7 +104,7 @@ export function runHooks(c: Context, s: SectionBuilder, l: Lifecycle, run: HookR
     const label = `${HOOK_LABEL}${run.kind}[${i}] ${hook.path}`;
     const state = stateFile(s, block);
     const section = c.program.section(label);
-    writeHook(section, hook, state, { said: run.said, label, inherited, files });
+    writeHook(section, hook, state, { said: run.said, label, inherited, files, confine: run.confine });
     const pidfd = c.program.slot("pidfd of the hook");
     s.spawn(`start ${label}`, section, { flags: CLONE.PIDFD, pidfd });
     s.call("close the state", "close", [state]);

@@ -1,8 +1,11 @@
 import type { SectionBuilder } from "../../program/builder.ts";
-import { into, type Loose } from "../../program/values.ts";
+import type { Slot } from "../../program/types.ts";
+import { buffer, high, into, type Loose, low } from "../../program/values.ts";
 import type { Context } from "../context.ts";
 import { listenerSlot, notifies } from "../seccomp.ts";
+import type { Process } from "../spec.ts";
 import { controlWith, messageOf } from "../terminal.ts";
+import { listensEarly } from "./become.ts";
 import { type HookStatus, stateText } from "./hooks.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { connect } from "./sockets.ts";
@@ -22,7 +25,7 @@ function processState(c: Context, l: Lifecycle, status: HookStatus) {
 }
 
 /** The descriptor is taken out of the process that loaded the filter, and handed to whoever is to answer. */
-export function sendListener(
+function sendListener(
   c: Context,
   s: SectionBuilder,
   l: Lifecycle,
@@ -38,4 +41,19 @@ export function sendListener(
   for (const at of pidsAt) s.format(who.pid, bytes, at);
   s.call("hand the seccomp listener to the agent", "sendmsg", [socket, header, 0]);
   for (const n of [fd, socket]) s.call("close what was for that", "close", [n]);
+}
+
+/** Where there is a listener, it is handed over; a process that waits for that goes on, and says when it is ready. */
+export function handListener(
+  c: Context,
+  s: SectionBuilder,
+  l: Lifecycle,
+  process: Process,
+  o: Parameters<typeof sendListener>[3] & { readonly ready: Slot; readonly settled: Slot },
+): void {
+  sendListener(c, s, l, o);
+  if (!listensEarly(c, process)) return;
+  s.call("say that somebody answers", "write", [high(o.settled), "!", 1]);
+  s.call("wait until it is ready", "read", [low(o.ready), buffer("one byte", 1), 1]);
+  s.check("is it ready?");
 }

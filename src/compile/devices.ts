@@ -68,7 +68,9 @@ export function addDevices(c: Context, s: SectionBuilder, root: Slot, nodes: Rea
     }
     const direct = /^\/dev\/[^/]+$/.test(device.path);
     const name = device.path.slice(device.path.lastIndexOf("/") + 1);
-    const parent = direct ? dev : mountPoint(s, root, device.path.slice(0, -name.length - 1), { directory: true });
+    const parent = direct
+      ? dev
+      : mountPoint(s, root, device.path.slice(0, -name.length - 1) || "/", { directory: true });
     const number = makedev(device.major ?? 0, device.minor ?? 0);
     const mode = formats[device.type] | (device.fileMode ?? 0o666);
     s.call(`make ${device.path}`, "mknodat", [parent, name, mode, number], mayBeThere(c));

@@ -1,4 +1,5 @@
 import { fileMounts, mapsIds } from "../host/mountinfo.ts";
+import { errno } from "../kernel/errno.ts";
 import { AT_FDCWD, MNT_DETACH, MOUNT_ATTR, MOVE_MOUNT, MS, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
@@ -195,6 +196,7 @@ export function attachRoot(c: Context, s: SectionBuilder, assembled: Slot): Slot
 export function changeRoot(c: Context, s: SectionBuilder, root: Slot): void {
   if (!isNew(c.spec, "mount")) s.call("change the root", "chroot", ["."]);
   else if (c.job.noPivot) {
+    hideKernelViews(c, s);
     s.call("move the new root over the old", "move_mount", [root, "", AT_FDCWD, "/", MOVE_MOUNT.F_EMPTY_PATH]);
     s.call("change the root", "chroot", ["."]);
   } else {
@@ -202,6 +204,20 @@ export function changeRoot(c: Context, s: SectionBuilder, root: Slot): void {
     s.call("leave the host's root", "umount2", [".", MNT_DETACH]);
   }
   s.call("go to the top", "chdir", ["/"]);
+}
+
+/**
+ * Where the old root stays below, so would its proc and sysfs: a user namespace in the container could then mount new ones,
+ * in which nothing is masked (mount_too_revealing() of the kernel). What is locked cannot go, and is covered.
+ */
+function hideKernelViews(c: Context, s: SectionBuilder): void {
+  for (const { point, type } of c.facts.mounts) {
+    if ((type !== "proc" && type !== "sysfs") || covered(c.job.scratch, point)) continue;
+    const label = `take the host's ${point} away`;
+    const gone = s.get(label, "umount2", [point, MNT_DETACH], { ignore: ["EINVAL", "EPERM", "ENOENT"] });
+    for (const code of [errno("EINVAL"), errno("EPERM")])
+      s.skipIf(gone, "!=", -code, () => s.call(`cover ${point}`, "mount", ["none", point, "tmpfs", 0, 0]));
+  }
 }
 
 /** No mounts of its own: a directory is the root, as chroot(2) has it. */

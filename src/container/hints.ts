@@ -16,6 +16,11 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
     "EINVAL",
     "this root cannot be a layer of an overlay, or is one of two already; --rootfs / takes it as it is",
   ],
+  [
+    /^(find|open the mount point) \/\S* in the container|^open the mount point/,
+    "ELOOP",
+    "proc and sysfs must be mounted on ordinary directory, not on a link",
+  ],
   [/^open .* to bind on/, "ENOENT", "the source of this mount is gone"],
   [/^(mount|create the) proc/, "EPERM", "a procfs without masks must be visible to mount one in a user namespace"],
   [/sysctl/, "ENOENT", "this kernel, or this namespace, has no such sysctl"],

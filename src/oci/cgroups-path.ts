@@ -40,5 +40,5 @@ function unitPlace(text: string, manager: Manager, top: string): GroupPlace {
 
 export function groupPlace(cgroupsPath: string | undefined, id: string, { manager, top }: GroupMaker): GroupPlace {
   if (manager) return unitPlace(cgroupsPath || `:caisson:${id}`, manager, top);
-  return { path: top + plain(cgroupsPath || `/caisson-oci-${id}`) };
+  return { path: top + plain(cgroupsPath || `/${id}`) };
 }

@@ -25,17 +25,20 @@ function decode(bytes: Uint8Array, what: string): string {
   }
 }
 
-/** A file as a whole, from one descriptor: what is checked is what is used, whatever happens to its name meanwhile. */
-export function readText(path: string): string {
+/**
+ * A file as a whole, from one descriptor: what is checked is what is used, whatever happens to its name meanwhile.
+ * `pipes`: it may be one, as `<(…)` of a shell gives it; then whoever has its other end is waited for.
+ */
+export function readText(path: string, pipes = false): string {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    fd = openSync(path, constants.O_RDONLY | (pipes ? 0 : constants.O_NONBLOCK));
   } catch (e) {
     throw new ConfigError(`open ${path}: ${(e as NodeJS.ErrnoException).code}`);
   }
   try {
     const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new ConfigError(`${path}: not a file`);
+    if (!stat.isFile() && !(pipes && stat.isFIFO())) throw new ConfigError(`${path}: not a file`);
     if (stat.size > LIMIT) throw new ConfigError(`${path}: ${stat.size} bytes are more than ${LIMIT}`);
     return decode(readFileSync(fd), path);
   } finally {

@@ -131,7 +131,7 @@ export async function update(
   const from = values["resources"];
   const given =
     typeof from === "string"
-      ? parseResources(parseJson(from === "-" ? readStandardInput() : readText(from), from))
+      ? parseResources(parseJson(from === "-" ? readStandardInput() : readText(from, true), from))
       : fromFlags(values);
   for (const name of formerFlags)
     if (values[name] !== undefined) warn(g.log, `--${name} is ignored: the kernel has no such limit any more`);
@@ -150,10 +150,7 @@ export async function updateResources(c: Container, given: Resources, more: read
     Object.keys(given).map((k) => [k, after[k as keyof Resources]]),
   ) as Resources;
   // Engines give the rules that they know; what every container may have, it keeps.
-  const { spec } = c.saved;
-  const devices = given.devices?.length
-    ? withDefaultDevices({ ...spec, linux: { ...spec.linux, resources: { devices: given.devices } } }).devices
-    : undefined;
+  const devices = given.devices?.length ? withDefaultDevices({ devices: given.devices }).devices : undefined;
   const { path } = c.saved.cgroup;
   const limits = {
     ...limitsOfResources({ ...rest, devices: [] }, { exact: true }),

@@ -82,7 +82,8 @@ export async function events(
   }
   const stop = new AbortController();
   const ooms = (async () => {
-    for await (const e of group.events({ signal: stop.signal })) if (e.type === "oom") print({ type: "oom", id });
+    // v1 counts what it kills, and not how often memory ran out.
+    for await (const e of group.events({ signal: stop.signal })) if (e.type === "oom_kill") print({ type: "oom", id });
   })();
   ooms.catch(() => stop.abort());
   while (statusOf(c) !== "stopped") {

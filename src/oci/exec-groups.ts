@@ -14,12 +14,21 @@ function belowFor(layout: Layout, directory: string, given: readonly string[]): 
     if (names === undefined) return path;
     const tops = names.split(",").map((name) => {
       const top = name === "" ? layout.v2?.point : layout.v1[name];
-      if (top === undefined) throw new RuntimeError(`--cgroup: ${JSON.stringify(name)} is not a controller of v1 here`);
+      if (top === undefined)
+        throw new RuntimeError(`--cgroup: unknown controller ${JSON.stringify(name)}: v1 has none of that name here`);
       return top;
     });
     if (tops.some((top) => directory.startsWith(`${top}/`))) return path;
   }
   return undefined;
+}
+
+function subGroup(directory: string, below: string): string {
+  if (below.split("/").includes(".."))
+    throw new RuntimeError(`--cgroup: ${below} is not a sub cgroup path: it leads out of the container's group`);
+  const group = join(directory, below);
+  if (!isDirectory(group)) throw new RuntimeError(`--cgroup: ${below}: there is no group ${group}`);
+  return group;
 }
 
 /**
@@ -32,7 +41,7 @@ export function groupsOf(c: Container, pid: number, below: readonly string[]): C
   const groups = c.saved.cgroup.directories.filter(isDirectory).map((d) => {
     const unified = top !== undefined && d.startsWith(`${top}/`);
     const wanted = belowFor(layout, d, below);
-    if (wanted !== undefined) return { path: join(d, wanted), unified };
+    if (wanted !== undefined) return { path: subGroup(d, wanted), unified };
     const full = unified && readOptional(`${d}/cgroup.subtree_control`)?.trim();
     if (!full) return { path: d, unified };
     return { path: `${top}${parseOwnGroups(readOptional(`/proc/${pid}/cgroup`) ?? "")[""] ?? ""}`, unified };

@@ -51,7 +51,7 @@ function withCapabilities(sets: CapabilitySets | undefined, extra: readonly stri
 /** The process file as it is, or the container's own process with what the options change. */
 export function processOf(c: Container, o: ExecOptions, command: readonly string[], say: Say): Process {
   if (o.process !== undefined) {
-    const given = parseProcess(parseJson(readText(o.process), o.process), say);
+    const given = parseProcess(parseJson(readText(o.process, true), o.process), say);
     return o.tty ? { ...given, terminal: true } : given;
   }
   if (o.cwd !== undefined && !o.cwd.startsWith("/"))

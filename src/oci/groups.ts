@@ -45,24 +45,16 @@ const always: NonNullable<Resources["devices"]> = [
   { allow: true, type: "c", major: 136, access: "rwm" },
 ];
 
-export function withDefaultDevices(spec: Spec): Resources {
-  const { resources } = spec.linux ?? {};
-  const own = (spec.linux?.devices ?? []).flatMap((d) =>
-    d.type === "p" ? [] : [{ allow: true, type: d.type === "b" ? ("b" as const) : ("c" as const), ...numbers(d) }],
-  );
-  return { ...resources, devices: [{ allow: false }, ...(resources?.devices ?? []), ...own, ...always] };
-}
+/** A node of `linux.devices` by itself is no right to use it: that is for `linux.resources.devices` to say. */
+export const withDefaultDevices = (given: Resources = {}): Resources => ({
+  ...given,
+  devices: [{ allow: false }, ...(given.devices ?? []), ...always],
+});
 /** Whoever is not root may load no program for them, and is kept from devices as any user is. */
 function withoutDevices(spec: Spec): Resources {
   const { devices: _, ...rest } = spec.linux?.resources ?? {};
   return rest;
 }
-const numbers = (d: { major?: number; minor?: number }) => ({
-  ...(d.major !== undefined && { major: d.major }),
-  ...(d.minor !== undefined && { minor: d.minor }),
-  access: "rwm",
-});
-
 /** Settings that our own API has no word for: files of v1 alone. */
 export function extras(r: Resources): [controller: string, file: string, value: number][] {
   const m = r.memory as { swappiness?: number } | undefined;
@@ -88,9 +80,22 @@ function prepareCpuset(layout: Layout, path: string): void {
   }
 }
 
+/** Of a group that an earlier run left nothing but itself may be there. */
 function checkReuse(directory: string): void {
   if (processesBelow(directory).length)
-    throw new RuntimeError(`linux.cgroupsPath: the control group ${directory} has processes in it already`);
+    throw new RuntimeError(
+      `linux.cgroupsPath: the container's cgroup is not empty: there are processes in ${directory}`,
+    );
+}
+
+/** In a frozen group, or below one, the container's first process would stop before its first step. */
+function checkFrozen(directories: readonly string[]): void {
+  const frozen = directories.find(
+    (d) =>
+      readOptional(`${d}/cgroup.freeze`)?.trim() === "1" || /^FR[EO]/.test(readOptional(`${d}/freezer.state`) ?? ""),
+  );
+  if (frozen !== undefined)
+    throw new RuntimeError(`linux.cgroupsPath: the container's cgroup unexpectedly frozen: ${frozen} (thaw it first)`);
 }
 
 export type RuntimeGroups = {
@@ -117,10 +122,17 @@ export function withResctrl(groups: RuntimeGroups, more: ResctrlGroups | undefin
   return { ...groups, plan: { ...groups.plan, groups: [...groups.plan.groups, ...plan] }, resctrl };
 }
 
-function unifiedWrites(h: Hierarchy | undefined, unified: Resources["unified"]) {
+function unifiedWrites({ v2 }: Layout, unified: Resources["unified"]) {
   const entries = Object.entries(unified ?? {});
-  if (entries.length && !h)
-    throw new ConfigError("linux.resources.unified: no v2 hierarchy is mounted on this machine");
+  if (entries.length && !v2)
+    throw new ConfigError("linux.resources.unified: invalid configuration: no v2 hierarchy is mounted on this machine");
+  for (const [file] of entries) {
+    const controller = file.slice(0, file.indexOf("."));
+    if (!["cgroup", ...(v2?.controllers ?? [])].includes(controller) && !file.endsWith(".pressure"))
+      throw new ConfigError(
+        `linux.resources.unified: invalid configuration: ${file}: the v2 hierarchy of this machine has no controller ${JSON.stringify(controller)}`,
+      );
+  }
   return entries.map(([file, text]) => ({ file, text }));
 }
 
@@ -136,7 +148,7 @@ export function layoutOfUnit({ v2 }: Layout, path: string): Layout {
  * empty, is taken over.
  */
 export function runtimeGroups(layout: Layout, path: string, spec: Spec, given?: Unit): RuntimeGroups {
-  const resources = given?.manager === "user" ? withoutDevices(spec) : withDefaultDevices(spec);
+  const resources = given?.manager === "user" ? withoutDevices(spec) : withDefaultDevices(spec.linux?.resources);
   const limits: CheckedLimits = limitsOfResources(resources, { exact: true });
   prepareCpuset(layout, path);
   const account = allControllers()
@@ -145,8 +157,7 @@ export function runtimeGroups(layout: Layout, path: string, spec: Spec, given?: 
   const { groups } = planGroups(layout, path, limits, { read: readOptional, home: true, account });
   const all = hierarchies(layout);
   const missing = all.filter((h) => !groups.some((g) => g.path === h.top + path));
-  const v2 = all.find((h) => h.version === "v2");
-  const unified = unifiedWrites(v2, resources.unified);
+  const unified = unifiedWrites(layout, resources.unified);
   const names = [...new Set(unified.map(({ file }) => file.split(".")[0] ?? ""))];
   const enabled = names.filter((n) => layout.v2?.controllers.includes(n));
   const extra = extras(resources);
@@ -171,7 +182,11 @@ export function runtimeGroups(layout: Layout, path: string, spec: Spec, given?: 
   ];
   // What leads to a user's unit is not the user's, and has given on what the unit has.
   const theirs = given?.manager === "user" ? { prepare: [] } : {};
-  for (const g of plan) if (!given && existsSync(g.path)) checkReuse(g.path);
+  if (!given)
+    for (const { path: directory, parents } of plan.filter((g) => existsSync(g.path))) {
+      checkReuse(directory);
+      checkFrozen([...parents, directory]);
+    }
   return {
     plan: { groups: plan.map((g) => ({ ...g, ...theirs, reads: [], ...(isDirectory(g.path) && { existing: true }) })) },
     directories: plan.map((g) => g.path),

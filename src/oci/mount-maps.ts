@@ -4,18 +4,18 @@ import { ConfigError } from "./config.ts";
 const form = /^(r?idmap)=(.+)$/;
 const EXPECTED = '"idmap=uids=0-1000-10#10-2000-1;gids=0-1000-10", with "@" before what is an id of the container';
 
-/** "0-1000-10": ids from 0 on are shown as those from 1000 on; "@0-5-10": as what 5 and those after it are of the container's. */
+/**
+ * "0-1000-10", and "+0-1000-10": ids from 0 on are shown as those from 1000 on; "@0-5-10": as what 5 and those after it are
+ * of the container's. Of these it may have fewer: the others are nobody's there.
+ */
 function range(text: string, own: readonly IdMap[], option: string): IdMap {
-  const [, at, ...numbers] = /^(@?)(\d+)-(\d+)-(\d+)$/.exec(text) ?? [];
+  const [, at, ...numbers] = /^([@+]?)(\d+)-(\d+)-(\d+)$/.exec(text) ?? [];
   const [containerID = 0, second = 0, size = 0] = numbers.map(Number);
   if (numbers.length === 0 || size === 0)
     throw new ConfigError(`mounts.options: ${JSON.stringify(option)} is not of the form ${EXPECTED}`);
-  if (!at) return { containerID, hostID: second, size };
-  const map = own.find((m) => second >= m.containerID && second - m.containerID + size <= m.size);
-  if (!map)
-    throw new ConfigError(
-      `mounts.options: ${JSON.stringify(option)}: the container has no ids ${second} to ${second + size - 1}`,
-    );
+  if (at !== "@") return { containerID, hostID: second, size };
+  const map = own.find((m) => second >= m.containerID && second < m.containerID + m.size);
+  if (!map) throw new ConfigError(`mounts.options: ${JSON.stringify(option)}: the container has no id ${second}`);
   return { containerID, hostID: map.hostID + second - map.containerID, size };
 }
 

@@ -4,11 +4,15 @@ import type { NamespaceKind, Spec } from "../compile/spec.ts";
 import { MAX_VERSION } from "./features.ts";
 import { RuntimeError } from "./places.ts";
 
+/** On v1, as from other runtimes, it is to be asked for: there engines and tests look for their paths in /proc/self/cgroup. */
+const cgroup = (): NamespaceKind[] => (existsSync("/sys/fs/cgroup/cgroup.controllers") ? ["cgroup"] : []);
+
 const capabilities = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"];
 
 /** A configuration to begin with: a shell in a container that shares nothing. */
 export function template(rootless: boolean): Spec {
-  const kinds: NamespaceKind[] = ["pid", ...(rootless ? [] : (["network"] as const)), "ipc", "uts", "mount", "cgroup"];
+  const network: NamespaceKind[] = rootless ? [] : ["network"];
+  const kinds: NamespaceKind[] = ["pid", ...network, "ipc", "uts", "mount", ...cgroup()];
   const uid = process.geteuid?.() ?? 0;
   const gid = process.getegid?.() ?? 0;
   const mounts = standardMounts({ bindSys: rootless, ttyGroup: !rootless });

@@ -10,7 +10,7 @@ export const isOurs = runtime.includes("caisson-oci");
 export type Result = { readonly code: number; readonly out: string; readonly err: string };
 
 const applets =
-  "sh true false sleep cat echo ls id env stat ps mount hostname grep touch mkdir test readlink wc kill cut tail head nproc sysctl uname tty mknod dd".split(
+  "sh true false sleep cat echo ls id env stat ps mount hostname grep touch mkdir test readlink wc kill cut tail head nproc sysctl uname tty mknod dd unshare".split(
     " ",
   );
 

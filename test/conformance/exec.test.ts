@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRoot } from "../helpers/machine.ts";
@@ -38,6 +39,12 @@ describe.skipIf(!isRoot)("the command line of engines: exec", () => {
     };
     writeFileSync(file, JSON.stringify({ ...process, noNewPrivileges: true }));
     expect(exec("--process", file, b.id).out).toBe("/data\n5\nc\nNoNewPrivs:\t1\n");
+  });
+  test("--process from a pipe, as <(…) of a shell gives it", () => {
+    const process = JSON.stringify({ args: ["echo", "from a pipe"], cwd: "/" });
+    const line = `"$@" --process <(printf '%s' '${process}') ${b.id}`;
+    const p = spawnSync("bash", ["-c", line, "bash", ...b.words("exec")], { encoding: "utf8", timeout: 10_000 });
+    expect(p).toMatchObject({ status: 0, stdout: "from a pipe\n" });
   });
   test("--detach with --pid-file", async () => {
     const file = join(b.at, "exec-pid");

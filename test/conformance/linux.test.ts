@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { NamespaceKind } from "../../src/compile/spec.ts";
 import { isRoot } from "../helpers/machine.ts";
@@ -102,6 +102,19 @@ describe.skipIf(!isRoot)("config-linux.md Devices", () => {
     const device = { path: "/dev/mine", type: "c", major: 1, minor: 5, fileMode: 0o640, uid: 7, gid: 8 };
     const r = printed(["stat", "-c", "%F %t %T %a %u %g", "/dev/mine"], linux({ devices: [device] }));
     expect(r.out).toBe("character special file 1 5 640 7 8\n");
+  });
+  test("in any directory, the topmost too", () => {
+    const devices = ["/mine", "/new/mine"].map((path) => ({ path, type: "c", major: 1, minor: 5 }));
+    expect(printed(["ls", "/mine", "/new/mine"], linux({ devices })).code).toBe(0);
+  });
+  test("a node is no right to use it: that is for linux.resources.devices", () => {
+    const devices = [{ path: "/dev/mine", type: "c", major: 10, minor: 1234 }];
+    const rules = (more: object[]) =>
+      linux({ devices, resources: { devices: [{ allow: false, access: "rwm" }, ...more] } });
+    const allowed = { allow: true, type: "c", major: 10, minor: 1234, access: "rw" };
+    const open = shell("cat /dev/mine");
+    expect(printed(open, rules([])).err).toContain("Operation not permitted");
+    expect(printed(open, rules([allowed])).err).toContain("No such device");
   });
   test("a FIFO", () => {
     const device = { path: "/dev/pipe", type: "p", fileMode: 0o600 };
@@ -221,6 +234,67 @@ describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
     expect(JSON.parse(r.out).data.memory.raw).toMatchObject({ pgfault: expect.any(Number) });
     expect(b.call(["events", "--interval", "0s", b.id]).code).toBe(1);
   });
+  test("events: what is killed for want of memory is told of, while it goes on", async () => {
+    using b = new Bundle(["sleep", "60"], linux({ resources: { memory: { limit: 32 << 20, swap: 32 << 20 } } }));
+    b.create();
+    b.start();
+    const p = Bun.spawn(b.words("events", "--interval", "100ms", b.id), { stdout: "pipe" });
+    const reader = p.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    const until = async (what: string) => {
+      while (!text.includes(what)) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        text += value;
+      }
+    };
+    await until('"stats"');
+    expect(b.call(["exec", b.id, "dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]).code).not.toBe(0);
+    await until('"oom"');
+    expect(text).toContain(JSON.stringify({ type: "oom", id: b.id }));
+    b.call(["delete", "--force", b.id]);
+    expect(await p.exited).toBe(0);
+  });
+  test("a group that is frozen takes no container", () => {
+    using b = new Bundle(["true"]);
+    const top = existsSync("/sys/fs/cgroup/freezer") ? "/sys/fs/cgroup/freezer" : "/sys/fs/cgroup";
+    const [file, text] = top.endsWith("freezer") ? ["freezer.state", "FROZEN"] : ["cgroup.freeze", "1"];
+    const group = join(top, b.id);
+    mkdirSync(group);
+    try {
+      writeFileSync(join(group, file), text);
+      b.rewrite(linux({ cgroupsPath: `/${b.id}` }));
+      const r = b.create();
+      expect(r.code).not.toBe(0);
+      expect(r.err).toContain("frozen");
+    } finally {
+      rmdirSync(group);
+    }
+  });
+  test.skipIf(!existsSync("/sys/fs/cgroup/cpu"))(
+    "update on v1: never over the share of the group above on the way",
+    () => {
+      const above = `caisson-test-above-${process.pid}`;
+      const top = join("/sys/fs/cgroup/cpu", above);
+      mkdirSync(top);
+      writeFileSync(join(top, "cpu.cfs_quota_us"), "50000");
+      try {
+        using b = new Bundle(
+          ["true"],
+          linux({ cgroupsPath: `/${above}/one`, resources: { cpu: { quota: 300_000, period: 1_000_000 } } }),
+        );
+        b.create();
+        const update = (...words: string[]) => b.call(["update", ...words, b.id]).code;
+        expect(update("--cpu-quota", "600000")).toBe(1);
+        expect(update("--cpu-period", "10000", "--cpu-quota", "3000")).toBe(0);
+        expect(update("--cpu-period", "1000000", "--cpu-quota", "400000")).toBe(0);
+        expect(readFileSync(join(top, "one/cpu.cfs_quota_us"), "utf8")).toBe("400000\n");
+      } finally {
+        for (const controller of readdirSync("/sys/fs/cgroup"))
+          spawnSync("rmdir", [join("/sys/fs/cgroup", controller, above)]);
+      }
+    },
+  );
   test("pause and resume", async () => {
     using b = new Bundle(shell("while :; do echo x >> /data/x; sleep 0.02; done"));
     b.create();

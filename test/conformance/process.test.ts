@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRoot } from "../helpers/machine.ts";
 import { Bundle, printed, processWith, shell } from "./bundle.ts";
@@ -18,6 +18,14 @@ describe.skipIf(!isRoot)("config.md Process", () => {
   test("cwd in a mount", () => {
     const r = printed(shell("pwd"), processWith({ cwd: "/dev/shm/new" }));
     expect(r.out).toBe("/dev/shm/new\n");
+  });
+  test("cwd may be closed to the user", () => {
+    using b = new Bundle(["sleep", "60"], processWith({ cwd: "/closed", user: { uid: 42, gid: 42 } }));
+    mkdirSync(join(b.root, "closed"), { mode: 0o700 });
+    expect(b.create().code).toBe(0);
+    expect(b.start().code).toBe(0);
+    // For exec, it may be closed to root without capabilities.
+    expect(b.call(["exec", "--user", "7", b.id, "true"])).toMatchObject({ code: 0, err: "" });
   });
   test("cwd that is not absolute is refused", () => {
     expect(printed(["true"], processWith({ cwd: "data" })).code).not.toBe(0);
@@ -146,6 +154,17 @@ except OSError: pass
     const got = (await text).replaceAll("\r", "");
     expect(got).toContain("size (25, 90)");
     expect(got).toContain("/dev/pts/0\nall\nc\n");
+  });
+  test("terminal: a read-only /dev has its console all the same", () => {
+    using b = new Bundle(shell("grep -c ' /dev/console ' /proc/self/mountinfo; touch /dev/x"), (s) => ({
+      ...s,
+      process: { ...s.process, terminal: true },
+      mounts: s.mounts?.map((m) => (m.destination === "/dev" ? { ...m, options: [...(m.options ?? []), "ro"] } : m)),
+    }));
+    // script(1) gives it a terminal, which an attached runtime needs.
+    const p = spawnSync("script", ["-qec", b.command(), "/dev/null"], { encoding: "utf8", input: "" });
+    expect(p.stdout).toContain("1\r\n");
+    expect(p.stdout).toContain("Read-only file system");
   });
   test("terminal: without a socket, create is refused", () => {
     using b = new Bundle(["true"], processWith({ terminal: true }));

@@ -143,7 +143,7 @@ describe("ids and paths of control groups", () => {
     const systemd = { manager: "system", top: "" } as const;
     expect(groupPlace("/docker/abc", "x", plainly).path).toBe("/docker/abc");
     expect(groupPlace("machine/abc", "x", plainly).path).toBe("/machine/abc");
-    expect(groupPlace(undefined, "x", plainly).path).toBe("/caisson-oci-x");
+    expect(groupPlace(undefined, "x", plainly).path).toBe("/x");
     for (const bad of ["/", "..", "/a/../b", "/a b"])
       expect(() => groupPlace(bad, "x", plainly)).toThrow(/cgroupsPath/);
     expect(groupPlace("kube-pods.slice:cri:abc", "x", systemd)).toEqual({

@@ -109,12 +109,17 @@ export const cpu: Controller<CpuInput, CpuLimits, CpuUsage> = {
       // What may be saved up must not exceed the quota: it goes first where that shrinks.
       if (l.burst === undefined && (current.burst ?? 0) > max * period)
         out.push(write(v1 ? "cpu.cfs_burst_us" : "cpu.max.burst", us(max * period)));
-      if (v1)
-        out.push(
+      if (v1) {
+        const both = [
           write("cpu.cfs_period_us", us(period)),
           write("cpu.cfs_quota_us", quota === Number.POSITIVE_INFINITY ? -1 : quota),
-        );
-      else out.push(write("cpu.max", `${quota === Number.POSITIVE_INFINITY ? "max" : quota} ${us(period)}`));
+        ];
+        // Between the two writes the share may not be more than that of a group above (EINVAL); no quota always may.
+        const { max: oldMax = Number.POSITIVE_INFINITY, period: oldPeriod = DEFAULT_PERIOD } = current;
+        const stretch = period / oldPeriod;
+        const periodFirst = oldMax === Number.POSITIVE_INFINITY || oldMax / stretch <= max * stretch;
+        out.push(...(periodFirst ? both : both.reverse()));
+      } else out.push(write("cpu.max", `${quota === Number.POSITIVE_INFINITY ? "max" : quota} ${us(period)}`));
     }
     if (l.burst !== undefined) {
       const burst = write(v1 ? "cpu.cfs_burst_us" : "cpu.max.burst", us(l.burst));

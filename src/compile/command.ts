@@ -1,5 +1,5 @@
 import { errno } from "../kernel/errno.ts";
-import { AT_FDCWD } from "../kernel/flags.ts";
+import { AT_FDCWD, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block, Slot } from "../program/types.ts";
 import { argument, argumentsFrom, buffer, type Loose, stringArray, textBlock } from "../program/values.ts";
@@ -38,6 +38,21 @@ export function probeCommand(process: Process, s: SectionBuilder): void {
     }
     const found = s.get(`look for ${path}`, "faccessat", [AT_FDCWD, path, X_OK], { ignore: "all" });
     slots.push(found);
+    s.skipIf(found, "!=", 0, () => {
+      // Of a directory it says that it may be searched.
+      const directory = s.get(
+        `is ${path} a directory?`,
+        "openat",
+        [AT_FDCWD, path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0],
+        {
+          ignore: "all",
+        },
+      );
+      s.skipIf(directory, "<", 0, () => {
+        s.call("close it", "close", [directory]);
+        s.let(found, -EACCES);
+      });
+    });
     s.skipIf(found, "==", 0, () => probe(others));
   };
   probe(candidates(process, file));

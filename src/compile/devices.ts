@@ -25,7 +25,7 @@ const links = [
   ["pts/ptmx", "ptmx"],
 ] as const;
 
-const formats: Record<Device["type"], number> = { c: S_IF.CHR, u: S_IF.CHR, b: S_IF.BLK, p: S_IF.FIFO };
+export const nodeFormats: Record<Device["type"], number> = { c: S_IF.CHR, u: S_IF.CHR, b: S_IF.BLK, p: S_IF.FIFO };
 
 /** In a user namespace mknod(2) of a device is refused: there the host's own nodes are bound. */
 const bindsNodes = (c: Context) =>
@@ -41,11 +41,16 @@ const hasDev = (c: Context) => !c.spec.mounts?.some((m) => m.destination === "/d
 /** In a /dev of the root filesystem itself nodes may be already. */
 const mayBeThere = (c: Context) => (isMounted(c.spec, "/dev") ? {} : { ignore: ["EEXIST"] });
 
-/** Opens the host's nodes while they can still be reached. */
-export function openDevices(c: Context, s: SectionBuilder): ReadonlyMap<Device, Slot> {
-  const opened = new Map<Device, Slot>();
+/** Opens the host's nodes while they can still be reached. `made`: those that need not be, since there are others for them. */
+export function openDevices(
+  c: Context,
+  s: SectionBuilder,
+  made: ReadonlyMap<Device, Slot> = new Map(),
+): ReadonlyMap<Device, Slot> {
+  const opened = new Map(made);
   if (hasDev(c) && bindsNodes(c))
     for (const d of allDevices(c)) {
+      if (d.type === "p" || opened.has(d)) continue;
       const source = c.job.deviceSources?.[d.path] ?? d.path;
       opened.set(d, cloneTree(s, `open the host's ${source}`, AT_FDCWD, source, false));
     }
@@ -61,9 +66,9 @@ export function addDevices(c: Context, s: SectionBuilder, root: Slot, nodes: Rea
     const node = nodes.get(device);
     if (node !== undefined) {
       const point = mountPoint(s, root, device.path, { directory: false });
-      attach(s, `bind the host's node on ${device.path}`, node, point);
+      attach(s, `bind a node on ${device.path}`, node, point);
       s.call(`close ${device.path}`, "close", [point]);
-      s.call(`close the host's ${device.path}`, "close", [node]);
+      s.call(`close the node for ${device.path}`, "close", [node]);
       continue;
     }
     const direct = /^\/dev\/[^/]+$/.test(device.path);
@@ -72,7 +77,7 @@ export function addDevices(c: Context, s: SectionBuilder, root: Slot, nodes: Rea
       ? dev
       : mountPoint(s, root, device.path.slice(0, -name.length - 1) || "/", { directory: true });
     const number = makedev(device.major ?? 0, device.minor ?? 0);
-    const mode = formats[device.type] | (device.fileMode ?? 0o666);
+    const mode = nodeFormats[device.type] | (device.fileMode ?? 0o666);
     s.call(`make ${device.path}`, "mknodat", [parent, name, mode, number], mayBeThere(c));
     if (device.uid || device.gid)
       s.call(`owner of ${device.path}`, "fchownat", [parent, name, device.uid ?? 0, device.gid ?? 0, 0]);

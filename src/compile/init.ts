@@ -17,12 +17,13 @@ import { mountOptions } from "./mount-options.ts";
 import { addMount, isMounted, mountPoint, openSources, sealMounts } from "./mounts.ts";
 import { setNames } from "./names.ts";
 import { keepListenerSocket } from "./notify.ts";
+import type { Opened } from "./opener.ts";
 import { endIfOrphaned } from "./orphan.ts";
 import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
 import { assembleRoot, attachRoot, changeRoot, enterDirectory, enterTop, sealRoot, separateMounts } from "./rootfs.ts";
 import { loadSeccomp } from "./seccomp.ts";
 import { resetSignals, takeAllSignals } from "./signals.ts";
-import type { Mount, Process } from "./spec.ts";
+import type { Process } from "./spec.ts";
 import { setSysctls } from "./sysctl.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -41,8 +42,8 @@ export type Inherited = {
   readonly assembled?: Slot | undefined;
   readonly warm: boolean;
   readonly notify?: boolean;
-  /** Bind mounts made outside, where there is the right to. */
-  readonly opened?: ReadonlyMap<Mount, Slot>;
+  /** Mounts made outside, where there is the right to. */
+  readonly opened?: Opened;
   readonly stages?: Stages;
 };
 
@@ -96,8 +97,8 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
 
 function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
   if (isNew(c.spec, "mount")) separateMounts(c, s);
-  const sources = openSources(c, s, i.opened);
-  const nodes = openDevices(c, s);
+  const sources = openSources(c, s, i.opened?.mounts);
+  const nodes = openDevices(c, s, i.opened?.nodes);
   const root = i.assembled ? attachRoot(c, s, i.assembled) : assembleRoot(c, s);
   for (const mount of c.spec.mounts ?? []) {
     addMount(c, s, root, mount, sources.get(mount));

@@ -1,17 +1,24 @@
 import { AT_FDCWD, CLONE, MS, P_PID, WEXITED } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
-import { closedSources } from "./closed-sources.ts";
 import type { Context } from "./context.ts";
 import { idMounts, userNamespace } from "./id-mounts.ts";
 import { cloneTree } from "./mounts.ts";
+import { type Opened, openByOpener } from "./opener.ts";
 import { assembleRoot } from "./rootfs.ts";
-import type { Mount } from "./spec.ts";
 import { mapsOf } from "./users.ts";
 
-/** Bind mounts that the container itself, in a user namespace of its own, has no right to make. */
-export const openOutside = (c: Context, s: SectionBuilder): ReadonlyMap<Mount, Slot> =>
-  new Map([...idMounts(c, s, () => c.program.section("holder of a user namespace")), ...closedSources(c, s)]);
+/** Mounts that the container itself, in a user namespace of its own, has no right to make. */
+export function openOutside(c: Context, s: SectionBuilder): Opened {
+  const mapped = idMounts(c, s, () => c.program.section("holder of a user namespace"));
+  const { mounts, nodes } = openByOpener(c, s);
+  return { mounts: new Map([...mapped, ...mounts]), nodes };
+}
+
+/** The container has them by now. */
+export function leaveOpened({ mounts, nodes }: Opened, s: SectionBuilder): void {
+  for (const fd of [...mounts.values(), ...nodes.values()]) s.call("leave a mount to the container", "close", [fd]);
+}
 
 /**
  * A root filesystem whose ids are mapped is put together with the host's rights: in a user namespace of its own nobody

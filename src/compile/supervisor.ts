@@ -10,7 +10,7 @@ import { raiseHardLimits } from "./credentials.ts";
 import { FD } from "./descriptors.ts";
 import { writeInit, writePayload } from "./init.ts";
 import { needsEntering } from "./namespaces.ts";
-import { assembleOutside, openOutside } from "./outside.ts";
+import { assembleOutside, leaveOpened, openOutside } from "./outside.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
 import { keepState, noteEnd, noteStart, removeState } from "./state.ts";
@@ -86,8 +86,8 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     writeText(s, "say that ids are mapped", high(mapped), "!");
     s.call("close the pipe of the id maps", "close", [high(mapped)]);
   }
-  for (const fd of [...(assembled ? [assembled] : []), ...(opened?.values() ?? [])])
-    s.call("leave a mount to the container", "close", [fd]);
+  if (assembled) s.call("leave a mount to the container", "close", [assembled]);
+  if (opened) leaveOpened(opened, s);
   if (linked) {
     s.call("close the container's end", "close", [low(linked)]);
     c.parts?.network?.connectNetwork(c, s, pid, begun);

@@ -59,3 +59,11 @@ export const mapsOf = (c: Context): Maps => ({
   uid: c.spec.linux?.uidMappings ?? [],
   gid: c.spec.linux?.gidMappings ?? [],
 });
+
+/** An id of the container's as the host has it; one that is not mapped is nobody's there. */
+export function hostId(maps: readonly IdMap[], id: number): number {
+  const map = maps.find((m) => id >= m.containerID && id < m.containerID + m.size);
+  return map ? map.hostID + id - map.containerID : OVERFLOW;
+}
+/** /proc/sys/kernel/overflowuid */
+const OVERFLOW = 65_534;

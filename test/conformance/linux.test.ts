@@ -116,6 +116,23 @@ describe.skipIf(!isRoot)("config-linux.md Devices", () => {
     expect(printed(open, rules([])).err).toContain("Operation not permitted");
     expect(printed(open, rules([allowed])).err).toContain("No such device");
   });
+  test("in a user namespace: ones that the host has no node of, owned by ids of the container's", () => {
+    const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const devices = [
+      { path: "/dev/mine", type: "c", major: 1, minor: 5, fileMode: 0o644, uid: 7, gid: 8 },
+      { path: "/dev/pipe", type: "p", fileMode: 0o600 },
+    ];
+    const more = { devices, uidMappings: maps, gidMappings: maps };
+    using b = new Bundle(
+      shell("stat -c '%F %t %T %a %u %g' /dev/mine; stat -c '%F %u' /dev/pipe; head -c 1 /dev/mine | wc -c"),
+    );
+    spawnSync("chown", ["-R", "100000:100000", b.root]);
+    b.rewrite((s) => {
+      const namespaces = [...(s.linux?.namespaces ?? []), { type: "user" as const }];
+      return { ...linux({ ...more, namespaces })(s), mounts: s.mounts?.filter((m) => m.type !== "sysfs") };
+    });
+    expect(b.run()).toMatchObject({ out: "character special file 1 5 644 7 8\nfifo 0\n1\n", err: "" });
+  });
   test("a FIFO", () => {
     const device = { path: "/dev/pipe", type: "p", fileMode: 0o600 };
     expect(printed(["stat", "-c", "%F", "/dev/pipe"], linux({ devices: [device] })).out).toBe("fifo\n");

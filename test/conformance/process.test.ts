@@ -27,6 +27,14 @@ describe.skipIf(!isRoot)("config.md Process", () => {
     // For exec, it may be closed to root without capabilities.
     expect(b.call(["exec", "--user", "7", b.id, "true"])).toMatchObject({ code: 0, err: "" });
   });
+  test("args: a directory, or what cannot be executed, is refused at creation", () => {
+    for (const file of ["/data", "data", "/etc/passwd"]) {
+      using b = new Bundle([file], processWith({ env: ["PATH=/bin:/"] }));
+      const r = b.create();
+      expect(r.code).not.toBe(0);
+      expect(r.err).toContain("permission denied");
+    }
+  });
   test("cwd that is not absolute is refused", () => {
     expect(printed(["true"], processWith({ cwd: "data" })).code).not.toBe(0);
   });

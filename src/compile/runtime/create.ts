@@ -9,7 +9,7 @@ import { type Context, isNew, writeText } from "../context.ts";
 import { raiseHardLimits } from "../credentials.ts";
 import { writeInit } from "../init.ts";
 import type { Job } from "../job.ts";
-import { openOutside } from "../outside.ts";
+import { leaveOpened, openOutside } from "../outside.ts";
 import { afterFailure, endRecord } from "../report.ts";
 import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
@@ -87,7 +87,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
     stages,
   });
 
-  for (const fd of opened.values()) s.call("leave a mount to the container", "close", [fd]);
+  leaveOpened(opened, s);
   s.call("close the container's end", "close", [high(p.ready)]);
   s.call("close the container's end", "close", [low(p.settled)]);
   if (mapped) {

@@ -52,6 +52,12 @@ const count = (name: string, section: string) => {
   const rows = all.get(name)?.filter((r) => r.section === section) ?? [];
   return `${rows.filter((r) => r.passed).length} of ${rows.length}`;
 };
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((r) => r[i]?.length ?? 0))) ?? [];
+  const line = (cells: readonly string[], by = " ") =>
+    `| ${widths.map((w, i) => (cells[i] ?? "").padEnd(w, by)).join(" | ")} |`;
+  return rows.flatMap((r, i) => (i === 0 ? [line(r), line([], "-")] : [line(r)]));
+}
 const lines = [
   "# Conformance",
   "",
@@ -60,9 +66,10 @@ const lines = [
   "of. This page is written by `scripts/conformance-table.ts`; the runtimes beside ours are those of Debian 12, which are older",
   "than some of what is asked for.",
   "",
-  `| section | ${found.map(([name, path]) => `${name} ${version(path)}`).join(" | ")} |`,
-  `| --- | ${names.map(() => "---").join(" | ")} |`,
-  ...sections.map((s) => `| ${s} | ${names.map((n) => count(n, s)).join(" | ")} |`),
+  ...table([
+    ["section", ...found.map(([name, path]) => `${name} ${version(path)}`)],
+    ...sections.map((s) => [s, ...names.map((n) => count(n, s))]),
+  ]),
   "",
 ];
 for (const name of names) {
@@ -74,4 +81,5 @@ for (const name of names) {
     "",
   );
 }
+lines.push(...readFileSync(join(here, "scripts/other-suites.md"), "utf8").trimEnd().split("\n"));
 writeFileSync(join(here, "docs/conformance.md"), `${lines.join("\n").trimEnd()}\n`);

@@ -11,12 +11,13 @@ import { perform, performedFile, performLinked } from "../container/perform.ts";
 import { type Prepared, prepare } from "../container/prepare.ts";
 import { fileKeys, sweep } from "../container/state.ts";
 import { places } from "../host/places.ts";
+import type { Arch } from "../kernel/arch.ts";
 import { encode } from "../program/encode.ts";
 import { executor } from "../program/executor.ts";
 import { link } from "../program/link.ts";
 import type { Program } from "../program/types.ts";
 import { checksOf, GIVEN_WORDS, HASHED_WORDS } from "../remember/places.ts";
-import { isToBeKept } from "../remember/seen.ts";
+import { isKept, isToBeKept } from "../remember/seen.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { isLasting } from "./lasting.ts";
 import type { Values } from "./option-table.ts";
@@ -86,15 +87,19 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   await delegation(p.job.cgroup);
   if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
   const file = performedFile();
-  // What is kept is for when no other container is there: of those it can't be told whether somebody looks after them.
-  const options = others === 0 && isLasting(v, p) ? optionsBefore(command) : undefined;
+  const options = isLasting(v, p) ? optionsBefore(command) : undefined;
   const given = options && { cwd: process.cwd(), words: options };
-  if (!given || !isToBeKept(checksOf(given))) return perform(await program(p, command, v, o, file), file);
+  const news = given && others.length > 0 && (await noteOthers(p.facts.arch, others));
+  if (!given || (news && isKept(checksOf(given))) || !isToBeKept(checksOf(given)))
+    return perform(await program(p, command, v, o, file), file);
   const { rememberThis } = await import("./remember.ts");
   const any = { ...p, spec: { ...p.spec, process: { ...(p.spec.process as Process), args: [] } } };
   const made = await program(any, [], v, o, file);
   return performLinked(rememberThis(given, any, made, file, v["name"] !== undefined), file, { words: command });
 }
+
+const noteOthers = async (arch: Arch, others: Awaited<ReturnType<typeof sweep>>) =>
+  (await import("../remember/others.ts")).noteOthers(arch, places().state, others);
 
 /** The words that this process was executed with, up to the command: what is kept is of use for other commands too. */
 function optionsBefore(command: readonly string[]): readonly string[] | undefined {

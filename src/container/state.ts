@@ -207,19 +207,19 @@ function isHalfMade(directory: string, locked: Set<string>): boolean {
   return !(lock && locked.has(String(lock.ino))) && Date.now() - made >= HALF_MADE_MS;
 }
 
-/** Removes what killed supervisors left of containers that nobody asked to keep. How many there are still. */
-export async function sweep(): Promise<number> {
+/** Removes what killed supervisors left of containers that nobody asked to keep. Which are there still. */
+export async function sweep(): Promise<readonly Pick<Known, "directory" | "status">[]> {
   // What begins with a dot is no container's, and stays: notes of groups are there.
   const names = namesIn(places().state).filter((name) => !name.startsWith("."));
-  if (names.length === 0) return 0;
+  if (names.length === 0) return [];
   const locked = lockedInodes();
-  let left = 0;
+  const left: Pick<Known, "directory" | "status">[] = [];
   for (const name of names) {
     const c = read(name, locked);
     const directory = stateDirectory(name);
     if (c?.status === "lost" && c.noted.remove) await removeContainer(c);
     else if (!c && isHalfMade(directory, locked)) rmSync(directory, { recursive: true, force: true });
-    else left++;
+    else left.push({ directory, status: c?.status ?? "creating" });
   }
   return left;
 }

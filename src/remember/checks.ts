@@ -1,13 +1,13 @@
-import { statx, wordOf } from "../compile/statx.ts";
 import type { Arch } from "../kernel/arch.ts";
 import { AT_FDCWD } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
 import { ANY } from "../program/types.ts";
-import { argument, buffer, low } from "../program/values.ts";
+import { argument, buffer } from "../program/values.ts";
 import { become, type CallerFacts, raiseFiles, sameCaller, sameDirectory } from "./caller.ts";
 import { type Condition, check, must } from "./conditions.ts";
+import { mustBeLookedAfter } from "./others.ts";
 import { checksOf, GIVEN_WORDS, type Given } from "./places.ts";
 
 /** What the program of a command line was compiled from, beside its words. */
@@ -32,14 +32,6 @@ function sameWords(s: SectionBuilder, given: Given): void {
   sameDirectory(s, given.cwd);
 }
 
-/** What killed supervisors left is removed by who looks for it, which is the engine. Where there is none, nobody need look. */
-function nothingLeft(s: SectionBuilder, state: string): void {
-  const NONE = 2;
-  const here = statx(s, `look at ${state}`, state);
-  must(s, "the state is there", here.result, "==", 0);
-  must(s, "no other container is there", low(wordOf(here, "links")), "==", NONE);
-}
-
 /**
  * The program that the front performs when these words are given: it becomes the one in `file` if that is what would be compiled now, and
  * ends if not, or if anything fails; then the engine goes the usual way. In the frame that a step "serve" reads.
@@ -50,7 +42,7 @@ export function checksProgram(given: Given, r: Found, file: string): Uint8Array 
   sameWords(s, given);
   sameCaller(s, r);
   check(s, r.conditions);
-  nothingLeft(s, r.state);
+  mustBeLookedAfter(s, r.state);
   // What is used is not forgotten.
   s.call("note that it was used", "utimensat", [AT_FDCWD, checksOf(given), 0, 0], ANY);
   raiseFiles(s);

@@ -25,6 +25,9 @@ function lines(): Line[] {
     .sort((a, b) => b.given - a.given);
 }
 
+/** Whether there is a program for words, of which the checks would be in this file. */
+export const isKept = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > LONGEST_NOTE;
+
 /** Those that were not given for the longest time go. */
 export function forgetOldest(): void {
   const all = lines();

@@ -108,7 +108,11 @@ export class Bundle {
     const [out, err] = [join(this.at, "out"), join(this.at, "err")];
     const line = `exec "$@" >>${out} 2>>${err} </dev/null`;
     const words = [runtime, "--root", this.state, "create", "--bundle", this.at, ...options, this.id];
-    const p = spawnSync("sh", ["-c", line, "sh", ...words], { stdio: "ignore", timeout: 20_000 });
+    const p = spawnSync("sh", ["-c", line, "sh", ...words], {
+      stdio: "ignore",
+      timeout: 20_000,
+      killSignal: "SIGKILL",
+    });
     return { code: p.status ?? -1, ...this.written() };
   }
 

@@ -41,7 +41,7 @@ describe.skipIf(!isRoot)("the command line of engines: exec", () => {
     expect(exec("--process", file, b.id).out).toBe("/data\n5\nc\nNoNewPrivs:\t1\n");
   });
   test("--process from a pipe, as <(…) of a shell gives it", () => {
-    const process = JSON.stringify({ args: ["echo", "from a pipe"], cwd: "/" });
+    const process = JSON.stringify({ args: ["/bin/echo", "from a pipe"], cwd: "/" });
     const line = `"$@" --process <(printf '%s' '${process}') ${b.id}`;
     const p = spawnSync("bash", ["-c", line, "bash", ...b.words("exec")], { encoding: "utf8", timeout: 10_000 });
     expect(p).toMatchObject({ status: 0, stdout: "from a pipe\n" });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { NamespaceKind } from "../../src/compile/spec.ts";
 import { isRoot } from "../helpers/machine.ts";
@@ -275,19 +275,24 @@ describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
   test("a group that is frozen takes no container", () => {
     using b = new Bundle(["true"]);
     const top = existsSync("/sys/fs/cgroup/freezer") ? "/sys/fs/cgroup/freezer" : "/sys/fs/cgroup";
-    const [file, text] = top.endsWith("freezer") ? ["freezer.state", "FROZEN"] : ["cgroup.freeze", "1"];
+    const [file, freeze, thaw] = top.endsWith("freezer")
+      ? (["freezer.state", "FROZEN", "THAWED"] as const)
+      : (["cgroup.freeze", "1", "0"] as const);
     const group = join(top, b.id);
     mkdirSync(group);
     try {
-      writeFileSync(join(group, file), text);
+      writeFileSync(join(group, file), freeze);
       b.rewrite(linux({ cgroupsPath: `/${b.id}` }));
       const r = b.create();
       expect(r.code).not.toBe(0);
       expect(r.err).toContain("frozen");
     } finally {
-      rmdirSync(group);
+      // Other runtimes have left a process there.
+      writeFileSync(join(group, file), thaw);
+      b.call(["delete", "--force", b.id]);
+      spawnSync("sh", ["-c", `kill -9 $(cat ${group}/cgroup.procs); sleep 0.2; rmdir ${group}`]);
     }
-  });
+  }, 40_000);
   test.skipIf(!existsSync("/sys/fs/cgroup/cpu"))(
     "update on v1: never over the share of the group above on the way",
     () => {

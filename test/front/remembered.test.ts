@@ -23,6 +23,10 @@ const why = isRoot ? "" : "needs root";
 const STATE = "/run/caisson/containers";
 const SECOND = 1000;
 
+async function settledProcess(pid: number): Promise<void> {
+  for (let i = 0; i < 200 && existsSync(`/proc/${pid}`); i++) await Bun.sleep(10);
+}
+
 describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${why})`}`, () => {
   let dir: string;
   let before: ReturnType<typeof leftovers>;
@@ -89,16 +93,47 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     expect(new Set([name, ...others].map((o) => o.out)).size).toBe(6);
   });
 
-  test("where other containers are it is the engine's, and nothing of what is kept is lost by that", () => {
-    const name = `beside-${process.pid}`;
+  test("beside other containers, once an engine has seen them; not when one of them is to be removed", async () => {
+    const name = (n: number) => `beside-${process.pid}-${n}`;
     const words = ["--", "echo", "beside"];
+    const by = (how: "front" | "engine") => {
+      const r = again(words);
+      if (how === "front") expect(r).toMatchObject({ code: 0, out: "beside\n" });
+      else expect(r.code).not.toBe(0);
+    };
     expect(first(...words).out).toBe("beside\n");
-    expect(once("-d", "--rm", "--name", name, "--", "sleep", "100").code).toBe(0);
-    expect(again(words).code).not.toBe(0);
+    expect(once("-d", "--rm", "--name", name(1), "--", "sleep", "100").code).toBe(0);
+    expect(once("-d", "--name", name(2), "--", "true").code).toBe(0);
+    spawnSync(caisson, ["wait", name(2)], { env: environment });
+    by("engine");
     expect(once(...words).out).toBe("beside\n");
-    execFileSync(caisson, ["kill", name], { env: environment });
-    for (let i = 0; i < 100 && existsSync(join(STATE, name)); i++) Bun.sleepSync(20);
-    expect(again(words)).toMatchObject({ code: 0, out: "beside\n" });
+    by("front");
+    by("front");
+    // One more, one less, another in the place of one.
+    expect(once("-d", "--rm", "--name", name(3), "--", "sleep", "100").code).toBe(0);
+    by("engine");
+    once(...words);
+    by("front");
+    execFileSync(caisson, ["rm", name(2)], { env: environment });
+    by("engine");
+    expect(once("-d", "--name", name(2), "--", "true").code).toBe(0);
+    spawnSync(caisson, ["wait", name(2)], { env: environment });
+    by("engine");
+    once(...words);
+    by("front");
+    // One whose supervisor is killed leaves what the next run removes.
+    const { supervisor } = JSON.parse(
+      execFileSync(caisson, ["inspect", name(1)], { env: environment, encoding: "utf8" }),
+    )[0];
+    process.kill(supervisor, "SIGKILL");
+    await settledProcess(supervisor);
+    by("engine");
+    expect(existsSync(join(STATE, name(1)))).toBe(true);
+    once(...words);
+    expect(existsSync(join(STATE, name(1)))).toBe(false);
+    by("front");
+    for (const n of [2, 3]) execFileSync(caisson, ["rm", "--force", name(n)], { env: environment });
+    by("front");
   });
 
   test("its state is as that of any other while it runs", async () => {

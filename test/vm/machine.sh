@@ -66,6 +66,7 @@ hung() { [ "$(grep -ac 'BUG: soft lockup' "$1")" -ge $HUNG ]; }
 # emulate LOG PARAMETERS: a machine as `machine` has it, with these parameters of the kernel, until it is off or hangs.
 emulate() {
   local log=$1 pid
+  : >"$log"
   timeout "${CAISSON_VM_TIMEOUT:-1500}" "${machine[@]}" -smp 2 -m 3072 -nographic -no-reboot -pidfile "$log.pid" \
     -append "quiet panic=-1 $2" -nic none </dev/null 2>&1 | tr -d '\r' | tee "$log" &
   pid=$!

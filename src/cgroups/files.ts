@@ -43,7 +43,7 @@ function hint(code: string | undefined, path: string, text: string): string {
   if (code === "EBUSY" && path.includes("memory")) return " (more is in use and could not be reclaimed)";
   if (code === "ENODEV") return " (no such device, or the CPUs asked for are not the parent's)";
   if (code === "ESRCH") return ` (no process ${text})`;
-  if (code === "EOPNOTSUPP") return " (the group is threaded, or not valid as a domain)";
+  if (code === "EOPNOTSUPP" || code === "ENOTSUP") return " (the group is threaded, or not valid as a domain)";
   if (code === "EINVAL") return " (the kernel does not take this value here)";
   if (code === "EACCES" || code === "EPERM") return " (not allowed to this user)";
   return "";
@@ -56,7 +56,9 @@ export function readOptional(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (e) {
-    if (["ENOENT", "ENODEV", "EOPNOTSUPP", "EINVAL", "EACCES", "EISDIR"].includes(codeOf(e) ?? "")) return undefined;
+    // Bun says ENOTSUP, which is the same number.
+    if (["ENOENT", "ENODEV", "EOPNOTSUPP", "ENOTSUP", "EINVAL", "EACCES", "EISDIR"].includes(codeOf(e) ?? ""))
+      return undefined;
     throw e;
   }
 }

@@ -272,6 +272,21 @@ describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
     b.call(["delete", "--force", b.id]);
     expect(await p.exited).toBe(0);
   });
+  test.skipIf(existsSync("/sys/fs/cgroup/cpu"))(
+    "a group with threaded ones below is deleted with all that is in it",
+    () => {
+      using b = new Bundle(["sleep", "60"], linux({ cgroupsPath: `/caisson-test-threaded-${process.pid}` }));
+      b.create();
+      b.start();
+      const group = groupOf(b, "") ?? "";
+      mkdirSync(join(group, "below"));
+      writeFileSync(join(group, "below/cgroup.type"), "threaded");
+      writeFileSync(join(group, "below/cgroup.threads"), String(b.state_().pid));
+      expect(b.call(["delete", "--force", b.id])).toMatchObject({ code: 0, err: "" });
+      expect(b.state_()).toEqual({});
+      expect(existsSync(group)).toBe(false);
+    },
+  );
   test("a group that is frozen takes no container", () => {
     using b = new Bundle(["true"]);
     const top = existsSync("/sys/fs/cgroup/freezer") ? "/sys/fs/cgroup/freezer" : "/sys/fs/cgroup";
@@ -290,7 +305,7 @@ describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
       // Other runtimes have left a process there.
       writeFileSync(join(group, file), thaw);
       b.call(["delete", "--force", b.id]);
-      spawnSync("sh", ["-c", `kill -9 $(cat ${group}/cgroup.procs); sleep 0.2; rmdir ${group}`]);
+      spawnSync("sh", ["-c", `kill -9 $(cat ${group}/cgroup.procs); sleep 0.2; rmdir /sys/fs/cgroup/${b.id} /sys/fs/cgroup/*/${b.id}`]);
     }
   }, 40_000);
   test.skipIf(!existsSync("/sys/fs/cgroup/cpu"))(

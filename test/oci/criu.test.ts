@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -83,6 +84,7 @@ describe("what is wrong is said before anything is done", () => {
       );
       expect(ask("--criu", good, "checkpoint", "--empty-ns", "mount").err).toContain("which criu can leave empty");
       expect(ask("--criu", good, "checkpoint", "--parent-path", "/first").err).toContain("--parent-path");
+      expect(ask("--criu", good, "checkpoint", "--parent-path", "./first").err).toContain("none/first is no directory");
       expect(ask("--criu", good, "checkpoint", "--page-server", "here").err).toContain("ADDRESS:PORT");
       expect(ask("--criu", good, "checkpoint").err).toContain("criu failed: it said nothing of why");
       expect(b.state_().status).toBe("running");
@@ -295,6 +297,42 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     const at = n(b.root);
     restore(b);
     await until("what was to happen", () => n(b.root) > at);
+  }, 120_000);
+
+  test("mounts by a link of the root filesystem, and in each other; mount points that went meanwhile are made again", async () => {
+    const binds = ["one", "two", "three"];
+    using b = counter();
+    for (const name of binds) mkdirSync(join(b.at, name));
+    mkdirSync(join(b.root, "real/conf"), { recursive: true });
+    symlinkSync("/real/conf", join(b.root, "conf"));
+    const at = ["/conf", "/data", "/data/for/nested"];
+    b.rewrite((s) => {
+      const mounts = binds.map((name, i) => ({
+        ...{ destination: at[i] ?? "", type: "bind", source: join(b.at, name), options: ["bind"] },
+      }));
+      return { ...s, mounts: [...(s.mounts ?? []), ...mounts] };
+    });
+    run(b);
+    await counts(b);
+    checkpoint(b);
+    rmSync(join(b.at, "two/for"), { recursive: true });
+    for (const name of binds) writeFileSync(join(b.at, name, "file"), name);
+    restore(b);
+    for (const [i, name] of binds.entries())
+      expect(b.call(["exec", b.id, "cat", `${at[i]}/file`])).toMatchObject({ code: 0, out: name });
+  }, 120_000);
+
+  test("org.criu.config: criu's own options, from a file", async () => {
+    using b = counter();
+    const file = join(b.at, "criu.conf");
+    writeFileSync(file, "log-file=own.log\n");
+    b.rewrite((s) => ({ ...s, annotations: { "org.criu.config": file } }));
+    run(b);
+    await counts(b);
+    checkpoint(b);
+    expect(existsSync(join(images(b), "own.log"))).toBe(true);
+    expect(existsSync(join(images(b), "dump.log"))).toBe(false);
+    restore(b);
   }, 120_000);
 
   test("a network namespace that somebody else made is entered again", async () => {

@@ -2,6 +2,7 @@
 # The first process of the virtual machine: mounts what an init would, runs the tests, and powers off.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 mount -t tmpfs -o mode=755 tmpfs /run
+ln -sfn /proc/self/fd /dev/fd
 mkdir -p /dev/pts /dev/shm && mount -t devpts devpts /dev/pts && mount -t tmpfs tmpfs /dev/shm
 # As systemd mounts it.
 mount -t cgroup2 -o nsdelegate cgroup2 /sys/fs/cgroup

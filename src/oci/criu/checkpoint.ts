@@ -28,14 +28,14 @@ const streamsOf = (pid: number): string[] => [0, 1, 2].map((fd) => readlinkSync(
 function request(c: Container, pid: number, o: CheckpointOptions): Request {
   const { spec, rootfs } = c.saved;
   const external = [
-    ...bindMounts(spec).map(({ destination }) => `mnt[${destination}]:${destination}`),
+    ...bindMounts(spec, rootfs).map(({ destination }) => `mnt[${destination}]:${destination}`),
     ...maskedFiles(spec, `/proc/${pid}/root`).map((path) => `mnt[${path}]:${path}`),
     ...externalNamespaces(spec).map(({ word, key, path }) => `${word}[${statSync(path).ino}]:${key}`),
   ];
   const home = homeOf(c);
   const [address = "", port = ""] = o.pageServer?.split(":") ?? [];
   const opts = {
-    ...criuOptions(o),
+    ...criuOptions(o, spec),
     ...{ pid, root: rootfs, logFile: "dump.log", external, leaveRunning: o.leaveRunning },
     // The other end of a terminal is held by somebody who is not written down.
     orphanPtsMaster: spec.process?.terminal === true,
@@ -52,6 +52,8 @@ function request(c: Container, pid: number, o: CheckpointOptions): Request {
 function check(o: CheckpointOptions): void {
   if (o.parent !== undefined && o.parent.startsWith("/"))
     throw new RuntimeError(`--parent-path: ${o.parent} is to be given from the directory of the images: ../first`);
+  if (o.parent !== undefined && !statSync(join(o.images, o.parent), { throwIfNoEntry: false })?.isDirectory())
+    throw new RuntimeError(`--parent-path: ${join(o.images, o.parent)} is no directory`);
   if (o.pageServer !== undefined && !/^[^:]+:\d+$/.test(o.pageServer))
     throw new RuntimeError(`--page-server: ${JSON.stringify(o.pageServer)} is not of the form ADDRESS:PORT`);
 }

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { Spec } from "../../compile/spec.ts";
 import { readOr } from "../../host/files.ts";
 import { CLONE } from "../../kernel/flags.ts";
 import { RuntimeError } from "../places.ts";
@@ -27,7 +28,14 @@ export type CriuOptions = {
 const MODES: Readonly<Record<string, number>> = { ignore: 0, props: 2, soft: 3, full: 4, strict: 5 };
 const MOST_IS_SAID = 4;
 
-export function criuOptions(o: CriuOptions) {
+/** A file of criu's own options, which have precedence: one of the container's, or that which runc has for all. */
+function configFile(spec: Spec): string | undefined {
+  const file = spec.annotations?.["org.criu.config"] ?? "/etc/criu/runc.conf";
+  return existsSync(file) ? file : undefined;
+}
+
+export function criuOptions(o: CriuOptions, spec: Spec) {
+  const config = configFile(spec);
   const manageCgroupsMode = Object.hasOwn(MODES, o.manageCgroups) ? MODES[o.manageCgroups] : undefined;
   if (manageCgroupsMode === undefined)
     throw new RuntimeError(
@@ -41,6 +49,7 @@ export function criuOptions(o: CriuOptions) {
     ...{ imagesDirFd: FD.images, workDirFd: FD.work, logLevel: MOST_IS_SAID, manageCgroupsMode },
     ...{ tcpEstablished, extUnixSk, shellJob, fileLocks, autoDedup, lazyPages },
     ...(o.emptyNs.length && { emptyNs: CLONE.NEWNET }),
+    ...(config !== undefined && { configFile: config }),
   };
 }
 

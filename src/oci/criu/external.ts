@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { mountOptions } from "../../compile/mount-options.ts";
 import type { NamespaceKind, Spec } from "../../compile/spec.ts";
+import { resolveInRoot } from "../../host/in-root.ts";
 import { RuntimeError } from "../places.ts";
 
 /**
@@ -8,11 +9,12 @@ import { RuntimeError } from "../places.ts";
  * destination. criu(8) "--external".
  */
 
-/** Bind mounts: where they are in the container, and what is there. */
-export const bindMounts = (spec: Spec): { destination: string; source: string }[] =>
+/** Bind mounts: where they are in the container, links of its root filesystem followed, and what is there. */
+export const bindMounts = (spec: Spec, root: string): { destination: string; source: string }[] =>
   (spec.mounts ?? []).flatMap((m) => {
     const o = mountOptions(m);
-    return o.bind && !o.remount && m.source !== undefined ? [{ destination: m.destination, source: m.source }] : [];
+    if (!o.bind || o.remount || m.source === undefined) return [];
+    return [{ destination: resolveInRoot(root, m.destination), source: m.source }];
   });
 
 /** Files that are masked by a device from the container's own /dev: no directories, which have a file system of their own. */

@@ -48,12 +48,12 @@ const streamsIn = (images: string): string[] => {
 
 function request(b: Bundle, o: RestoreOptions, namespaces: readonly ExternalNamespace[]): Request {
   const external = [
-    ...bindMounts(b.spec).map(({ destination, source }) => `mnt[${destination}]:${source}`),
+    ...bindMounts(b.spec, b.saved.rootfs).map(({ destination, source }) => `mnt[${destination}]:${source}`),
     ...maskedFiles(b.spec, "").map((path) => `mnt[${path}]:/dev/null`),
   ];
   const streams = streamsIn(o.images).flatMap((key, fd) => (/^(pipe|socket):/.test(key) ? [{ fd, key }] : []));
   const opts = {
-    ...criuOptions(o),
+    ...criuOptions(o, b.spec),
     ...{ root: join(b.directory, ROOT), logFile: "restore.log", notifyScripts: true, external },
     inheritFd: [...streams, ...namespaces.map(({ key }, i) => ({ key, fd: FIRST_FD + i }))],
     cgRoot: [{ path: b.place.path }],

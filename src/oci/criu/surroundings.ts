@@ -1,21 +1,31 @@
 import { makeGroups } from "../../compile/cgroup.ts";
 import type { Context } from "../../compile/context.ts";
 import { mountPoint } from "../../compile/mounts.ts";
+import { covers, resolveInRoot } from "../../host/in-root.ts";
 import { AT_FDCWD, CLONE, MS, O, PR } from "../../kernel/flags.ts";
 import type { ProgramBuilder, SectionBuilder } from "../../program/builder.ts";
 import type { Bundle } from "../bundle.ts";
 import { describeFiles } from "../describe.ts";
-import type { ExternalNamespace } from "./external.ts";
+import { bindMounts, type ExternalNamespace } from "./external.ts";
 
 /** As `create` makes them, so that it does not matter whether the root filesystem is the one that was there before. */
 function mountPoints(b: Bundle, s: SectionBuilder): void {
   const { directories } = describeFiles(b.spec);
   const flags = O.PATH | O.DIRECTORY | O.CLOEXEC;
   const root = s.get("open the root filesystem", "openat", [AT_FDCWD, b.saved.rootfs, flags, 0]);
+  const binds = bindMounts(b.spec, b.saved.rootfs);
   for (const m of b.spec.mounts ?? []) {
     if (/^\/(proc|sys|dev)\//.test(m.destination)) continue;
-    const point = mountPoint(s, root, m.destination, { directory: directories[m.source ?? ""] ?? true });
+    const o = { directory: directories[m.source ?? ""] ?? true };
+    const point = mountPoint(s, root, m.destination, o);
     s.call("close the mount point", "close", [point]);
+    const at = resolveInRoot(b.saved.rootfs, m.destination);
+    // In another mount it is made there: the last above it is what is seen.
+    const above = binds.findLast(({ destination }) => destination !== at && covers(destination, at));
+    if (above === undefined || directories[above.source] === false) continue;
+    const source = s.get(`open ${above.source}`, "openat", [AT_FDCWD, above.source, flags, 0]);
+    s.call("close the mount point", "close", [mountPoint(s, source, at.slice(above.destination.length), o)]);
+    s.call(`close ${above.source}`, "close", [source]);
   }
   s.call("close the root filesystem", "close", [root]);
 }

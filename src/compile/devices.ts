@@ -52,7 +52,7 @@ export function openDevices(
     for (const d of allDevices(c)) {
       if (d.type === "p" || opened.has(d)) continue;
       const source = c.job.deviceSources?.[d.path] ?? d.path;
-      opened.set(d, cloneTree(s, `open the host's ${source}`, AT_FDCWD, source, false));
+      opened.set(d, cloneTree(s, `open the host's ${source}`, AT_FDCWD, source));
     }
   return opened;
 }

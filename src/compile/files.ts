@@ -27,7 +27,7 @@ export function showFiles(c: Context, s: SectionBuilder, root: Slot): void {
     const fd = s.get(`make the file of ${path}`, "openat", [memory, name, flags, 0o644]);
     writeText(s, `write the file of ${path}`, fd, text);
     s.call(`close ${path}`, "close", [fd]);
-    const file = cloneTree(s, `open the file of ${path}`, memory, name, false);
+    const file = cloneTree(s, `open the file of ${path}`, memory, name);
     const point = mountPoint(s, root, path, { directory: false });
     attach(s, `show ${path}`, file, point);
     for (const n of [point, file]) s.call(`close ${path}`, "close", [n]);

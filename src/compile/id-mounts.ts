@@ -47,7 +47,9 @@ export function idMounts(c: Context, s: SectionBuilder, holder: () => SectionBui
     const users = namespaces.get(key) ?? userNamespace(c, s, maps, holder());
     namespaces.set(key, users);
     const source = mount.source ?? "";
-    const tree = cloneTree(s, `open ${source}, to map its ids on ${mount.destination}`, AT_FDCWD, source, o.recursive);
+    const tree = cloneTree(s, `open ${source}, to map its ids on ${mount.destination}`, AT_FDCWD, source, {
+      recursive: o.recursive,
+    });
     setAttributes(s, `map the ids of ${source}`, tree, {
       set: MOUNT_ATTR.IDMAP,
       users,

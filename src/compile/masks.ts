@@ -14,7 +14,7 @@ export function readonlyPaths(c: Context, s: SectionBuilder, root: Slot): void {
     if (c.facts.kernelFiles[path] === "missing") continue;
     const at = openInRoot(s, root, path, O.PATH, { ignore: MISSING, label: `find ${path}, to make it read-only` });
     s.skipIf(at, "<", 0, () => {
-      const tree = cloneTree(s, `open ${path} again`, at, "", true);
+      const tree = cloneTree(s, `open ${path} again`, at, "", { recursive: true });
       setAttributes(s, `make ${path} read-only`, tree, { set: MOUNT_ATTR.RDONLY, recursive: true });
       attach(s, `cover ${path}`, tree, at);
       s.call(`close ${path}`, "close", [tree]);
@@ -56,7 +56,7 @@ export function maskedPaths(c: Context, s: SectionBuilder, root: Slot): void {
     if (kind === "missing") continue;
     const asFile = () => {
       const file = openInRoot(s, root, path, O.PATH, { ignore: MISSING, label });
-      cover(path, file, () => cloneTree(s, `open a mask for ${path}`, none, "", false));
+      cover(path, file, () => cloneTree(s, `open a mask for ${path}`, none, ""));
     };
     if (kind === "file") {
       asFile();

@@ -41,9 +41,13 @@ export function newFilesystem(
   return mount;
 }
 
-/** A detached copy of what is at a path: the source of a bind mount. open_tree(2). */
+/** A detached copy of what is at a path: the source of a bind mount. open_tree(2). `link`: what is there may be one, and is meant itself. */
 export function cloneTree(
-  ...[s, label, at, path, recursive, link = false]: [SectionBuilder, string, Loose, string, boolean, boolean?]
+  s: SectionBuilder,
+  label: string,
+  at: Loose,
+  path: string,
+  { recursive = false, link = false }: { readonly recursive?: boolean; readonly link?: boolean } = {},
 ): Slot {
   const flags =
     OPEN_TREE.CLONE |
@@ -138,7 +142,10 @@ export function openSources(
     if (!o.bind || copiedLink(c, mount) !== undefined) continue;
     const source = mount.source ?? "";
     const label = `open ${source}, to bind on ${mount.destination}`;
-    sources.set(mount, cloneTree(s, label, AT_FDCWD, source, o.recursive, o.sourceLink === "itself"));
+    sources.set(
+      mount,
+      cloneTree(s, label, AT_FDCWD, source, { recursive: o.recursive, link: o.sourceLink === "itself" }),
+    );
   }
   return sources;
 }

@@ -31,23 +31,20 @@ function makeNodes(c: Context, opener: SectionBuilder, devices: readonly Device[
   // Only what is attached can be cloned (before Linux 6.15): the holder's mounts are nobody else's.
   const { scratch } = c.job;
   const flags = O.PATH | O.DIRECTORY | O.CLOEXEC;
-  attach(
-    opener,
-    `put it at ${scratch}`,
-    directory,
-    opener.get(`open ${scratch}`, "openat", [AT_FDCWD, scratch, flags, 0]),
-  );
+  const at = opener.get(`open ${scratch}`, "openat", [AT_FDCWD, scratch, flags, 0]);
+  attach(opener, `put it at ${scratch}`, directory, at);
   opener.call("clear the umask", "umask", [0]);
   const { uid, gid } = mapsOf(c);
-  return new Map(
-    devices.map((d, i) => {
-      const [name, mode] = [`${i}`, nodeFormats[d.type] | (d.fileMode ?? 0o666)];
-      opener.call(`make ${d.path}`, "mknodat", [directory, name, mode, makedev(d.major ?? 0, d.minor ?? 0)]);
-      const owner = [hostId(uid, d.uid ?? 0), hostId(gid, d.gid ?? 0)] as const;
-      opener.call(`owner of ${d.path}`, "fchownat", [directory, name, ...owner, 0]);
-      return [d, cloneTree(opener, `take ${d.path}`, directory, name, false)];
-    }),
-  );
+  const nodes = devices.map((d, i) => {
+    const [name, mode] = [`${i}`, nodeFormats[d.type] | (d.fileMode ?? 0o666)];
+    opener.call(`make ${d.path}`, "mknodat", [directory, name, mode, makedev(d.major ?? 0, d.minor ?? 0)]);
+    const owner = [hostId(uid, d.uid ?? 0), hostId(gid, d.gid ?? 0)] as const;
+    opener.call(`owner of ${d.path}`, "fchownat", [directory, name, ...owner, 0]);
+    return [d, cloneTree(opener, `take ${d.path}`, directory, name)] as const;
+  });
+  // They are the caller's descriptors, too.
+  for (const fd of [directory, at]) opener.call("close what was for that", "close", [fd]);
+  return new Map(nodes);
 }
 
 /**
@@ -74,7 +71,7 @@ export function openByOpener(c: Context, s: SectionBuilder): Opened {
       const { recursive, sourceLink } = mountOptions(mount);
       const source = mount.source ?? "";
       const label = `open ${source}, to bind on ${mount.destination}`;
-      return [mount, cloneTree(opener, label, AT_FDCWD, source, recursive, sourceLink === "itself")];
+      return [mount, cloneTree(opener, label, AT_FDCWD, source, { recursive, link: sourceLink === "itself" })];
     }),
   );
   const nodes = devices.length ? makeNodes(c, opener, devices) : new Map<Device, Slot>();

@@ -32,7 +32,7 @@ export function assembleOutside(c: Context, s: SectionBuilder): Slot {
   const pid = s.spawn("start the assembler of the root", assembler, { flags: CLONE.FILES | CLONE.NEWNS });
   assembler.call("separate its mounts from the host's", "mount", [0, "/", 0, MS.REC | MS.PRIVATE, 0]);
   assembleRoot(c, assembler, users);
-  const tree = cloneTree(assembler, "take the root as it is", AT_FDCWD, ".", true);
+  const tree = cloneTree(assembler, "take the root as it is", AT_FDCWD, ".", { recursive: true });
   assembler.exit(0);
   s.call("wait for the assembler of the root", "waitid", [P_PID, pid, 0, WEXITED, 0]);
   s.check("was the root put together?");

@@ -93,7 +93,7 @@ export function compilePod(spec: Spec, facts: HostFacts, job: Job, plan: PodPlan
   for (const { kind, file } of plan.keep) {
     const target = `${plan.directory}/${kind}`;
     const fd = s.get(`make ${target}`, "openat", [AT_FDCWD, target, O.RDONLY | O.CREAT | O.EXCL | O.CLOEXEC, 0o600]);
-    const tree = cloneTree(s, `open its ${kind} namespace`, proc, `ns/${file}`, false);
+    const tree = cloneTree(s, `open its ${kind} namespace`, proc, `ns/${file}`);
     attach(s, `keep the ${kind} namespace at ${target}`, tree, fd);
     for (const n of [tree, fd]) s.call(`close ${target}`, "close", [n]);
   }

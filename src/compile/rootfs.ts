@@ -79,7 +79,7 @@ function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined
   const at = openDirectory(s, scratch);
   if (keep !== undefined) {
     // Opened before it can be covered, attached below the scratch directory so that one path is right for both.
-    const kept = cloneTree(s, `open ${keep}`, AT_FDCWD, keep, false);
+    const kept = cloneTree(s, `open ${keep}`, AT_FDCWD, keep);
     attach(s, `cover ${scratch}`, memory, at);
     s.call("make the place of the changes", "mkdirat", [AT_FDCWD, `${scratch}/changes`, 0o755]);
     attach(s, `attach ${keep}`, kept, openDirectory(s, `${scratch}/changes`));
@@ -96,7 +96,7 @@ function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined
   s.call("enter the new root", "chdir", [`${scratch}/root`]);
   for (const part of overlayParts(c)) {
     if (part.isFile) {
-      const file = cloneTree(s, `open ${part.point}`, AT_FDCWD, part.point, false);
+      const file = cloneTree(s, `open ${part.point}`, AT_FDCWD, part.point);
       setAttributes(s, `make ${part.point} read-only`, file, { set: MOUNT_ATTR.RDONLY });
       const path = `.${part.point}`;
       attach(s, `show ${part.point}`, file, s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0]));
@@ -118,7 +118,7 @@ function assembleParts(c: Context, s: SectionBuilder, entries: readonly RootEntr
   const { scratch } = c.job;
   const made = new Map<RootEntry, Slot>();
   for (const e of entries)
-    if (e.kind === "mounts") made.set(e, cloneTree(s, `open /${e.name}`, AT_FDCWD, `/${e.name}`, true));
+    if (e.kind === "mounts") made.set(e, cloneTree(s, `open /${e.name}`, AT_FDCWD, `/${e.name}`, { recursive: true }));
   const memory = newFilesystem(s, "tmpfs", [
     ["source", "caisson"],
     ["mode", "755"],
@@ -126,7 +126,7 @@ function assembleParts(c: Context, s: SectionBuilder, entries: readonly RootEntr
   attach(s, `cover ${scratch}`, memory, openDirectory(s, scratch));
   for (const name of ["changes", "root"])
     s.call(`make ${scratch}/${name}`, "mkdirat", [AT_FDCWD, `${scratch}/${name}`, 0o755]);
-  const top = cloneTree(s, "open the new root", AT_FDCWD, `${scratch}/root`, false);
+  const top = cloneTree(s, "open the new root", AT_FDCWD, `${scratch}/root`);
   attach(s, "make the new root a mount", top, openDirectory(s, `${scratch}/root`));
   s.call("enter the new root", "chdir", [`${scratch}/root`]);
   for (const e of entries) {
@@ -147,7 +147,7 @@ function assembleParts(c: Context, s: SectionBuilder, entries: readonly RootEntr
 /** A layer must be mounted somewhere: each on the place of those before, which overlays hold already. */
 function mapped(s: SectionBuilder, users: Slot, path: string, at: string): string {
   s.call(`make ${at}`, "mkdirat", [AT_FDCWD, at, 0o755], { ignore: ["EEXIST"] });
-  const tree = cloneTree(s, `open ${path}, to map its ids`, AT_FDCWD, path, false);
+  const tree = cloneTree(s, `open ${path}, to map its ids`, AT_FDCWD, path);
   setAttributes(s, `map the ids of ${path}`, tree, { set: MOUNT_ATTR.IDMAP, users });
   attach(s, `mount ${path} with mapped ids`, tree, openDirectory(s, at));
   return at;
@@ -157,7 +157,7 @@ function assembleDirectory(c: Context, s: SectionBuilder, users: Slot | undefine
   const path = c.spec.root?.path ?? "";
   // What is mounted on "/" is above this process's root: it is entered elsewhere.
   const at = path === "/" ? c.job.scratch : path;
-  const tree = cloneTree(s, `open the root filesystem ${path}`, AT_FDCWD, path, true);
+  const tree = cloneTree(s, `open the root filesystem ${path}`, AT_FDCWD, path, { recursive: true });
   if (users) setAttributes(s, `map the ids of ${path}`, tree, { set: MOUNT_ATTR.IDMAP, users });
   attach(s, `bind ${path} on ${at === path ? "itself" : at}`, tree, openDirectory(s, at));
   s.call(`enter ${at}`, "chdir", [at]);

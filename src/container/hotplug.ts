@@ -67,7 +67,7 @@ function addNode(c: Running, d: DescribedDevice): Promise<void> {
       ]);
       return;
     }
-    const node = cloneTree(s, `open the host's ${d.source}`, AT_FDCWD, d.source, false);
+    const node = cloneTree(s, `open the host's ${d.source}`, AT_FDCWD, d.source);
     const first = (maps: readonly IdMap[] | undefined) => maps?.find((m) => m.containerID === 0)?.hostID ?? 0;
     s.call("be of the container's root group", "setfsgid", [first(c.noted.spec.linux?.gidMappings)]);
     s.call("be the container's root", "setfsuid", [first(c.noted.spec.linux?.uidMappings)]);

@@ -41,7 +41,7 @@ async function make(call: SyscallCall, spec: Spec, path: string, mode: number, d
       s.call(`owner of ${path}`, "fchownat", [directory, name, uid, gid, AT.SYMLINK_NOFOLLOW]);
       return;
     }
-    const node = cloneTree(s, `open the host's ${device.path}`, AT_FDCWD, device.path, false);
+    const node = cloneTree(s, `open the host's ${device.path}`, AT_FDCWD, device.path);
     // In the container's file systems the host's ids have no meaning: the file is made as who calls.
     s.call("be of the caller's group", "setfsgid", [gid]);
     s.call("be the caller", "setfsuid", [uid]);

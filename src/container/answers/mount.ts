@@ -54,7 +54,7 @@ async function mount(call: SyscallCall, where: string): Promise<SyscallReply> {
     return onCallersRoot(call, (s, root, enter) => {
       const [tree, point] = [openAsCaller(s, root, from, O.PATH), openAsCaller(s, root, where, O.PATH)];
       enter();
-      const copy = cloneTree(s, `open ${from}`, tree, "", (flags & MS.REC) !== 0);
+      const copy = cloneTree(s, `open ${from}`, tree, "", { recursive: (flags & MS.REC) !== 0 });
       setAttributes(s, `options of ${where}`, copy, { set: attributes(flags), recursive: (flags & MS.REC) !== 0 });
       attach(s, `bind ${from} on ${where}`, copy, point);
     });

@@ -78,6 +78,13 @@ describe.skipIf(!isRoot)("the command line of engines: exec", () => {
       expect(path).toBe(name === "cpu" ? `${own.get("cpu")}/below` : (own.get(name) ?? ""));
     expect(exec("--cgroup", "nothing:below", b.id, "true").code).toBe(255);
   });
+  test("--cgroup leads to a group below the container's, and not out of it", () => {
+    for (const path of ["..", "below/../..", "not-there"]) {
+      const r = exec("--cgroup", path, b.id, "true");
+      expect(r.code).not.toBe(0);
+      expect(r.err).toContain(path.includes("..") ? "sub cgroup" : "not-there");
+    }
+  });
   test("HOME is that of the user, unless it is given", () => {
     const home = (...options: string[]) => exec(...options, b.id, "sh", "-c", "echo $HOME").out;
     expect(home()).toBe("/root\n");

@@ -287,6 +287,13 @@ describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
       expect(existsSync(group)).toBe(false);
     },
   );
+  test("unified: a file of no controller is refused, and no group is left", () => {
+    const cgroupsPath = `/caisson-test-unified-${process.pid}`;
+    using b = new Bundle(["true"], linux({ cgroupsPath, resources: { unified: { "nothing.max": "1" } } }));
+    expect(b.create().code).not.toBe(0);
+    for (const top of ["", ...readdirSync("/sys/fs/cgroup")])
+      expect(existsSync(join("/sys/fs/cgroup", top, cgroupsPath))).toBe(false);
+  });
   test("a group that is frozen takes no container", () => {
     using b = new Bundle(["true"]);
     const top = existsSync("/sys/fs/cgroup/freezer") ? "/sys/fs/cgroup/freezer" : "/sys/fs/cgroup";
@@ -305,7 +312,10 @@ describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
       // Other runtimes have left a process there.
       writeFileSync(join(group, file), thaw);
       b.call(["delete", "--force", b.id]);
-      spawnSync("sh", ["-c", `kill -9 $(cat ${group}/cgroup.procs); sleep 0.2; rmdir /sys/fs/cgroup/${b.id} /sys/fs/cgroup/*/${b.id}`]);
+      spawnSync("sh", [
+        "-c",
+        `kill -9 $(cat ${group}/cgroup.procs); sleep 0.2; rmdir /sys/fs/cgroup/${b.id} /sys/fs/cgroup/*/${b.id}`,
+      ]);
     }
   }, 40_000);
   test.skipIf(!existsSync("/sys/fs/cgroup/cpu"))(

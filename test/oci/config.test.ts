@@ -102,6 +102,10 @@ describe("config.json", () => {
       [{ ...plain, root: undefined }, /^root: required/],
       [{ ...plain, process: undefined }, /^process: required/],
       [{ ...plain, linux: { namespaces: kinds(["mount"]) } }, /^hostname: without a UTS/],
+      [
+        { ...plain, linux: { ...plain.linux, sysctl: { "kernel.hostname": "x" } } },
+        /^linux.sysctl.kernel.hostname: the hostname is set by/,
+      ],
       [{ ...plain, linux: { namespaces: kinds(["uts"]) } }, /^mounts: without a mount namespace/],
       [
         { ...plain, linux: { namespaces: kinds(["mount", "uts", "user"]) } },

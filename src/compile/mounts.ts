@@ -138,7 +138,8 @@ export function openSources(
   for (const mount of c.spec.mounts ?? []) {
     const o = mountOptions(mount);
     if (o.remount || sources.has(mount)) continue;
-    if (isKernelView(mount) && !o.bind) sources.set(mount, makeFilesystem(s, mount, o));
+    // All of them here, though others could be made later: Linux lists mounts in the order in which they were made.
+    if (!o.bind) sources.set(mount, makeFilesystem(s, mount, o));
     if (!o.bind || copiedLink(c, mount) !== undefined) continue;
     const source = mount.source ?? "";
     const label = `open ${source}, to bind on ${mount.destination}`;

@@ -6,7 +6,7 @@ import { type HostFacts, hostFacts } from "../host/facts.ts";
 import { knowsAllCalls, withReceiver } from "./annotations.ts";
 import { grantable } from "./capabilities.ts";
 import { type GroupPlace, groupPlace } from "./cgroups-path.ts";
-import { checkSpec } from "./checks.ts";
+import { checkSpec, withoutForeignMounts } from "./checks.ts";
 import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
 import type { Global } from "./context.ts";
 import { completeSpec } from "./describe.ts";
@@ -37,7 +37,7 @@ export async function readBundle(
   if (existsSync(directory)) throw new RuntimeError(`container ${id}: container with given ID already exists`);
   const text = readText(o.config ?? join(bundle, "config.json"));
   const say = (message: string) => warn(g.log, message);
-  const parsed = withReceiver(parseSpec(parseJson(text, "config.json"), say));
+  const parsed = withoutForeignMounts(withReceiver(parseSpec(parseJson(text, "config.json"), say)), say);
   checkSpec(parsed);
   if (knowsAllCalls(parsed)) (await import("./known-calls.ts")).checkCalls(parsed);
   const facts = hostFacts();

@@ -40,6 +40,13 @@ const nsFile: Record<NamespaceKind, string> = {
   ...{ pid: "pid", network: "net", mount: "mnt", ipc: "ipc", uts: "uts", user: "user", cgroup: "cgroup", time: "time" },
 };
 
+/** Mounts are for a mount namespace of the container's own: where it has none they are passed over, as by other runtimes. */
+export function withoutForeignMounts(spec: Spec, say: (message: string) => void): Spec {
+  if (namespaceOf(spec, "mount") || !spec.mounts?.length) return spec;
+  say("mounts are passed over: without a mount namespace of the container's own the host would have them, too");
+  return { ...spec, mounts: [] };
+}
+
 function checkMounts(spec: Spec): void {
   const { linux } = spec;
   for (const { destination, uidMappings, gidMappings } of spec.mounts ?? [])
@@ -48,7 +55,6 @@ function checkMounts(spec: Spec): void {
   const own = namespaceOf(spec, "mount") !== undefined;
   if (own) return;
   for (const [field, list] of [
-    ["mounts", spec.mounts],
     ["linux.maskedPaths", linux?.maskedPaths],
     ["linux.readonlyPaths", linux?.readonlyPaths],
   ] as const)

@@ -79,6 +79,17 @@ describe.skipIf(!isRoot)("config-linux.md Namespaces", () => {
   });
 });
 
+describe.skipIf(!isRoot)("config-linux.md Namespaces that are not listed", () => {
+  test("are those of the runtime, and mounts are then not the container's", () => {
+    const before = readFileSync("/proc/self/mountinfo", "utf8");
+    using b = new Bundle(["sleep", "60"], (s) => ({ ...s, hostname: undefined, linux: { namespaces: [] } }));
+    expect(b.create().code).toBe(0);
+    for (const kind of ["mnt", "pid", "net", "ipc", "uts"])
+      expect(readlinkSync(`/proc/${b.state_().pid}/ns/${kind}`)).toBe(readlinkSync(`/proc/self/ns/${kind}`));
+    expect(readFileSync("/proc/self/mountinfo", "utf8")).toBe(before);
+  });
+});
+
 describe.skipIf(!isRoot)("config-linux.md Devices", () => {
   test("the default ones, with their numbers", () => {
     const r = printed(shell("cd /dev; for d in null zero full random urandom tty; do stat -c '%n %t %T %F' $d; done"));

@@ -21,6 +21,20 @@ function withSource(args: string[], options: string[], more: object = {}): Bundl
 const optionsOf = (point: string) => shell(`grep ' ${point} ' /proc/self/mountinfo | head -1 | cut -d' ' -f6`);
 
 describe.skipIf(!isRoot)("config.md Mounts", () => {
+  test("they are listed in the order in which they were given", () => {
+    using b = new Bundle(["cat", "/proc/self/mountinfo"]);
+    const bound = { destination: "/data", type: "bind", source: b.at, options: ["rbind"] };
+    b.rewrite((s) => ({
+      ...s,
+      mounts: [...(s.mounts ?? []), bound, { destination: "/tmp", type: "tmpfs", source: "tmpfs" }],
+    }));
+    const points = b
+      .run()
+      .out.split("\n")
+      .map((line) => line.split(" ")[4]);
+    const wanted = ["/proc", "/dev", "/dev/pts", "/dev/shm", "/sys", "/data", "/tmp"];
+    expect(points.filter((p) => wanted.includes(p ?? ""))).toEqual(wanted);
+  });
   test("in the order of the list: a later one covers an earlier one", () => {
     const r = printed(
       shell("grep -c ' /data' /proc/self/mountinfo; ls /data"),

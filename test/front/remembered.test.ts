@@ -157,7 +157,7 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
   });
 
   test("what the command has of its caller is the same either way", () => {
-    const script = `grep -v -e Pid -e ^Vm -e ^Rss -e ctxt /proc/self/status; cat /proc/self/limits; ls /proc/self/fd; env; umask
+    const script = `grep -v -e Pid -e ^Vm -e ^Rss -e ctxt -e ^SigQ /proc/self/status; cat /proc/self/limits; ls /proc/self/fd; env; umask
       cat /proc/self/cgroup; cut -d' ' -f4- /proc/self/mountinfo | sed 's/[0-9][0-9]*//g'; nice; cat /proc/self/oom_score_adj`;
     const words = ["--name", `same-${process.pid}`, "--memory", "100M", "--", "sh", "-c", script];
     const odd = `trap '' PIPE HUP; umask 077; ulimit -Sn 100; exec 3</etc/passwd 7</etc/hosts 20</etc/group; exec nice -n 3`;

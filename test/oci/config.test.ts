@@ -106,7 +106,10 @@ describe("config.json", () => {
         { ...plain, linux: { ...plain.linux, sysctl: { "kernel.hostname": "x" } } },
         /^linux.sysctl.kernel.hostname: the hostname is set by/,
       ],
-      [{ ...plain, linux: { namespaces: kinds(["uts"]) } }, /^mounts: without a mount namespace/],
+      [
+        { ...plain, mounts: [], linux: { namespaces: kinds(["uts"]), maskedPaths: ["/proc/kcore"] } },
+        /^linux.maskedPaths: without a mount namespace/,
+      ],
       [
         { ...plain, linux: { namespaces: kinds(["mount", "uts", "user"]) } },
         /^linux\.uidMappings: a new user namespace/,

@@ -100,7 +100,7 @@ describe.skipIf(why !== "")(`create, run and exec that were given before${why &&
   });
 
   test("what the command has of its caller, and what of its configuration, is the same either way", () => {
-    const script = `grep -v -e Pid -e ^Vm -e ^Rss -e ctxt /proc/self/status; cat /proc/self/limits; ls /proc/self/fd; env; umask; id
+    const script = `grep -v -e Pid -e ^Vm -e ^Rss -e ctxt -e ^SigQ /proc/self/status; cat /proc/self/limits; ls /proc/self/fd; env; umask; id
       cut -d' ' -f4- /proc/self/mountinfo | sed 's/[0-9][0-9]*//g'; cat /proc/self/oom_score_adj; pwd; ls -l /dev; ls /`;
     const odd = `trap '' PIPE HUP; umask 077; ulimit -Sn 100; exec 3</etc/passwd 7</etc/hosts; exec nice -n 3`;
     const changes: Change[] = [
@@ -382,7 +382,7 @@ describe.skipIf(why !== "")(`create, run and exec that were given before${why &&
     afterAll(() => b[Symbol.dispose]());
 
     test("with words, and what the process has is the same either way", () => {
-      const script = `grep -v -e Pid -e ^Tgid -e ^NS -e ^Vm -e ^Rss -e ctxt /proc/self/status; cat /proc/self/limits; ls /proc/self/fd; env; umask; id
+      const script = `grep -v -e Pid -e ^Tgid -e ^NS -e ^Vm -e ^Rss -e ctxt -e ^SigQ /proc/self/status; cat /proc/self/limits; ls /proc/self/fd; env; umask; id
         cat /proc/self/cgroup; pwd; exit 5`;
       const words = exec("--cwd", "/tmp", "--env", "A=b", b.id, "sh", "-c", script);
       const [engine, second, executor] = [by(words), by(words), by(words)];

@@ -89,7 +89,13 @@ export type Stdio =
   | { readonly kind: "log"; readonly path: string };
 
 /** The size of the container's terminal, and whether the caller's own is put into raw mode meanwhile. */
-export type Terminal = { readonly raw: boolean; readonly rows: number; readonly columns: number };
+export type Terminal = {
+  readonly raw: boolean;
+  readonly rows: number;
+  readonly columns: number;
+  /** What it shows goes to no terminal, which would need a carriage return for each line. */
+  readonly plain?: boolean;
+};
 
 /** Where the state of a container is kept (docs/architecture.md). */
 export type StatePlan = {

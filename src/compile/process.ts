@@ -40,6 +40,16 @@ export function setAffinity(s: SectionBuilder, cpus: string | undefined): void {
   s.call(`run on the CPUs ${cpus}`, "sched_setaffinity", [0, bytes.length, { name: "CPU set", bytes, pointers: [] }]);
 }
 
+/** Whoever starts containers may itself be kept on some CPUs; a container has those of its group. The kernel leaves out what there is not. */
+export function resetAffinity(s: SectionBuilder): void {
+  const bytes = new Uint8Array(MOST_CPUS / 8).fill(0xff);
+  s.call("run on any CPU", "sched_setaffinity", [0, bytes.length, { name: "all CPUs", bytes, pointers: [] }], {
+    ignore: ["EINVAL", "EPERM"],
+  });
+}
+/** CONFIG_NR_CPUS at most. */
+const MOST_CPUS = 8192;
+
 export function setPersonality(spec: Spec, s: SectionBuilder): void {
   const { personality } = spec.linux ?? {};
   if (personality) s.call(`have the personality ${personality.domain}`, "personality", [PER[personality.domain] ?? 0]);

@@ -151,5 +151,14 @@ export function rawMode(s: SectionBuilder): Block {
   return saved;
 }
 
+/** No carriage return before the end of a line: what a pipe or a file gets is what was written. As runc has it. */
+export function leaveLinesAlone(s: SectionBuilder, master: Loose): void {
+  const [OFLAG_AT, OPOST] = [4, 1];
+  const settings = buffer("the container's terminal's settings", TERMIOS_SIZE);
+  s.call("read the terminal's settings", "ioctl", [master, TTY.TCGETS, settings]);
+  s.store(OPOST, settings, OFLAG_AT, 4);
+  s.call("leave lines as they are", "ioctl", [master, TTY.TCSETS, settings]);
+}
+
 export const restoreMode = (s: SectionBuilder, saved: Block): void =>
   s.call("restore the terminal", "ioctl", [0, TTY.TCSETS, saved], { ignore: "all" });

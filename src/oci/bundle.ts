@@ -4,7 +4,7 @@ import type { Hierarchy, Layout } from "../cgroups/layout.ts";
 import type { Process, Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
 import { knowsAllCalls, withReceiver } from "./annotations.ts";
-import { grantable } from "./capabilities.ts";
+import { grantable, sayOfAmbient } from "./capabilities.ts";
 import { type GroupPlace, groupPlace } from "./cgroups-path.ts";
 import { checkSpec, withoutForeignMounts } from "./checks.ts";
 import { ConfigError, parseJson, parseSpec, readText } from "./config.ts";
@@ -42,6 +42,7 @@ export async function readBundle(
   if (knowsAllCalls(parsed)) (await import("./known-calls.ts")).checkCalls(parsed);
   const facts = hostFacts();
   const given = { ...parsed, process: grantable(parsed.process as Process, parsed, facts, say) };
+  sayOfAmbient(given.process, say);
   const rootless = facts.uid !== 0 || facts.userNamespace === true;
   const at = g.systemd ? await (await import("./systemd.ts")).managerAt(rootless) : { top: delegatedTo(facts) };
   const place = groupPlace(given.linux?.cgroupsPath, id as string, at);

@@ -19,6 +19,13 @@ function limitedTo(process: Process, known: readonly string[], why: string, say:
 export const withoutUnknown = (process: Process, say: Say): Process =>
   limitedTo(process, capabilityNames, "unknown capabilities are ignored", say);
 
+/** capabilities(7): what is not permitted and inheritable, too, cannot be ambient. It is left out when the sets are made. */
+export function sayOfAmbient({ capabilities: sets }: Process, say: Say): void {
+  for (const name of sets?.ambient ?? [])
+    if (!sets?.permitted?.includes(name) || !sets.inheritable?.includes(name))
+      say(`can't raise ambient capability ${name}: it is not permitted and inheritable`);
+}
+
 /** The same for what this process does not have itself. In another user namespace all are there to be had. */
 export const grantable = (process: Process, { linux }: Spec, facts: HostFacts, say: Say): Process =>
   linux?.namespaces?.some((n) => n.type === "user")

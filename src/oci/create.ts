@@ -63,7 +63,7 @@ export async function terminalOf(process: Process, attached: boolean): Promise<P
   if (!process.terminal) return {};
   const { isatty } = await import("node:tty");
   const { height: rows = 0, width: columns = 0 } = process.consoleSize ?? {};
-  return { terminal: { raw: attached && isatty(0), rows, columns } };
+  return { terminal: { raw: attached && isatty(0), rows, columns, plain: attached && !isatty(1) } };
 }
 
 export function callerOf(o: Pick<CreateOptions, "pidFile" | "consoleSocket" | "pidfdSocket" | "preserve">): Caller {

@@ -45,7 +45,14 @@ function withCapabilities(sets: CapabilitySets | undefined, extra: readonly stri
   const add = (list: readonly string[] = []) => [...new Set([...list, ...names])];
   return names.length === 0
     ? (sets ?? {})
-    : { ...sets, bounding: add(sets?.bounding), effective: add(sets?.effective), permitted: add(sets?.permitted) };
+    : {
+        ...sets,
+        bounding: add(sets?.bounding),
+        effective: add(sets?.effective),
+        permitted: add(sets?.permitted),
+        // Only what is inheritable can be ambient; where nothing is, it was not meant.
+        ...(sets?.inheritable?.length && { ambient: add(sets.ambient) }),
+      };
 }
 
 /** The process file as it is, or the container's own process with what the options change. */

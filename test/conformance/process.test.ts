@@ -163,6 +163,33 @@ except OSError: pass
     expect(got).toContain("size (25, 90)");
     expect(got).toContain("/dev/pts/0\nall\nc\n");
   });
+  test("terminal: into a pipe, lines end as they were written", () => {
+    using b = new Bundle(shell("echo one; echo two"), processWith({ terminal: true }));
+    expect(b.run()).toMatchObject({ code: 0, out: "one\ntwo\n" });
+  });
+  test("CPUs: those of the container, whatever the runtime is kept on", () => {
+    using b = new Bundle(shell("grep Cpus_allowed: /proc/self/status; sleep 60"));
+    const own = readFileSync("/proc/self/status", "utf8").match(/^Cpus_allowed:.*$/m)?.[0];
+    const words = b.words("create", "--bundle", b.at, b.id);
+    const [out, pinned] = [join(b.at, "out"), ["taskset", "-c", "0"]];
+    spawnSync("sh", ["-c", `exec "$@" > ${out} 2>&1 < /dev/null`, "sh", ...pinned, ...words], { stdio: "ignore" });
+    expect(b.start().code).toBe(0);
+    const status = ["grep", "Cpus_allowed:", "/proc/self/status"];
+    const exec = spawnSync("taskset", ["-c", "0", ...b.words("exec", b.id, ...status)], { encoding: "utf8" });
+    expect(exec.stdout.trim()).toBe(own ?? "");
+    expect(b.written().out.trim()).toBe(own ?? "");
+  });
+  test("capabilities: what cannot be ambient is told of", () => {
+    const sets = {
+      bounding: ["CAP_KILL", "CAP_CHOWN"],
+      permitted: ["CAP_KILL", "CAP_CHOWN"],
+      inheritable: ["CAP_KILL"],
+    };
+    const capabilities = { ...sets, ambient: ["CAP_KILL", "CAP_CHOWN"] };
+    const r = printed(shell("grep CapAmb /proc/self/status"), processWith({ capabilities }));
+    expect(r).toMatchObject({ code: 0, out: "CapAmb:\t0000000000000020\n" });
+    expect(r.err).toContain("can't raise ambient capability CAP_CHOWN");
+  });
   test("terminal: a read-only /dev has its console all the same", () => {
     using b = new Bundle(shell("grep -c ' /dev/console ' /proc/self/mountinfo; touch /dev/x"), (s) => ({
       ...s,

@@ -13,7 +13,7 @@ import { leaveOpened, openOutside } from "../outside.ts";
 import { afterFailure, endRecord } from "../report.ts";
 import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
-import { rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
+import { leaveLinesAlone, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
 import { writeIdMaps } from "../users.ts";
 import { numbers, type OwnFile } from "./descriptors.ts";
 import { writeFailed, writeGate } from "./gate.ts";
@@ -110,6 +110,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   s.check("is the container ready?");
   handListener(c, s, l, process, { pid, pidfd, status: "creating", ...p });
   const master = own ? takeTerminal(s, own) : undefined;
+  if (master && job.terminal?.plain) leaveLinesAlone(s, master);
   noteCreated(s, l, pid, labelsFrom(program, init, from));
   if (l.caller.pidFile !== undefined) writePidFile(s, l.caller.pidFile, pid);
   sendPidfd(s, forPidfd, pidfd, "standard");

@@ -9,12 +9,20 @@ import { limitRights } from "../credentials.ts";
 import { execute } from "../init.ts";
 import type { Job } from "../job.ts";
 import { cloneFlag } from "../namespaces.ts";
-import { setAffinity, setPersonality } from "../process.ts";
+import { resetAffinity, setAffinity, setPersonality } from "../process.ts";
 import { afterFailure, endRecord } from "../report.ts";
 import { notifies } from "../seccomp.ts";
 import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
-import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
+import {
+  leaveLinesAlone,
+  openTerminal,
+  rawMode,
+  restoreMode,
+  takeTerminal,
+  terminalRelays,
+  terminalSockets,
+} from "../terminal.ts";
 import { becomeReady } from "./become.ts";
 import { leaveOnlyPreserved, type Numbers, numbers, type OwnFile } from "./descriptors.ts";
 import { begin, keep, runtimeSection } from "./keeper.ts";
@@ -53,7 +61,9 @@ function writeCommand(
   s.call("close the rest", "close_range", [n.go, 0xffffffff, 0]);
   s.call("close the performed file", "close", [n.own]);
   setPersonality(c.spec, s);
-  setAffinity(s, process.execCPUAffinity?.final);
+  const { initial, final } = process.execCPUAffinity ?? {};
+  if (initial === undefined && final === undefined) resetAffinity(s);
+  setAffinity(s, final);
   becomeReady(c, s, process, n);
   const told = s.get("wait until its pid is written down", "read", [n.settled, buffer("one byte", 1), 1]);
   s.skipIf(told, "==", 1, () => s.exit(0));
@@ -104,6 +114,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   const pidfd = s.get("find the command", "pidfd_open", [child, 0]);
   handListener(c, s, l, process, { pid: child, pidfd, status: "running", ready, settled });
   const master = own ? takeTerminal(s, own) : undefined;
+  if (master && job.terminal?.plain) leaveLinesAlone(s, master);
   if (l.caller.pidFile !== undefined) writePidFile(s, l.caller.pidFile, child);
   sendPidfd(s, forPidfd, pidfd, "setns");
   s.call("let the command live on", "write", [high(settled), "!", 1]);

@@ -4,6 +4,7 @@ import type { SectionBuilder } from "../../program/builder.ts";
 import { buffer } from "../../program/values.ts";
 import type { Context } from "../context.ts";
 import { confineProcess, execute } from "../init.ts";
+import { resetAffinity } from "../process.ts";
 import { storeFailureAt } from "../record.ts";
 import { notifies } from "../seccomp.ts";
 import type { Process } from "../spec.ts";
@@ -25,6 +26,7 @@ export function writeGate(c: Context, s: SectionBuilder, l: Lifecycle, process: 
   const { seccomp } = c.spec.linux ?? {};
   const listening = notifies(seccomp);
   ownNull(s);
+  resetAffinity(s);
   becomeReady(c, s, process, n);
   const told = s.get("wait until that is written down", "read", [n.settled, buffer("one byte", 1), 1]);
   // Nothing was said: whoever was to say it is gone.

@@ -14,9 +14,11 @@ export const texts = v.array(
 /** One or more, none of them with NUL. */
 export const words = v.pipe(texts, v.minLength(1, "a list with at least one entry"));
 
-export const absolute = v.pipe(
+const isAbsolute = (p: string) => p.startsWith("/") && !p.includes("\0");
+export const absolute = v.pipe(text, v.check(isAbsolute, "an absolute path"));
+export const absoluteOrEmpty = v.pipe(
   text,
-  v.check((p) => p.startsWith("/") && !p.includes("\0"), "an absolute path"),
+  v.check((p) => p === "" || isAbsolute(p), "an absolute path"),
 );
 export const path = v.pipe(
   text,

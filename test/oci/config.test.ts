@@ -96,6 +96,15 @@ describe("config.json", () => {
     for (const [config, message] of wrong) expect(() => parseSpec(config, say)).toThrow(message);
   });
 
+  test("a namespace with an empty path is a new one", () => {
+    const linux = { namespaces: [{ type: "pid", path: "" }] };
+    expect(parseSpec({ ...plain, linux }, () => {}).linux?.namespaces).toEqual([{ type: "pid" }]);
+    const wrong = { namespaces: [{ type: "pid", path: "relative" }] };
+    expect(() => parseSpec({ ...plain, linux: wrong }, () => {})).toThrow(
+      /namespaces.0.path: "relative" is not an absolute path/,
+    );
+  });
+
   test("contradictions are refused", () => {
     const kinds = (types: string[]) => types.map((type) => ({ type }));
     const wrong: [object, RegExp][] = [

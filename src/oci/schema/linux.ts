@@ -1,13 +1,19 @@
 import * as v from "valibot";
 import { MPOL, PER } from "../../kernel/scheduling.ts";
 import { seccomp } from "../../seccomp/schema.ts";
-import { absolute, id, idMap, int64, oneOf, text, texts, uint32 } from "../../values/fields.ts";
+import { absolute, absoluteOrEmpty, id, idMap, int64, oneOf, text, texts, uint32 } from "../../values/fields.ts";
 import { resources } from "./resources.ts";
 
 const kinds = ["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"] as const;
 
 const namespaces = v.pipe(
-  v.array(v.object({ type: oneOf(kinds), path: v.optional(absolute) })),
+  v.array(
+    // What engines leave empty was not given.
+    v.pipe(
+      v.object({ type: oneOf(kinds), path: v.optional(absoluteOrEmpty) }),
+      v.transform(({ type, path }) => ({ type, ...(path && { path }) })),
+    ),
+  ),
   v.check((list) => new Set(list.map((n) => n.type)).size === list.length, "a list with each type once"),
 );
 

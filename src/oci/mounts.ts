@@ -3,7 +3,7 @@ import { join, normalize, resolve } from "node:path";
 import { type Hierarchy, hierarchies, type Layout } from "../cgroups/layout.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Mount, Spec } from "../compile/spec.ts";
-import { covers, exists, resolveInRoot } from "../host/in-root.ts";
+import { covers, resolveInRoot } from "../host/in-root.ts";
 import { placeMounts } from "../host/mount-points.ts";
 import { ConfigError } from "./config.ts";
 import { withMaps } from "./mount-maps.ts";
@@ -30,7 +30,9 @@ const PROC_SUPER_MAGIC = 0x9fa0;
 function checkInProc(m: Mount, root: string): void {
   const { bind, remount } = mountOptions(m);
   if (remount) return;
-  const is = bind && m.source && exists(m.source) ? statfsSync(m.source).type === PROC_SUPER_MAGIC : m.type === "proc";
+  // A link to nothing may be meant itself; if not, who opens it says so.
+  const there = bind && m.source !== undefined && statSync(m.source, { throwIfNoEntry: false }) !== undefined;
+  const is = there ? statfsSync(m.source as string).type === PROC_SUPER_MAGIC : m.type === "proc";
   if (is) return;
   const places = [m.destination, resolveInRoot(root, m.destination)];
   if (places.includes("/proc"))

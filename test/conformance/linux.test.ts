@@ -115,7 +115,7 @@ describe.skipIf(!isRoot)("config-linux.md Devices", () => {
     expect(r.out).toBe("character special file 1 5 640 7 8\n");
   });
   test("in any directory, the topmost too", () => {
-    const devices = ["/mine", "/new/mine"].map((path) => ({ path, type: "c", major: 1, minor: 5 }));
+    const devices = ["/mine", "/new/mine/"].map((path) => ({ path, type: "c", major: 1, minor: 5 }));
     expect(printed(["ls", "/mine", "/new/mine"], linux({ devices })).code).toBe(0);
   });
   test("a node is no right to use it: that is for linux.resources.devices", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Bundle } from "../conformance/bundle.ts";
 import { isRoot } from "../helpers/machine.ts";
@@ -43,6 +43,18 @@ describe.skipIf(!isRoot)("mounts of links: words of crun's", () => {
     using f = bound(["true"], "/there", ["copy-symlink"], ({ root }) => writeFileSync(join(root, "there"), "mine"));
     expect(f.run()).toMatchObject({ code: 1, err: expect.stringContaining("read the link /there: invalid argument") });
     expect(readFileSync(join(f.root, "there"), "utf8")).toBe("mine");
+  });
+
+  test("copy-symlink of a link to nothing; a bind mount of one is an error by its name", () => {
+    for (const [options, expected] of [
+      [["copy-symlink"], { code: 0, out: "nowhere\n" }],
+      [[], { code: 1, err: expect.stringContaining("link, to bind on /there: no such file or directory") }],
+    ] as const) {
+      using b = bound(["readlink", "/there"], "/there", options);
+      rmSync(join(b.at, "link"));
+      symlinkSync("nowhere", join(b.at, "link"));
+      expect(b.run()).toMatchObject(expected);
+    }
   });
 
   test("copy-symlink of what is no link is a mount", () => {

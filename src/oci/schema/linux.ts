@@ -21,7 +21,10 @@ const devices = v.array(
   v.pipe(
     v.object({
       type: oneOf(["c", "b", "u", "p"]),
-      path: absolute,
+      path: v.pipe(
+        absolute,
+        v.transform((p) => p.replace(/(?<=[^/])\/+$/, "")),
+      ),
       major: v.optional(int64),
       minor: v.optional(int64),
       fileMode: v.optional(uint32),

@@ -79,7 +79,6 @@ export function limitRights(c: Context, process: Process, s: SectionBuilder): vo
   const wanted = [
     ...new Set(Object.values(sets).flatMap((list) => list ?? [])),
     ...["CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_CHOWN"],
-    ...(process.cwd === "/" ? [] : ["CAP_DAC_READ_SEARCH"]),
     ...(rlimits?.length || oomScoreAdj !== undefined ? ["CAP_SYS_RESOURCE"] : []),
     ...(scheduler || ioPriority ? ["CAP_SYS_NICE", "CAP_SYS_ADMIN"] : []),
     ...(!noNewPrivileges && c.spec.linux?.seccomp ? ["CAP_SYS_ADMIN"] : []),

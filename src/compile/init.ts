@@ -209,8 +209,16 @@ export function finishProcess(c: Context, s: SectionBuilder, pipe: number): void
   execute(c, process, s);
 }
 
-/** Up to where a filter may forbid what is still to come. `filtered`: what is to be done as soon as one is in force. */
-export function becomeUser(c: Context, process: Process, s: SectionBuilder, filtered = () => {}): void {
+/**
+ * Up to where a filter may forbid what is still to come. `filtered`: what is to be done as soon as one is in force.
+ * `entered`: not negative if this process was born in its working directory.
+ */
+export function becomeUser(
+  c: Context,
+  process: Process,
+  s: SectionBuilder,
+  { filtered = () => {}, entered }: { readonly filtered?: () => void; readonly entered?: Slot | undefined } = {},
+): void {
   setRlimits(process, s);
   setScheduling(process, s);
   // Without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before that is given up.
@@ -218,9 +226,9 @@ export function becomeUser(c: Context, process: Process, s: SectionBuilder, filt
   filtered();
   // A directory may be closed to the user, or be open to nobody but the user (in a file system of another's): either will do.
   const label = `enter the working directory ${process.cwd}`;
-  const entered = s.get(label, "chdir", [process.cwd], { ignore: ["EACCES", "EPERM"] });
+  const first = s.get(label, "chdir", [process.cwd], { ignore: ["EACCES", "EPERM"] });
   takeIdentity(c, process, s);
-  s.skipIf(entered, "==", 0, () => s.call(label, "chdir", [process.cwd]));
+  s.skipIf(first, "==", 0, () => s.skipIf(entered ?? -1, ">", -1, () => s.call(label, "chdir", [process.cwd])));
   s.call("set the umask", "umask", [process.user.umask ?? 0o022]);
 }
 

@@ -38,6 +38,16 @@ export function resetSignals(s: SectionBuilder): void {
   s.call("unblock all signals", "rt_sigprocmask", [SIG_SETMASK, buffer("no signals", 8), 0, 8]);
 }
 
+const SIGPIPE = 13;
+const SIG_IGN = 1;
+
+/** What failed may be a write to who is gone: the signal of that waits, blocked, and is not to end who is about to tell of it. */
+export function forgetBrokenPipe(s: SectionBuilder): void {
+  const ignored = buffer("to ignore", SIG_DFL_ACTION);
+  ignored.bytes[0] = SIG_IGN;
+  s.call("forget a broken pipe", "rt_sigaction", [SIGPIPE, ignored, 0, 8]);
+}
+
 /** Signals come as something to read from now on: all of them. */
 export const takeAllSignals = (s: SectionBuilder): Slot => takeSignals(s, "all signals", { untouched: [] });
 

@@ -58,8 +58,18 @@ test.skipIf(!isRoot)(
     const run = Bun.spawn(b.words("run", "--pidfd-socket", third.socket, "--bundle", b.at, b.id), {
       stdio: ["ignore", "ignore", "ignore"],
     });
+    await b.until("running");
     expect(await third.end()).toMatch(/^standard \d+\n$/);
     expect(await run.exited).toBe(137);
+    // One that is killed at once may not have been started yet: then that is an error, and no signal's end of the runtime itself.
+    for (let i = 0; i < 8; i++) {
+      const at = await receiver(b);
+      const words = b.words("run", "--pidfd-socket", at.socket, "--bundle", b.at, b.id);
+      const early = Bun.spawn(words, { stdio: ["ignore", "ignore", "ignore"] });
+      await at.end();
+      expect([1, 137]).toContain(await early.exited);
+      expect(b.state_()).toEqual({});
+    }
   },
 );
 

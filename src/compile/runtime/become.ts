@@ -1,5 +1,6 @@
 import { PR } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
+import type { Slot } from "../../program/types.ts";
 import { buffer } from "../../program/values.ts";
 import { probeCommand } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -16,13 +17,14 @@ export const listensEarly = (c: Context, process: Process): boolean =>
  * The process becomes who it is to be, and says so. Once a filter that asks is in force, each call may wait for its
  * answer: so nothing but write(2) is done before whoever answers has the listener (`handListener`).
  */
-export function becomeReady(c: Context, s: SectionBuilder, process: Process, n: Numbers): void {
-  becomeUser(c, process, s, () => {
+export function becomeReady(c: Context, s: SectionBuilder, process: Process, n: Numbers, entered?: Slot): void {
+  const filtered = () => {
     if (!listensEarly(c, process)) return;
     s.call("say that the filter is in force", "write", [n.ready, "!", 1]);
     const told = s.get("wait until somebody answers", "read", [n.settled, buffer("one byte", 1), 1]);
     s.skipIf(told, "==", 1, () => s.exit(0));
-  });
+  };
+  becomeUser(c, process, s, { filtered, entered });
   probeCommand(process, s);
   lastRights(s);
   if (process.noNewPrivileges && notifies(c.spec.linux?.seccomp)) {

@@ -11,7 +11,7 @@ import { writeInit } from "../init.ts";
 import type { Job } from "../job.ts";
 import { leaveOpened, openOutside } from "../outside.ts";
 import { afterFailure, endRecord } from "../report.ts";
-import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
+import { forgetBrokenPipe, resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
 import { leaveLinesAlone, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
 import { writeIdMaps } from "../users.ts";
@@ -165,6 +165,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   endRest(undo, job.cgroup);
   removeGroups(undo, groups.made);
   removeRuntimeState(undo, l, made);
+  forgetBrokenPipe(undo);
   resetSignals(undo);
   afterFailure(c, undo, record);
 }

@@ -1,10 +1,10 @@
 import type { HostFacts } from "../../host/facts.ts";
-import { AT_FDCWD, O, P_PID, P_PIDFD, PR, WEXITED } from "../../kernel/flags.ts";
+import { AT_FDCWD, CLONE, O, P_PID, P_PIDFD, PR, RESOLVE, WEXITED } from "../../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
-import type { Program, Slot } from "../../program/types.ts";
+import { ANY, type Program, type Slot } from "../../program/types.ts";
 import { addressOf, buffer, high, low } from "../../program/values.ts";
 import { enterGroups, openGroups, spawnInGroup, spawnSibling } from "../cgroup.ts";
-import type { Context } from "../context.ts";
+import { type Context, openHow } from "../context.ts";
 import { limitRights } from "../credentials.ts";
 import { execute } from "../init.ts";
 import type { Job } from "../job.ts";
@@ -12,7 +12,7 @@ import { cloneFlag } from "../namespaces.ts";
 import { resetAffinity, setAffinity, setPersonality } from "../process.ts";
 import { afterFailure, endRecord } from "../report.ts";
 import { notifies } from "../seccomp.ts";
-import { resetSignals, takeSignalsToPassOn } from "../signals.ts";
+import { forgetBrokenPipe, resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
 import {
   leaveLinesAlone,
@@ -34,13 +34,27 @@ import { writePidFile } from "./state.ts";
 
 const SIGKILL = 9;
 
+/**
+ * The working directory may be closed to the command: it is born there, by who has the rights yet and is in no PID namespace
+ * of the container's. No path through a descriptor of ours leads there (CVE-2024-21626): that is no ordinary link.
+ */
+function enterDirectory(enter: SectionBuilder, cwd: string): Slot {
+  const how = openHow(O.PATH | O.DIRECTORY, RESOLVE.NO_MAGICLINKS);
+  const fd = enter.get(`look for ${cwd}`, "openat2", [AT_FDCWD, cwd, how, how.bytes.length], ANY);
+  enter.skipIf(fd, "<", 0, () => {
+    enter.call(`go to ${cwd}`, "fchdir", [fd]);
+    enter.call(`close ${cwd}`, "close", [fd]);
+  });
+  return fd;
+}
+
 /** In the container: the other process, from its birth to its command. */
 function writeCommand(
   c: Context,
   s: SectionBuilder,
   process: Process,
   n: Numbers,
-  p: { ready: Slot; settled: Slot; console: ReturnType<typeof high> | Slot | undefined },
+  p: { ready: Slot; settled: Slot; console: ReturnType<typeof high> | Slot | undefined; entered: Slot | undefined },
 ): void {
   s.call("end when the runtime does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   s.call("have a session of its own", "setsid", [], { ignore: ["EPERM"] });
@@ -64,7 +78,7 @@ function writeCommand(
   const { initial, final } = process.execCPUAffinity ?? {};
   if (initial === undefined && final === undefined) resetAffinity(s);
   setAffinity(s, final);
-  becomeReady(c, s, process, n);
+  becomeReady(c, s, process, n, p.entered);
   const told = s.get("wait until its pid is written down", "read", [n.settled, buffer("one byte", 1), 1]);
   s.skipIf(told, "==", 1, () => s.exit(0));
   s.call("live on when the runtime ends", "prctl", [PR.SET_PDEATHSIG, 0, 0, 0, 0]);
@@ -101,9 +115,10 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   setAffinity(enter, process.execCPUAffinity?.initial);
   enterGroups(enter, groups.join);
   if (flags) enter.call("enter the container's namespaces", "setns", [container, flags]);
+  const entered = flags & CLONE.NEWNS && process.cwd !== "/" ? enterDirectory(enter, process.cwd) : undefined;
   limitRights(c, process, enter);
   const child = spawnSibling(enter, "start the command as the runtime's child", command);
-  writeCommand(c, command, process, n, { ready, settled, console: own ? high(own) : socket });
+  writeCommand(c, command, process, n, { ready, settled, console: own ? high(own) : socket, entered });
 
   s.call("close the command's end", "close", [high(ready)]);
   s.call("close the command's end", "close", [low(settled)]);
@@ -141,6 +156,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   undo.call("end the command", "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], { ignore: "all" });
   undo.call("reap the command", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], { ignore: "all" });
   if (saved) restoreMode(undo, saved);
+  forgetBrokenPipe(undo);
   resetSignals(undo);
   afterFailure(c, undo, record);
 }

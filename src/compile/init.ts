@@ -228,7 +228,8 @@ export function becomeUser(
   const label = `enter the working directory ${process.cwd}`;
   const first = s.get(label, "chdir", [process.cwd], { ignore: ["EACCES", "EPERM"] });
   takeIdentity(c, process, s);
-  s.skipIf(first, "==", 0, () => s.skipIf(entered ?? -1, ">", -1, () => s.call(label, "chdir", [process.cwd])));
+  const again = () => void s.call(label, "chdir", [process.cwd]);
+  s.skipIf(first, "==", 0, () => (entered ? s.skipIf(entered, ">", -1, again) : again()));
   s.call("set the umask", "umask", [process.user.umask ?? 0o022]);
 }
 

@@ -60,6 +60,7 @@ function othersProgram(arch: Arch, state: string, others: readonly Other[], dire
 export function noteOthers(arch: Arch, state: string, others: readonly Other[]): boolean {
   const directories = readdirSync(state, { withFileTypes: true }).filter((e) => e.isDirectory());
   const containers = directories.filter((e) => !e.name.startsWith("."));
+  if (directories.length === 0) return false;
   const settled = others.every((o) => o.status === "running" || o.status === "exited");
   const file = `${OTHERS}.${process.pid}`;
   try {

@@ -133,7 +133,14 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     expect(existsSync(join(STATE, name(1)))).toBe(false);
     by("front");
     for (const n of [2, 3]) execFileSync(caisson, ["rm", "--force", name(n)], { env: environment });
+    once(...words);
     by("front");
+    // Notes of groups are no container.
+    const notes = join(STATE, ".groups");
+    const made = mkdirSync(notes, { recursive: true });
+    once(...words);
+    by("front");
+    if (made) rmdirSync(notes);
   });
 
   test("its state is as that of any other while it runs", async () => {

@@ -81,15 +81,24 @@ export async function events(
     return 0;
   }
   const stop = new AbortController();
-  const ooms = (async () => {
+  const ooms = async () => {
     // v1 counts what it kills, and not how often memory ran out.
     for await (const e of group.events({ signal: stop.signal })) if (e.type === "oom_kill") print({ type: "oom", id });
-  })();
-  ooms.catch(() => stop.abort());
-  while (statusOf(c) !== "stopped") {
-    await stats();
-    await sleep(ms);
+  };
+  const figures = async () => {
+    while (statusOf(c) !== "stopped") {
+      await stats();
+      await sleep(ms, undefined, { signal: stop.signal });
+    }
+    stop.abort();
+  };
+  try {
+    await Promise.all([ooms(), figures()]);
+  } catch (e) {
+    // Who deletes the container takes the group away while it is read.
+    if (statusOf(c) !== "stopped") throw e;
+  } finally {
+    stop.abort();
   }
-  stop.abort();
   return 0;
 }

@@ -283,6 +283,15 @@ describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
     b.call(["delete", "--force", b.id]);
     expect(await p.exited).toBe(0);
   });
+  test("events: that the container is deleted while its group is read is no error", async () => {
+    using b = created({});
+    const watching = Array.from({ length: 8 }, () =>
+      Bun.spawn(b.words("events", "--interval", "1ms", b.id), { stdout: "pipe", stderr: "pipe" }),
+    );
+    await Promise.all(watching.map((p) => p.stdout.getReader().read()));
+    b.call(["delete", "--force", b.id]);
+    for (const p of watching) expect([await p.exited, await new Response(p.stderr).text()]).toEqual([0, ""]);
+  });
   test.skipIf(existsSync("/sys/fs/cgroup/cpu"))(
     "a group with threaded ones below is deleted with all that is in it",
     () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../compile/compile.ts";
 import type { Job, Stdio } from "../compile/job.ts";
@@ -89,7 +89,7 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   const file = performedFile();
   const options = isLasting(v, p) ? optionsBefore(command) : undefined;
   const given = options && { cwd: process.cwd(), words: options };
-  const news = given && isCrowded(places().state) && (await noteOthers(p.facts.arch, others));
+  const news = given && (await noteOthers(p.facts.arch, others));
   if (!given || (news && isKept(checksOf(given))) || !isToBeKept(checksOf(given)))
     return perform(await program(p, command, v, o, file), file);
   const { rememberThis } = await import("./remember.ts");
@@ -97,11 +97,6 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   const made = await program(any, [], v, o, file);
   return performLinked(rememberThis(given, any, made, file, v["name"] !== undefined), file, { words: command });
 }
-
-/** Whether something else is where the state of containers is: containers, or what is noted of groups. */
-const isCrowded = (state: string) =>
-  (statSync(state, { throwIfNoEntry: false })?.nlink ?? NO_DIRECTORIES) !== NO_DIRECTORIES;
-const NO_DIRECTORIES = 2;
 
 const noteOthers = async (arch: Arch, others: Awaited<ReturnType<typeof sweep>>) =>
   (await import("../remember/others.ts")).noteOthers(arch, places().state, others);

@@ -36,7 +36,7 @@ export function userNamespace(c: Context, s: SectionBuilder, maps: Maps, holder:
  * Bind mounts with mapped ids, not attached yet. Made outside: in a user namespace of its own the container has no
  * right over the file systems that they are of.
  */
-export function idMounts(c: Context, s: SectionBuilder, holder: () => SectionBuilder): ReadonlyMap<Mount, Slot> {
+export function idMounts(c: Context, s: SectionBuilder): ReadonlyMap<Mount, Slot> {
   const made = new Map<Mount, Slot>();
   const namespaces = new Map<string, Slot>();
   for (const mount of c.spec.mounts ?? []) {
@@ -44,7 +44,7 @@ export function idMounts(c: Context, s: SectionBuilder, holder: () => SectionBui
     if (o.idmap === "no" || !o.bind) continue;
     const maps = mapsFor(c, mount);
     const key = JSON.stringify(maps);
-    const users = namespaces.get(key) ?? userNamespace(c, s, maps, holder());
+    const users = namespaces.get(key) ?? userNamespace(c, s, maps, c.program.section("holder of a user namespace"));
     namespaces.set(key, users);
     const source = mount.source ?? "";
     const tree = cloneTree(s, `open ${source}, to map its ids on ${mount.destination}`, AT_FDCWD, source, {

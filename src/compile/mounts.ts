@@ -126,8 +126,9 @@ type PointOptions = {
 };
 
 /**
- * Sources are opened while the host's root is still there; what is opened is attached once it is gone. So are proc and
- * sysfs: in a user namespace the kernel makes them only as long as others of their kind can be seen.
+ * Sources are opened while the host's root is still there; what is opened is attached once it is gone. So are file systems: proc
+ * and sysfs the kernel makes in a user namespace only as long as others of their kind can be seen, and Linux lists mounts in the
+ * order in which they were made.
  */
 export function openSources(
   c: Context,
@@ -138,7 +139,6 @@ export function openSources(
   for (const mount of c.spec.mounts ?? []) {
     const o = mountOptions(mount);
     if (o.remount || sources.has(mount)) continue;
-    // All of them here, though others could be made later: Linux lists mounts in the order in which they were made.
     if (!o.bind) sources.set(mount, makeFilesystem(s, mount, o));
     if (!o.bind || copiedLink(c, mount) !== undefined) continue;
     const source = mount.source ?? "";
@@ -246,7 +246,8 @@ export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount
   }
   const directory = !o.bind || c.job.directories[mount.source ?? ""] !== false;
   const what = `${o.bind ? mount.source : mount.type} on ${destination}`;
-  const mounted = source ?? makeFilesystem(s, mount, o);
+  // All others have been opened.
+  const mounted = source as Slot;
   const point =
     (o.onLink ? undefined : knownPoint(c, s, root, mount, directory)) ??
     mountPoint(s, root, destination, { directory, noLinks: isKernelView(mount), itself: o.onLink });

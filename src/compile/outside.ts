@@ -10,7 +10,7 @@ import { mapsOf } from "./users.ts";
 
 /** Mounts that the container itself, in a user namespace of its own, has no right to make. */
 export function openOutside(c: Context, s: SectionBuilder): Opened {
-  const mapped = idMounts(c, s, () => c.program.section("holder of a user namespace"));
+  const mapped = idMounts(c, s);
   const { mounts, nodes } = openByOpener(c, s);
   return { mounts: new Map([...mapped, ...mounts]), nodes };
 }

@@ -27,23 +27,24 @@ export function takeSignals(
   return s.get("open the signals", "signalfd4", [-1, read, 8, O.CLOEXEC]);
 }
 
-const SIG_DFL_ACTION = 32;
-/** SIGPIPE, SIGXFSZ: JavaScript engines ignore them, and what is ignored stays so over execve(2). */
-const IGNORED_BY_ENGINES = [13, 25];
+/** struct sigaction of the kernel; all zero is SIG_DFL. */
+const SIGACTION_SIZE = 32;
+const [SIGPIPE, SIGXFSZ] = [13, 25];
+/** What is ignored stays so over execve(2). */
+const IGNORED_BY_ENGINES = [SIGPIPE, SIGXFSZ];
 
 /** All signals as a command expects them. */
 export function resetSignals(s: SectionBuilder): void {
-  const byDefault = buffer("the default action", SIG_DFL_ACTION);
+  const byDefault = buffer("the default action", SIGACTION_SIZE);
   for (const n of IGNORED_BY_ENGINES) s.call(`let signal ${n} act again`, "rt_sigaction", [n, byDefault, 0, 8]);
   s.call("unblock all signals", "rt_sigprocmask", [SIG_SETMASK, buffer("no signals", 8), 0, 8]);
 }
 
-const SIGPIPE = 13;
 const SIG_IGN = 1;
 
 /** What failed may be a write to who is gone: the signal of that waits, blocked, and is not to end who is about to tell of it. */
 export function forgetBrokenPipe(s: SectionBuilder): void {
-  const ignored = buffer("to ignore", SIG_DFL_ACTION);
+  const ignored = buffer("to ignore", SIGACTION_SIZE);
   ignored.bytes[0] = SIG_IGN;
   s.call("forget a broken pipe", "rt_sigaction", [SIGPIPE, ignored, 0, 8]);
 }

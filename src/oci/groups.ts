@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { isDirectory, makeDirectory, readOptional, writeFile } from "../cgroups/files.ts";
+import { freezerState, isAsked } from "../cgroups/freezer.ts";
 import { findLayout, fromTop, type Hierarchy, hierarchies, hierarchyOf, type Layout } from "../cgroups/layout.ts";
 import { look } from "../cgroups/look.ts";
 import { processesBelow } from "../cgroups/members.ts";
@@ -91,8 +92,7 @@ function checkReuse(directory: string): void {
 /** In a frozen group, or below one, the container's first process would stop before its first step. */
 function checkFrozen(directories: readonly string[]): void {
   const frozen = directories.find(
-    (d) =>
-      readOptional(`${d}/cgroup.freeze`)?.trim() === "1" || /^FR[EO]/.test(readOptional(`${d}/freezer.state`) ?? ""),
+    (directory) => isAsked({ directory, version: "v2" }) || freezerState({ directory, version: "v1" }) !== "thawed",
   );
   if (frozen !== undefined)
     throw new RuntimeError(`linux.cgroupsPath: the container's cgroup unexpectedly frozen: ${frozen} (thaw it first)`);

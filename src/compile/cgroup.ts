@@ -6,7 +6,7 @@ import type { Slot } from "../program/types.ts";
 import { textBlock } from "../program/values.ts";
 import { type Context, writeText } from "./context.ts";
 import type { CgroupPlan } from "./job.ts";
-import type { IdMap } from "./spec.ts";
+import { rootOf } from "./users.ts";
 
 const join = (path: string, file: string) => `${path}/${file}`;
 
@@ -108,8 +108,7 @@ function write(s: SectionBuilder, path: string, text: string): void {
 
 /** What the container's root must own to manage it (cgroup-v2 "Model of Delegation"): not the limits. */
 function giveAway(c: Context, s: SectionBuilder, path: string, leaf: string | undefined): void {
-  const root = (maps: readonly IdMap[] | undefined) => maps?.find((m) => m.containerID === 0)?.hostID;
-  const [uid, gid] = [root(c.spec.linux?.uidMappings), root(c.spec.linux?.gidMappings)];
+  const [uid, gid] = [rootOf(c.spec.linux?.uidMappings), rootOf(c.spec.linux?.gidMappings)];
   if (uid === undefined || gid === undefined) return;
   // v1 has tasks instead of threads, and no subtree_control.
   const control = ["", "/cgroup.procs", "/cgroup.threads", "/cgroup.subtree_control", "/tasks"];

@@ -6,8 +6,7 @@ import type { Slot } from "../program/types.ts";
 import { type Context, isNew } from "./context.ts";
 import type { RootEntry } from "./job.ts";
 import { attach, cloneTree, newFilesystem, setAttributes } from "./mounts.ts";
-import type { IdMap } from "./spec.ts";
-import { mapsOf } from "./users.ts";
+import { mapsOf, rootOf } from "./users.ts";
 
 const propagations = { shared: MS.SHARED, slave: MS.SLAVE, private: MS.PRIVATE, unbindable: MS.UNBINDABLE };
 
@@ -47,10 +46,15 @@ function makeUpper(c: Context, s: SectionBuilder, at: string): void {
     ["/work", 0o755],
   ] as const)
     s.call(`make ${at}${name}`, "mkdirat", [AT_FDCWD, `${at}${name}`, mode], { ignore: ["EEXIST"] });
-  const first = (maps: readonly IdMap[]) => maps.find((m) => m.containerID === 0)?.hostID ?? 0;
   const { uid, gid } = mapsOf(c);
   if (c.job.mapRoot)
-    s.call(`give ${at}/diff to the container's root`, "fchownat", [AT_FDCWD, `${at}/diff`, first(uid), first(gid), 0]);
+    s.call(`give ${at}/diff to the container's root`, "fchownat", [
+      AT_FDCWD,
+      `${at}/diff`,
+      rootOf(uid) ?? 0,
+      rootOf(gid) ?? 0,
+      0,
+    ]);
 }
 
 /** The host's other file systems, as the parts of a copy-on-write view of its root, with where their changes go. */

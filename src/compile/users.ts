@@ -60,6 +60,10 @@ export const mapsOf = (c: Context): Maps => ({
   gid: c.spec.linux?.gidMappings ?? [],
 });
 
+/** The container's root as the host has it, where ids are mapped and root is one of them. */
+export const rootOf = (maps: readonly IdMap[] | undefined): number | undefined =>
+  maps?.find((m) => m.containerID === 0)?.hostID;
+
 /** An id of the container's as the host has it; one that is not mapped is nobody's there. */
 export function hostId(maps: readonly IdMap[], id: number): number {
   const map = maps.find((m) => id >= m.containerID && id < m.containerID + m.size);

@@ -1,6 +1,6 @@
 import { openHow } from "../compile/context.ts";
 import { attach, cloneTree } from "../compile/mounts.ts";
-import type { IdMap } from "../compile/spec.ts";
+import { rootOf } from "../compile/users.ts";
 import { errnoName } from "../kernel/errno.ts";
 import { AT_FDCWD, CLONE, MNT_DETACH, makedev, O, P_PID, RESOLVE, S_IF, WEXITED } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
@@ -68,9 +68,8 @@ function addNode(c: Running, d: DescribedDevice): Promise<void> {
       return;
     }
     const node = cloneTree(s, `open the host's ${d.source}`, AT_FDCWD, d.source);
-    const first = (maps: readonly IdMap[] | undefined) => maps?.find((m) => m.containerID === 0)?.hostID ?? 0;
-    s.call("be of the container's root group", "setfsgid", [first(c.noted.spec.linux?.gidMappings)]);
-    s.call("be the container's root", "setfsuid", [first(c.noted.spec.linux?.uidMappings)]);
+    s.call("be of the container's root group", "setfsgid", [rootOf(c.noted.spec.linux?.gidMappings) ?? 0]);
+    s.call("be the container's root", "setfsuid", [rootOf(c.noted.spec.linux?.uidMappings) ?? 0]);
     s.call(`make the mount point ${d.path}`, "mknodat", [parent, name, S_IF.REG | 0o600, 0]);
     const point = s.get(`open ${d.path}`, "openat", [parent, name, O.PATH | O.NOFOLLOW | O.CLOEXEC, 0]);
     enter();

@@ -1,6 +1,7 @@
 import { defaultDevices } from "../../compile/devices.ts";
 import { attach, cloneTree } from "../../compile/mounts.ts";
-import type { Device, IdMap, Spec } from "../../compile/spec.ts";
+import type { Device, Spec } from "../../compile/spec.ts";
+import { rootOf } from "../../compile/users.ts";
 import { AT, AT_FDCWD, O, S_IF } from "../../kernel/flags.ts";
 import type { SyscallCall, SyscallHandlers, SyscallReply } from "../../seccomp/notify/call.ts";
 import { absolutePath, identityOf, onCallersRoot, openAsCaller, split } from "./caller.ts";
@@ -28,8 +29,7 @@ async function make(call: SyscallCall, spec: Spec, path: string, mode: number, d
   if (!device) return { errno: "EPERM" };
   const { uid, gid, umask } = identityOf(call.pid);
   // As the kernel has it: for the root of a container only.
-  const root = (maps: readonly IdMap[] | undefined) => maps?.find((m) => m.containerID === 0)?.hostID ?? 0;
-  if (uid !== root(spec.linux?.uidMappings)) return { errno: "EPERM" };
+  if (uid !== (rootOf(spec.linux?.uidMappings) ?? 0)) return { errno: "EPERM" };
   const [parent, name] = split(path);
   if (name === "" || name === "." || name === "..") return { errno: "EEXIST" };
   const mapped = spec.linux?.namespaces?.some((n) => n.type === "user") === true;

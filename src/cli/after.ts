@@ -1,6 +1,7 @@
 import { fstatSync, readFileSync, readSync, rmSync } from "node:fs";
 import { EXEC_LABEL } from "../compile/command.ts";
 import { FD } from "../compile/descriptors.ts";
+import { ENTER_LABEL } from "../compile/here.ts";
 import { AFTER_FD } from "../compile/report.ts";
 import { stepError } from "../container/failure.ts";
 import { readEnding, readFailure } from "../container/record.ts";
@@ -33,7 +34,7 @@ export async function after(keys: string, data: string, state: string, command =
   const failure = readFailure(view);
   if (failure) {
     const found = label(failure.section, failure.step);
-    const step = found === EXEC_LABEL ? `${found}${command}` : found;
+    const step = `${found}${found === EXEC_LABEL ? command : found === ENTER_LABEL ? process.cwd() : ""}`;
     const error = stepError(String(failure.section), failure.step, step, failure.errno);
     complain(error.message);
     // What was made for it before its program ran: the place of its log and of its changes.

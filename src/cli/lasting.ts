@@ -1,8 +1,10 @@
 import { dirname } from "node:path";
+import { canBeHere } from "../compile/here.ts";
+import type { ContainerOptions } from "../container/options.ts";
 import type { Prepared } from "../container/prepare.ts";
 import { isCompiled } from "../host/compiled.ts";
 import { places } from "../host/places.ts";
-import { DIRECTORY } from "../remember/places.ts";
+import { DIRECTORY, type Given } from "../remember/places.ts";
 import { list, type Values } from "./option-table.ts";
 
 /** Options whose effect follows from their words, and from what `conditions` has. Others look at more of the machine. */
@@ -16,6 +18,17 @@ const OPTIONS = new Set(
 /** Whether mounts are where they were asked for: links in the root may lead elsewhere the next time. */
 const hasOwnPlaces = ({ options, spec }: Prepared): boolean =>
   Object.keys({ ...options.volumes, ...options.tmpfs }).every((d) => spec.mounts?.some((m) => m.destination === d));
+
+/** Whether the working directory is where whoever gives the words is. */
+export const isWhereGiven = (o: ContainerOptions): boolean => o.workdir === undefined && o.rootfs === undefined;
+
+/** How a program for these words is kept, if one can be: for any directory where they mean the same in all of them. */
+export function givenAs(words: readonly string[], o: ContainerOptions, cwd: string): Given | undefined {
+  const sources = Object.values(o.volumes ?? {}).map((v) => (typeof v === "string" ? v : v.source));
+  const paths = [...sources, ...(typeof o.rootfs === "string" ? [o.rootfs] : [])];
+  if (!paths.every((path) => path.startsWith("/"))) return { cwd, words };
+  return isWhereGiven(o) && !canBeHere(cwd) ? undefined : { cwd: undefined, words };
+}
 
 /** Whether the same words would give the same program again, were the machine the same. */
 export function isLasting(v: Values, p: Prepared): boolean {

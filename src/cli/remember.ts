@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import { layout } from "../cgroups/look.ts";
+import { HERE } from "../compile/here.ts";
 import type { Prepared } from "../container/prepare.ts";
 import { topPoints } from "../host/mount-points.ts";
 import { places } from "../host/places.ts";
@@ -7,11 +8,12 @@ import { encode } from "../program/encode.ts";
 import { executor } from "../program/executor.ts";
 import { link } from "../program/link.ts";
 import type { Program } from "../program/types.ts";
+import { byDirectory } from "../remember/by-directory.ts";
 import { checksProgram } from "../remember/checks.ts";
 import { type Condition, linkNow, modeNow, sameNow, textNow } from "../remember/conditions.ts";
 import { withFreshName } from "../remember/fresh-name.ts";
-import { checksOf, type Given } from "../remember/places.ts";
-import { remember } from "../remember/store.ts";
+import { checksFor, checksOf, type Given } from "../remember/places.ts";
+import { leadBy, remember } from "../remember/store.ts";
 
 /** What `prepare` and `hostFacts` looked at. */
 export function conditions(p: Prepared): Condition[] {
@@ -50,7 +52,12 @@ export function rememberThis(given: Given, p: Prepared, program: Program, file: 
   const executable = link(executor(), encode(named ? program : withFreshName(program, p.job.name)));
   const { arch, gid, bounding } = p.facts;
   remember(checksOf(given), withoutFile(executable, file), (kept) => {
-    return checksProgram(given, { arch, gid, bounding, state: places().state, conditions: conditions(p) }, kept);
+    return checksProgram(
+      given,
+      { arch, gid, bounding, state: places().state, conditions: conditions(p), where: p.spec.process?.cwd === HERE },
+      kept,
+    );
   });
+  if (given.cwd !== undefined) leadBy(checksFor(given.words), byDirectory(arch, given.words));
   return executable;
 }

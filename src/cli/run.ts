@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../compile/compile.ts";
+import { HERE } from "../compile/here.ts";
 import type { Job, Stdio } from "../compile/job.ts";
 import { partsFor } from "../compile/parts.ts";
 import type { Process, Spec } from "../compile/spec.ts";
@@ -19,7 +20,7 @@ import type { Program } from "../program/types.ts";
 import { checksOf, GIVEN_WORDS, HASHED_WORDS } from "../remember/places.ts";
 import { isKept, isToBeKept } from "../remember/seen.ts";
 import { InvalidOptionError } from "../values/errors.ts";
-import { isLasting } from "./lasting.ts";
+import { givenAs, isLasting, isWhereGiven } from "./lasting.ts";
 import type { Values } from "./option-table.ts";
 import { toContainerOptions } from "./options.ts";
 import { complain, print } from "./output.ts";
@@ -88,12 +89,17 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
   const file = performedFile();
   const options = isLasting(v, p) ? optionsBefore(command) : undefined;
-  const given = options && { cwd: process.cwd(), words: options };
+  const given = options && givenAs(options, o, process.cwd());
   const news = given && (await noteOthers(p.facts.arch, others));
   if (!given || (news && isKept(checksOf(given))) || !isToBeKept(checksOf(given)))
     return perform(await program(p, command, v, o, file), file);
   const { rememberThis } = await import("./remember.ts");
-  const any = { ...p, spec: { ...p.spec, process: { ...(p.spec.process as Process), args: [] } } };
+  const own = {
+    ...(p.spec.process as Process),
+    args: [],
+    ...(given.cwd === undefined && isWhereGiven(o) && { cwd: HERE }),
+  };
+  const any = { ...p, spec: { ...p.spec, process: own } };
   const made = await program(any, [], v, o, file);
   return performLinked(rememberThis(given, any, made, file, v["name"] !== undefined), file, { words: command });
 }

@@ -6,6 +6,7 @@ import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
 import type { Context } from "./context.ts";
 import { FD } from "./descriptors.ts";
 import { launcherPipes, openOwnFile } from "./exec.ts";
+import { placeOf } from "./here.ts";
 import type { Job } from "./job.ts";
 import { listenerSockets, takeListener } from "./notify.ts";
 import { keepWritersOff } from "./own-file.ts";
@@ -21,7 +22,8 @@ import { writeSupervisor } from "./supervisor.ts";
 export function compile(spec: Spec, facts: HostFacts, job: Job, parts: Parts = {}): Program {
   if (job.network && !parts.network) throw new TypeError("a job with a network was to be compiled without that part");
   const program = new ProgramBuilder(facts.arch);
-  const c: Context = { spec, facts, job, program, parts };
+  const here = placeOf(spec);
+  const c: Context = { spec, facts, job, program, parts, ...(here && { here }) };
   if (job.report.to === "library") compileForLauncher(c);
   else if (job.report.to === "command") compileForCommand(c, job.report);
   else {

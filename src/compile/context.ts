@@ -14,6 +14,8 @@ export type Context = {
   readonly job: Job;
   readonly program: ProgramBuilder;
   readonly parts?: Parts;
+  /** Where the path of the working directory is, if it is that in which the program is performed. */
+  readonly here?: Block;
 };
 
 export const namespaceOf = (spec: Spec, kind: NamespaceKind) => spec.linux?.namespaces?.find((n) => n.type === kind);

@@ -10,6 +10,7 @@ import { keepCapabilities, setRlimits, takeIdentity } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { addDevices, openDevices } from "./devices.ts";
 import { showFiles } from "./files.ts";
+import { workingDirectory } from "./here.ts";
 import { limitPaths } from "./landlock.ts";
 import { loopbackUp } from "./loopback.ts";
 import { maskedPaths, readonlyPaths } from "./masks.ts";
@@ -225,10 +226,10 @@ export function becomeUser(
   if (!process.noNewPrivileges) loadSeccomp(c, s);
   filtered();
   // A directory may be closed to the user, or be open to nobody but the user (in a file system of another's): either will do.
-  const label = `enter the working directory ${process.cwd}`;
-  const first = s.get(label, "chdir", [process.cwd], { ignore: ["EACCES", "EPERM"] });
+  const { path, label } = workingDirectory(c, process);
+  const first = s.get(label, "chdir", [path], { ignore: ["EACCES", "EPERM"] });
   takeIdentity(c, process, s);
-  const again = () => void s.call(label, "chdir", [process.cwd]);
+  const again = () => void s.call(label, "chdir", [path]);
   s.skipIf(first, "==", 0, () => (entered ? s.skipIf(entered, ">", -1, again) : again()));
   s.call("set the umask", "umask", [process.user.umask ?? 0o022]);
 }

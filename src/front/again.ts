@@ -1,8 +1,9 @@
 import type { SectionBuilder } from "../program/builder.ts";
 import { HASH_START } from "../program/hash.ts";
 import { argument, toValue } from "../program/values.ts";
+import { keptAs } from "../remember/kept-as.ts";
 import { FOR_ONCE, MOST_WORDS, VERB_WITHIN, VERBS } from "../remember/runtime-words.ts";
-import { keptAs, withUsualCaller } from "./kept.ts";
+import { withUsualCaller } from "./kept.ts";
 import { ifSame } from "./words.ts";
 
 /** A `create`, `run` or `exec` that was given before: found by the words that src/remember/runtime-words.ts says. */

@@ -1,12 +1,9 @@
-import { AT_FDCWD, O, PATH_MAX } from "../kernel/flags.ts";
+import { PATH_MAX } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { ANY, type Slot } from "../program/types.ts";
-import { buffer, textBlock } from "../program/values.ts";
-import { DIRECTORY } from "../remember/places.ts";
+import { buffer } from "../program/values.ts";
 
 const F_GETFD = 1;
-/** Two words of a block, and more than a hash of 32 bits has. */
-const DIGITS = 16;
 
 /**
  * `body` is performed with the working directory, unless that is not to be had. A stream that is closed would be whatever is opened first:
@@ -19,23 +16,4 @@ export function withUsualCaller(s: SectionBuilder, body: (cwd: ReturnType<typeof
   const unless = (slots: readonly Slot[]): void =>
     slots.length === 0 ? body(cwd) : s.skipIf(slots[0] as Slot, "<", 0, () => unless(slots.slice(1)));
   unless([known, ...open]);
-}
-
-/**
- * Performs what is kept by this hash, if something is: checks, which become the program that was kept (src/remember). If they end, it may
- * not be performed, and the engine compiles it.
- */
-export function keptAs(s: SectionBuilder): (hash: Slot) => void {
-  const path = textBlock(`${DIRECTORY}/${"\0".repeat(DIGITS + 1)}`, "path of what is kept");
-  const checks = s.program.slot("what is kept");
-  return (hash) => {
-    for (const at of [0, 8]) s.store(0, path, DIRECTORY.length + 1 + at, 8);
-    s.format(hash, path, DIRECTORY.length + 1);
-    const flags = O.RDONLY | O.NOFOLLOW | O.CLOEXEC;
-    s.call("open what is kept", "openat", [AT_FDCWD, path, flags, 0], { result: checks, ...ANY });
-    s.skipIf(checks, "<", 0, () => {
-      s.serve("perform it", checks, -1, ANY);
-      s.call("close it", "close", [checks], ANY);
-    });
-  };
 }

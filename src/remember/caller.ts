@@ -1,3 +1,4 @@
+import { SAID_AS_IT_IS } from "../compile/here.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
 import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PATH_MAX, PR } from "../kernel/flags.ts";
 import { rlimitNames } from "../kernel/rlimits.ts";
@@ -14,6 +15,16 @@ export function sameDirectory(s: SectionBuilder, cwd: string): void {
   const here = buffer("working directory", PATH_MAX);
   s.call("ask for the working directory", "getcwd", [here, PATH_MAX]);
   must(s, "it is the same", here, "same", cwd);
+}
+
+/** Given in one of which the program can say which it is. */
+export function sayableDirectory(s: SectionBuilder): void {
+  const here = buffer("working directory", PATH_MAX);
+  s.call("ask for the working directory", "getcwd", [here, PATH_MAX]);
+  must(s, "it can be said as it is", here, "only", SAID_AS_IT_IS);
+  const first = buffer("first character", 2);
+  s.copy(here, first, 0, 1);
+  must(s, "it can be reached", first, "same", "/");
 }
 
 export function sameCaller(s: SectionBuilder, r: CallerFacts): void {

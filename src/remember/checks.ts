@@ -5,7 +5,7 @@ import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
 import { ANY } from "../program/types.ts";
 import { argument, buffer } from "../program/values.ts";
-import { become, type CallerFacts, raiseFiles, sameCaller, sameDirectory } from "./caller.ts";
+import { become, type CallerFacts, raiseFiles, sameCaller, sameDirectory, sayableDirectory } from "./caller.ts";
 import { type Condition, check, must } from "./conditions.ts";
 import { mustBeLookedAfter } from "./others.ts";
 import { checksOf, GIVEN_WORDS, type Given } from "./places.ts";
@@ -16,10 +16,12 @@ export type Found = CallerFacts & {
   /** Where the state of containers is. */
   readonly state: string;
   readonly conditions: readonly Condition[];
+  /** Whether the program asks where it is performed. */
+  readonly where: boolean;
 };
 
 /** The words themselves: the front has found this file by a hash of them. */
-function sameWords(s: SectionBuilder, given: Given): void {
+function sameWords(s: SectionBuilder, given: Given, where: boolean): void {
   for (const [i, word] of given.words.entries()) must(s, `word ${i + 1} is the same`, argument(i + 1), "same", word);
   const command = given.words.length + 1;
   must(s, "there is a command", argument(command), ">", 0);
@@ -29,7 +31,8 @@ function sameWords(s: SectionBuilder, given: Given): void {
     s.copy(argument(command), first, 0, 1);
     must(s, "it is no option", first, "other", "-");
   }
-  sameDirectory(s, given.cwd);
+  if (given.cwd !== undefined) sameDirectory(s, given.cwd);
+  else if (where) sayableDirectory(s);
 }
 
 /**
@@ -39,7 +42,7 @@ function sameWords(s: SectionBuilder, given: Given): void {
 export function checksProgram(given: Given, r: Found, file: string): Uint8Array {
   const program = new ProgramBuilder(r.arch);
   const s = program.section("checks");
-  sameWords(s, given);
+  sameWords(s, given, r.where);
   sameCaller(s, r);
   check(s, r.conditions);
   mustBeLookedAfter(s, r.state);

@@ -7,9 +7,9 @@ export const DIRECTORY = "/run/caisson/commands";
 export const HASHED_WORDS = 24;
 export const GIVEN_WORDS = 62;
 
-/** A command line up to its command, and the directory in which it was given. */
-export type Given = { readonly cwd: string; readonly words: readonly string[] };
+/** A command line up to its command, and the directory in which it was given, if it would mean something else in others. */
+export type Given = { readonly cwd: string | undefined; readonly words: readonly string[] };
 
-/** The file in which it is said when the program for these words may be performed again. */
+/** The file in which it is said when the program for these words may be performed again, or, where that depends on the directory, what looks for such a file. */
 export const checksFor = (words: readonly string[]): string => `${DIRECTORY}/${hashOf(words)}`;
-export const checksOf = ({ cwd, words }: Given): string => checksFor([cwd, ...words]);
+export const checksOf = ({ cwd, words }: Given): string => checksFor(cwd === undefined ? words : [...words, cwd]);

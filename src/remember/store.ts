@@ -21,3 +21,15 @@ export function remember(checks: string, executable: Uint8Array, checking: (file
     for (const path of [file, `${file}.new`]) rmSync(path, { force: true });
   }
 }
+
+/** Keeps what finds the checks for one directory of many: all at once, and with nothing of its own to be forgotten. */
+export function leadBy(path: string, finding: Uint8Array): void {
+  const file = `${path}.${process.pid}.new`;
+  try {
+    writeFileSync(file, finding, { mode: 0o600, flag: "wx" });
+    renameSync(file, path);
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === undefined) throw e;
+    rmSync(file, { force: true });
+  }
+}

@@ -58,7 +58,7 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
   const forget = () => rmSync(DIRECTORY, { recursive: true, force: true });
   /** What is kept is for the options of a line, whatever its command. */
   const checks = (words: readonly string[]) =>
-    checksOf({ cwd: dir, words: ["run", ...words.slice(0, words.indexOf("--") + 1)] });
+    checksOf({ cwd: undefined, words: ["run", ...words.slice(0, words.indexOf("--") + 1)] });
   const kept = (...words: string[]) => existsSync(checks(words)) && statSync(checks(words)).size > 0;
 
   test("one that is given once is only noted; of those there are no more than some, too", () => {
@@ -271,16 +271,67 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
   const words = ["--", "true"];
   const misses = (o: Parameters<typeof alone>[1]) => expect(again(words, o).code).not.toBe(0);
 
-  test("other words, another directory and another root of all state are something else", () => {
+  test("other words, and another root of all state, are something else", () => {
     first(...words);
     expect(again(words).code).toBe(0);
     for (const other of [["--"], ["--", "tru"], ["true"], ["--rm", "--", "true"], ["--rm", "true"]])
       expect(again(other).code).not.toBe(0);
-    const below = join(dir, "below");
-    mkdirSync(below);
-    misses({ cwd: below });
     misses({ env: { ...environment, CAISSON_ROOT: dir } });
     expect(again(words).code).toBe(0);
+  });
+
+  test("another directory is where it is then; as the engine has it, and as it is noted", async () => {
+    first("--", "pwd");
+    expect(again(["--", "pwd"]).out).toBe(`${dir}\n`);
+    const below = join(dir, "be low, {and} on");
+    mkdirSync(below);
+    expect(again(["--", "pwd"], { cwd: below })).toMatchObject({ code: 0, out: `${below}\n`, err: "" });
+    // The container has a /run of its own.
+    const elsewhere = mkdtempSync("/run/caisson-test-");
+    const r = spawnSync(caisson, ["run", "--", "pwd"], { ...options(), cwd: elsewhere });
+    rmdirSync(elsewhere);
+    expect(r.status).toBe(125);
+    expect(r.stderr).toStartWith(`caisson: enter the working directory ${elsewhere}: ENOENT (no such directory`);
+    const p = spawn(caisson, ["run", "--", "cat"], {
+      cwd: below,
+      env: environment,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    p.stdin?.write("\n");
+    await new Promise((done) => p.stdout?.once("data", done));
+    const [noted] = readdirSync(STATE).filter((name) => name !== ".groups");
+    expect(JSON.parse(readFileSync(join(STATE, noted ?? "", "state.json"), "utf8")).spec.process.cwd).toBe(below);
+    p.stdin?.end();
+    await new Promise((done) => p.once("exit", done));
+  });
+
+  test("a directory whose name cannot be said as it is, or is not there any more, is the engine's", () => {
+    for (const name of ['"quoted"', "back\\slash", "tab\t", "ü"]) {
+      const odd = join(dir, name);
+      mkdirSync(odd);
+      misses({ cwd: odd });
+      const r = spawnSync(caisson, ["run", "--", "pwd"], { ...options(), cwd: odd });
+      expect(r).toMatchObject({ status: 0, stdout: `${odd}\n`, stderr: "" });
+    }
+    misses({ before: `cd ${dir}; mkdir gone; cd gone; rmdir ../gone; exec` });
+  });
+
+  test("where words depend on the directory, it is for that one alone", () => {
+    const [one, two] = ["one", "two"].map((name) => join(dir, name)) as [string, string];
+    for (const d of [one, two]) {
+      mkdirSync(d);
+      writeFileSync(join(d, "file"), `${d}\n`);
+    }
+    const line = ["-v", "./:/mnt", "--", "cat", "/mnt/file"];
+    const at = (cwd: string) => spawnSync(caisson, ["run", ...line], { ...options(), cwd }).stdout;
+    for (const d of [one, one]) expect(at(d)).toBe(`${d}\n`);
+    expect(again(line, { cwd: one }).out).toBe(`${one}\n`);
+    expect(again(line, { cwd: two }).code).not.toBe(0);
+    expect(at(two)).toBe(`${two}\n`);
+    // Said in full it is the same everywhere; so is what has a place of its own.
+    const full = ["-v", `${one}:/mnt`, "-w", "/usr", "--", "sh", "-c", "pwd; cat /mnt/file"];
+    first(...full);
+    expect(again(full, { cwd: "/" }).out).toBe(`/usr\n${one}\n`);
   });
 
   test("so is a machine on which something changed that the program was made of", () => {

@@ -1,0 +1,68 @@
+import { errno } from "../kernel/errno.ts";
+import { AT_FDCWD, PATH_MAX } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import type { Block, Slot } from "../program/types.ts";
+import { buffer, struct, textBlock } from "../program/values.ts";
+import type { Context } from "./context.ts";
+import type { Process, Spec } from "./spec.ts";
+
+/** In place of the working directory of a spec: that in which the program is performed, whatever it is then. No path has the first of its characters. */
+export const HERE = "\u0000here";
+
+/** What a path may consist of to be said in JSON as it is: all that ASCII prints but \ and ". */
+export const SAID_AS_IT_IS = Array.from({ length: 0x7f - 0x20 }, (_, i) => String.fromCharCode(0x20 + i))
+  .filter((c) => c !== '"' && c !== "\\")
+  .join("");
+
+/** Whether a program may be performed in a directory of this name that was compiled for any. */
+export const canBeHere = (cwd: string): boolean =>
+  cwd.startsWith("/") && [...cwd].every((c) => SAID_AS_IT_IS.includes(c));
+
+export const placeOf = (spec: Spec): Block | undefined =>
+  spec.process?.cwd === HERE ? buffer("working directory", PATH_MAX) : undefined;
+
+/** A label, but for the directory: who tells of a failure knows where that was, if it was here. */
+export const ENTER_LABEL = "enter the working directory ";
+
+export const workingDirectory = (c: Context, { cwd }: Process) =>
+  c.here && cwd === HERE ? { path: c.here, label: ENTER_LABEL } : { path: cwd, label: `${ENTER_LABEL}${cwd}` };
+
+/** Finds out where this is. Whoever may rename a directory is not to write into what is noted in JSON. */
+export function lookWhere(c: Context, s: SectionBuilder): Slot | undefined {
+  if (!c.here) return undefined;
+  const length = s.get("ask for the working directory", "readlinkat", [
+    AT_FDCWD,
+    "/proc/self/cwd",
+    c.here,
+    PATH_MAX - 1,
+  ]);
+  s.skipIf(c.here, "only", SAID_AS_IT_IS, () => s.fail("ask for the working directory", errno("ESTALE")));
+  return length;
+}
+
+const IOVEC = 16;
+
+/** Writes a JSON text to an open file in one call, with the working directory where it says HERE. */
+export function writeWithHere(
+  s: SectionBuilder,
+  label: string,
+  fd: Slot,
+  json: string,
+  here: Block,
+  length: Slot,
+): void {
+  const [before = "", after = "", ...more] = json.split(JSON.stringify(HERE).slice(1, -1));
+  if (more.length) throw new TypeError(`${label}: it says twice where it is`);
+  const ends = [before, after].map((text) => textBlock(text));
+  const [first, last] = ends.map(
+    (block) =>
+      [
+        [8, { kind: "block", block, offset: 0 }],
+        [8, block.bytes.length],
+      ] as const,
+  );
+  if (!first || !last) return;
+  const pieces = struct("pieces", [...first, [8, { kind: "block", block: here, offset: 0 }], [8, 0], ...last]);
+  s.store(length, pieces, IOVEC + 8, 8);
+  s.call(label, "writev", [fd, pieces, 3]);
+}

@@ -1,0 +1,24 @@
+import type { Arch } from "../kernel/arch.ts";
+import { AT_FDCWD, PATH_MAX } from "../kernel/flags.ts";
+import { ProgramBuilder } from "../program/builder.ts";
+import { encode } from "../program/encode.ts";
+import { asked } from "../program/frames.ts";
+import { hashOf } from "../program/hash.ts";
+import { ANY } from "../program/types.ts";
+import { buffer } from "../program/values.ts";
+import { keptAs } from "./kept-as.ts";
+import { checksFor } from "./places.ts";
+
+/** Where words mean something else in each directory, this is found by them, and performs what is kept for the one in which they are given. */
+export function byDirectory(arch: Arch, words: readonly string[]): Uint8Array {
+  const program = new ProgramBuilder(arch);
+  const s = program.section("by directory");
+  const here = buffer("working directory", PATH_MAX);
+  s.call("ask for the working directory", "getcwd", [here, PATH_MAX]);
+  s.call("note that it was used", "utimensat", [AT_FDCWD, checksFor(words), 0, 0], ANY);
+  const hash = program.slot("hash of the words and of the directory");
+  s.let(hash, hashOf(words));
+  s.hash(hash, here);
+  keptAs(s)(hash);
+  return asked(encode(program.build(), false));
+}

@@ -378,7 +378,7 @@ static int run(struct program *p, u32 section) {
     switch (s->op) {
     case SYSCALL: r = perform(p, s); break;
     case SPAWN: r = spawn(p, s); break;
-    case LET: r = value(p, s, 0); break;
+    case LET: r = value(p, s, 0) + value(p, s, 1); break;
     case HASH: r = hash(value(p, s, 0), (char *)value(p, s, 1)); break;
     case JUMP:
       if (jumps(s->nr, value(p, s, 0), value(p, s, 1))) i += s->args[2];

@@ -1,10 +1,8 @@
-import { dirname } from "node:path";
 import { canBeHere } from "../compile/here.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import type { Prepared } from "../container/prepare.ts";
 import { isCompiled } from "../host/compiled.ts";
-import { places } from "../host/places.ts";
-import { DIRECTORY, type Given } from "../remember/places.ts";
+import { type Given, isUsualState } from "../remember/places.ts";
 import { list, type Values } from "./option-table.ts";
 
 /** Options whose effect follows from their words, and from what `conditions` has. Others look at more of the machine. */
@@ -37,7 +35,7 @@ export function isLasting(v: Values, p: Prepared): boolean {
     isCompiled() &&
     facts.uid === 0 &&
     !facts.userNamespace &&
-    dirname(DIRECTORY) === dirname(places().state) &&
+    isUsualState() &&
     Object.keys(v).every((name) => OPTIONS.has(name)) &&
     list(v, "env").every((e) => e.includes("=")) &&
     !list(v, "security-opt").some((s) => /^seccomp[=:](?!unconfined$|default$)/.test(s)) &&

@@ -101,6 +101,8 @@ export type Terminal = {
 export type StatePlan = {
   readonly directory: string;
   readonly json: string;
+  /** Who looks after it is counted (src/compile/living.ts): it is in root's own place. */
+  readonly counted: boolean;
   /** Remove all of it at the end. */
   readonly remove: boolean;
   /** The log and the directory it is in, to be removed with it. */

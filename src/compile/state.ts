@@ -5,6 +5,7 @@ import { buffer } from "../program/values.ts";
 import { type Context, writeText } from "./context.ts";
 import { lookWhere, writeWithHere } from "./here.ts";
 import type { StatePlan } from "./job.ts";
+import { countLiving, countNoMore } from "./living.ts";
 import { STARTED, timeOfDay } from "./record.ts";
 
 /** The files of a container's state directory. `ended` is there once it has ended; `lock` is held until then. */
@@ -17,7 +18,7 @@ export const STATE_FILES = {
 } as const;
 
 /** Whether the state directory is ours: the result of making it. */
-export type Kept = { readonly made: Slot } | undefined;
+export type Kept = { readonly made: Slot; readonly count?: Slot } | undefined;
 
 /**
  * Making the directory takes the name. The lock is held as long as the supervisor lives, however it ends: who finds
@@ -27,6 +28,7 @@ export type Kept = { readonly made: Slot } | undefined;
 export function keepState(c: Context, s: SectionBuilder): Kept {
   const { state } = c.job;
   if (!state) return undefined;
+  const count = state.counted ? countLiving(s) : undefined;
   const made = s.get(`take the name ${c.job.name}`, "mkdirat", [AT_FDCWD, state.directory, 0o700]);
   const lock = `${state.directory}/${STATE_FILES.lock}`;
   const fd = s.get("open the lock", "openat", [AT_FDCWD, lock, O.RDWR | O.CREAT | O.CLOEXEC, 0o600]);
@@ -36,7 +38,7 @@ export function keepState(c: Context, s: SectionBuilder): Kept {
   const home = c.job.cgroup.groups.find((g) => g.unified)?.path;
   if (home)
     s.call("point to its control group", "symlinkat", [home, AT_FDCWD, `${state.directory}/${STATE_FILES.home}`]);
-  return { made };
+  return { made, ...(count && { count }) };
 }
 
 function writeState(c: Context, s: SectionBuilder, { directory, json }: StatePlan): void {
@@ -88,5 +90,6 @@ export function removeState(c: Context, s: SectionBuilder, kept: Kept): void {
       s.call("remove its directory", "unlinkat", [AT_FDCWD, state.log.directory, AT.REMOVEDIR], { ignore: "all" });
     }
     s.call(`give up the name ${c.job.name}`, "unlinkat", [AT_FDCWD, state.directory, AT.REMOVEDIR], { ignore: "all" });
+    if (kept.count) countNoMore(s, kept.count);
   });
 }

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import type { StatePlan } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
+import { isUsualState } from "../remember/places.ts";
 import { isDefaultProfile } from "../seccomp/profile.ts";
 import type { Prepared } from "./prepare.ts";
 import { type Noted, stateDirectory } from "./state.ts";
@@ -34,6 +35,7 @@ export async function notedState(
   return {
     directory: stateDirectory(name),
     json: JSON.stringify(noted, (_, v) => (typeof v === "bigint" ? Number(v) : v)),
+    counted: p.facts.uid === 0 && isUsualState(),
     remove: o.remove,
     ...(o.log && { log: { path: o.log, directory: dirname(o.log) } }),
   };

@@ -86,9 +86,10 @@ export class SectionBuilder {
     this.#steps.push({ op: "copy", label: `copy a text into ${block.name}`, ...step });
   }
 
-  /** Keeps a value in a slot. */
-  let(slot: Slot, value: Loose): void {
-    this.#steps.push({ op: "let", label: `keep ${slot.name}`, value: toValue(value), result: slot });
+  /** Keeps a value in a slot, or the sum of two. */
+  let(slot: Slot, value: Loose, plus?: Loose): void {
+    const sum = { value: toValue(value), ...(plus !== undefined && { plus: toValue(plus) }) };
+    this.#steps.push({ op: "let", label: `keep ${slot.name}`, ...sum, result: slot });
   }
 
   /** Continues the hash in a slot with a text; 0 instead of one leaves it as it is. */

@@ -145,7 +145,7 @@ function shape(step: Step, table: Map<string, number>): Shape {
     case "serve":
       return { nr: 0, result: undefined, args: [step.from, step.to], policy: step };
     case "let":
-      return { nr: 0, result: step.result, args: [step.value], policy: step };
+      return { nr: 0, result: step.result, args: [step.value, ...(step.plus ? [step.plus] : [])], policy: step };
     case "hash":
       return { nr: 0, result: step.result, args: [step.from, step.text], policy };
     case "exit":

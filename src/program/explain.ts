@@ -62,7 +62,7 @@ function stepText(step: Step, program: Program): string {
     case "check":
       return "fail if another process failed";
     case "let":
-      return `${slotText(step.result)} = ${valueText(step.value)}`;
+      return `${slotText(step.result)} = ${valueText(step.value)}${step.plus ? ` + ${valueText(step.plus)}` : ""}`;
     case "hash":
       return `${slotText(step.result)} = hash of ${valueText(step.from)} and ${valueText(step.text)}`;
     case "fail":

@@ -59,8 +59,8 @@ export type Step = Labelled &
         readonly until: number;
       }
     | { readonly op: "check" }
-    /** Keeps a value; one from -4095 to -1 is a failure, as the result of a system call is. */
-    | ({ readonly op: "let"; readonly value: Value; readonly result: Slot } & Policy)
+    /** Keeps a value, or the sum of two; one from -4095 to -1 is a failure, as the result of a system call is. */
+    | ({ readonly op: "let"; readonly value: Value; readonly plus?: Value; readonly result: Slot } & Policy)
     /** A hash of 32 bits, continued with a text (src/program/hash.ts). No text, at address 0, leaves it as it is. */
     | { readonly op: "hash"; readonly from: Value; readonly text: Value; readonly result: Slot }
     /** With the sum of both: an errno, or a status above all errnos. */

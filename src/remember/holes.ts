@@ -74,7 +74,7 @@ function inStep(found: Finder, step: Step): Step {
     case "jump":
       return { ...step, a: found.value(step.a), b: found.value(step.b) };
     case "let":
-      return { ...step, value: found.value(step.value) };
+      return { ...step, value: found.value(step.value), ...(step.plus && { plus: found.value(step.plus) }) };
     case "hash":
       return { ...step, text: found.value(step.text) };
     default:

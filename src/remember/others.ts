@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { howManyLive } from "../compile/living.ts";
 import { STATE_FILES } from "../compile/state.ts";
 import { statx, wordOf } from "../compile/statx.ts";
 import { ensureDirectory } from "../host/places.ts";
@@ -81,11 +82,27 @@ export function noteOthers(arch: Arch, state: string, others: readonly Other[]):
   return true;
 }
 
-/** Goes on only if no other container is there, or those that are there have all been seen by an engine, and need none now. */
-export function mustBeLookedAfter(s: SectionBuilder, state: string): void {
+/** A directory and its supervisor do not come and go at one moment. */
+const TRIES = 3;
+
+/** Performs `body` unless there are as many supervisors as directories of containers. */
+function unlessAllLive(s: SectionBuilder, state: string, body: () => void, tries = TRIES): void {
   const here = statx(s, `look at ${state}`, state);
   must(s, "the state is there", here.result, "==", 0);
-  s.skipIf(low(wordOf(here, "links")), "==", NONE, () => {
+  const links = low(wordOf(here, "links"));
+  const ifAllLive = s.program.shared("links, if all live");
+  s.skipIf(links, "==", NONE, () => {
+    s.let(ifAllLive, howManyLive(s), NONE);
+    s.skipIf(links, "==", ifAllLive, () => (tries > 1 ? unlessAllLive(s, state, body, tries - 1) : body()));
+  });
+}
+
+/**
+ * Goes on only if no other container is there, or each of those that are there has its supervisor, or all have been seen by an engine, and need
+ * none now.
+ */
+export function mustBeLookedAfter(s: SectionBuilder, state: string): void {
+  unlessAllLive(s, state, () => {
     const pipe = s.program.slot("pipe of the answer");
     const answer = buffer("answer", VERDICT_AT + 8);
     s.call("make a pipe for the answer", "pipe2", [addressOf(pipe), O.CLOEXEC]);

@@ -1,7 +1,12 @@
+import { dirname } from "node:path";
+import { places } from "../host/places.ts";
 import { hashOf } from "../program/hash.ts";
 
 /** Of root's own state directory alone, and gone at boot: what was compiled for one kernel is not performed by another. */
 export const DIRECTORY = "/run/caisson/commands";
+
+/** Whether state is where it is for all of root's runs, unless they are told of another place. */
+export const isUsualState = (): boolean => dirname(DIRECTORY) === dirname(places().state);
 
 /** How many words may come before a command for its program to be kept, and how many it may have itself. */
 export const HASHED_WORDS = 24;

@@ -93,7 +93,7 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     expect(new Set([name, ...others].map((o) => o.out)).size).toBe(6);
   });
 
-  test("beside other containers, once an engine has seen them; not when one of them is to be removed", async () => {
+  test("beside other containers that run; beside those that have ended once an engine has seen them; not when one is to be removed", async () => {
     const name = (n: number) => `beside-${process.pid}-${n}`;
     const words = ["--", "echo", "beside"];
     const by = (how: "front" | "engine") => {
@@ -102,25 +102,36 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
       else expect(r.code).not.toBe(0);
     };
     expect(first(...words).out).toBe("beside\n");
-    expect(once("-d", "--rm", "--name", name(1), "--", "sleep", "100").code).toBe(0);
-    expect(once("-d", "--name", name(2), "--", "true").code).toBe(0);
-    spawnSync(caisson, ["wait", name(2)], { env: environment });
+    const ended = (n: number) => {
+      expect(once("-d", "--name", name(n), "--", "true").code).toBe(0);
+      spawnSync(caisson, ["wait", name(n)], { env: environment });
+    };
+    // As many supervisors as directories.
+    for (const n of [1, 3]) {
+      expect(once("-d", "--rm", "--name", name(n), "--", "sleep", "100").code).toBe(0);
+      by("front");
+    }
+    ended(2);
     by("engine");
     expect(once(...words).out).toBe("beside\n");
     by("front");
     by("front");
-    // One more, one less, another in the place of one.
-    expect(once("-d", "--rm", "--name", name(3), "--", "sleep", "100").code).toBe(0);
+    // One more, another in the place of one, one less.
+    ended(4);
+    by("engine");
+    once(...words);
+    by("front");
+    execFileSync(caisson, ["rm", name(2)], { env: environment });
+    ended(2);
     by("engine");
     once(...words);
     by("front");
     execFileSync(caisson, ["rm", name(2)], { env: environment });
     by("engine");
-    expect(once("-d", "--name", name(2), "--", "true").code).toBe(0);
-    spawnSync(caisson, ["wait", name(2)], { env: environment });
-    by("engine");
-    once(...words);
+    execFileSync(caisson, ["rm", name(4)], { env: environment });
     by("front");
+    ended(2);
+    once(...words);
     // One whose supervisor is killed leaves what the next run removes.
     const { supervisor } = JSON.parse(
       execFileSync(caisson, ["inspect", name(1)], { env: environment, encoding: "utf8" }),

@@ -43,6 +43,7 @@ export const commands: Readonly<Record<string, Command>> = {
       user: { type: "string", short: "u", value: "USER[:GROUP]", help: "run as this user" },
       tty: { type: "boolean", short: "t", help: "a terminal of its own" },
       interactive: { type: "boolean", short: "i", help: "keep standard input open (it always is)" },
+      detach: { type: "boolean", short: "d", help: "leave it running: nothing of its output is kept" },
       namespaces: {
         type: "string",
         value: "KIND,…",
@@ -58,6 +59,13 @@ export const commands: Readonly<Record<string, Command>> = {
     summary: "list containers",
     options: {
       all: { type: "boolean", short: "a", help: "those that have ended too" },
+      filter: {
+        type: "string",
+        short: "f",
+        multiple: true,
+        value: "KEY=VALUE",
+        help: "those only: name=PART, status=STATUS (and so of those that have ended), label=K[=V]",
+      },
       quiet: { type: "boolean", short: "q", help: "names only" },
       ...json,
     },

@@ -24,13 +24,15 @@ import { portsOf } from "../network/port-leases.ts";
 import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { environment } from "./environment.ts";
-import type { Values } from "./option-table.ts";
+import { filterOf } from "./filters.ts";
+import { list, type Values } from "./option-table.ts";
 import { ago, print, table } from "./output.ts";
 import { commandReport, delegation } from "./perform.ts";
 
 const POLL_MS = 10;
 
-const describeStatus = (c: Known) => (c.ending ? `exited (${c.ending.exitCode})` : isPaused(c) ? "paused" : c.status);
+const statusOf = (c: Known) => (isPaused(c) ? "paused" : c.status);
+const describeStatus = (c: Known) => (c.ending ? `exited (${c.ending.exitCode})` : statusOf(c));
 
 /** Stopped by the freezer of its control group. */
 function isPaused(c: Known): boolean {
@@ -44,8 +46,13 @@ function isPaused(c: Known): boolean {
 }
 
 export async function ps(v: Values): Promise<number> {
+  const isWanted = filterOf(v);
   await sweep();
-  const shown = listContainers().filter((c) => v["all"] || c.status === "running" || c.status === "creating");
+  // Who asks for a status means it.
+  const any = v["all"] || list(v, "filter").some((s) => s.startsWith("status="));
+  const shown = listContainers().filter(
+    (c) => (any || c.status === "running" || c.status === "creating") && isWanted(c, statusOf(c)),
+  );
   if (v["json"]) print(JSON.stringify(shown.map(publicFacts)));
   else if (v["quiet"]) for (const c of shown) print(c.noted.name);
   else {
@@ -63,7 +70,8 @@ export async function ps(v: Values): Promise<number> {
 
 const publicFacts = (c: Known) => ({
   name: c.noted.name,
-  status: isPaused(c) ? "paused" : c.status,
+  status: statusOf(c),
+  ...(c.noted.spec.annotations && { labels: c.noted.spec.annotations }),
   command: c.noted.command,
   createdAt: new Date(c.noted.createdAt).toISOString(),
   ...(c.started && {
@@ -146,7 +154,10 @@ export async function exec(v: Values, name: string, command: readonly string[]):
   const env = environmentFor(spec.process, root, environment(v), other);
   const file = performedFile();
   const { rows = 24, columns = 80 } = process.stdout;
-  const inherit = { kind: "inherit" } as const;
+  const detach = v["detach"] === true;
+  if (detach && v["tty"])
+    throw new InvalidOptionError("--tty", "true", "of use where somebody is at it: not with --detach");
+  const stream = { kind: detach ? "null" : "inherit" } as const;
   const cgroup = groupsToEnter(c.noted.name, c.noted.cgroup);
   await delegation(cgroup);
   const job = {
@@ -155,14 +166,14 @@ export async function exec(v: Values, name: string, command: readonly string[]):
     scratch: "/",
     directories: {},
     existing: [],
-    stdio: [inherit, inherit, inherit],
+    stdio: [stream, stream, stream],
     ...(v["tty"] && { terminal: { raw: process.stdin.isTTY === true, rows, columns } }),
     init: false,
     idle: false,
     ...enterOf(v),
     timeoutMs: -1,
     cgroup,
-    report: commandReport(file, [], { detach: false, explain: false }),
+    report: commandReport(file, [], { detach, explain: false }),
   } as const;
   return perform(
     compileExec({ ...spec, process: { ...spec.process, user, env, cwd, args: command } }, facts, job, c.started.pid),

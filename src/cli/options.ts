@@ -15,6 +15,7 @@ import { syscallOptions, toSyscalls } from "./syscall-options.ts";
 /** Docker's names where Docker has one. */
 export const containerOptions: OptionTable = {
   name: { type: "string", value: "NAME", help: "name it (default: twelve random digits)" },
+  label: { type: "string", short: "l", multiple: true, value: "K[=V]", help: "a name and a value to find it by" },
   memory: { type: "string", short: "m", value: "SIZE", help: "memory limit, swap included: 512M" },
   cpus: { type: "string", value: "N", help: "CPUs' worth of time: 1.5" },
   "pids-limit": { type: "string", value: "N", help: "processes and threads at most; 0 is no limit" },
@@ -151,6 +152,7 @@ export function toContainerOptions(v: Values): ContainerOptions {
   const rootfs = text(v, "rootfs");
   const set: [keyof ContainerOptions, unknown][] = [
     ["name", text(v, "name")],
+    ["labels", labels(v)],
     ["memory", text(v, "memory")],
     ["cpus", text(v, "cpus")],
     ["pidsLimit", /^(0|-1)$/.test(text(v, "pids-limit") ?? "") ? undefined : text(v, "pids-limit")],
@@ -190,6 +192,11 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ...(Object.entries(security(v)) as [keyof ContainerOptions, unknown][]),
   ];
   return Object.fromEntries(set.filter(([, value]) => value !== undefined)) as ContainerOptions;
+}
+
+function labels(v: Values): ContainerOptions["labels"] {
+  const given = list(v, "label").map((s) => (s.includes("=") ? pair("--label", s) : ([s, ""] as const)));
+  return given.length ? Object.fromEntries(given) : undefined;
 }
 
 function profile(v: Values): string | undefined {

@@ -6,6 +6,7 @@ import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
 import type { Context } from "./context.ts";
 import { FD } from "./descriptors.ts";
 import { launcherPipes, openOwnFile } from "./exec.ts";
+import { behindFront } from "./front.ts";
 import { placeOf } from "./here.ts";
 import type { Job } from "./job.ts";
 import { listenerSockets, takeListener } from "./notify.ts";
@@ -51,42 +52,11 @@ function compileForLauncher(c: Context): void {
   writeSupervisor(c, supervisor, { streams, ...(warm && { warm }), ...(notify && { notify }) });
   if (notify) takeListener(c, main, notify);
 }
-/** So that the pipe to the front gets none of the numbers that the supervisor gives away. */
-function reserveLow(s: SectionBuilder): void {
-  for (let fd = FD.CONTROL + 1; fd < FD.WAITING; fd++)
-    s.call(`reserve file descriptor ${fd}`, "dup3", [FD.CONTROL, fd, O.CLOEXEC]);
-}
-
-const FRONT_PIPE = "pipe to the front";
-
 /** This process is what the command line became. Detached, it waits for the start only, and prints the name. */
 function compileForCommand(c: Context, report: Job["report"] & { to: "command" }): void {
   const { program, job } = c;
   const main = program.section(report.detach ? "front" : "supervisor");
   openOwnFile(main, report.file);
-  if (!report.detach) {
-    writeSupervisor(c, main, { streams: [] });
-    return;
-  }
-
-  const supervisor = program.section("supervisor");
-  const front = program.slot(FRONT_PIPE);
-  reserveLow(main);
-  main.call("make the pipe to the front", "pipe2", [addressOf(front), O.CLOEXEC]);
-  const pid = main.spawn("start the supervisor", supervisor);
-  main.call("close the supervisor's end", "close", [high(front)]);
-  const told = main.get("wait for the start", "read", [low(front), buffer("one byte", 1), 1]);
-  main.skipIf(told, "!=", 1, () => {
-    const name = textBlock(`${job.name}\n`);
-    main.call("print the name", "write", [1, name, name.bytes.length]);
-    main.exit(0);
-  });
-  // It has said what failed; its exit status is ours.
-  const signals = takeAllSignals(main);
-  const [code] = main.supervise("wait for the supervisor", { child: pid, pidfd: -1, signals });
-  main.exit(code as Slot);
-
-  supervisor.call("have a session of its own", "setsid", []);
-  supervisor.call("close the front's end", "close", [low(front)]);
-  writeSupervisor(c, supervisor, { streams: [] }, front);
+  if (!report.detach) writeSupervisor(c, main, { streams: [] });
+  else behindFront(c, main, `${job.name}\n`, (s, front) => writeSupervisor(c, s, { streams: [] }, front));
 }

@@ -7,6 +7,7 @@ import { enterGroups, openGroups, spawnInGroup, spawnSibling } from "./cgroup.ts
 import type { Context } from "./context.ts";
 import { limitRights } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
+import { behindFront } from "./front.ts";
 import { finishProcess } from "./init.ts";
 import type { Job } from "./job.ts";
 import { cloneFlag } from "./namespaces.ts";
@@ -15,14 +16,14 @@ import { keepWritersOff } from "./own-file.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
 import type { Spec } from "./spec.ts";
-import { arrangeStdio, type Given } from "./stdio.ts";
+import { arrangeStdio, type Given, leaveStdio } from "./stdio.ts";
 import { endWithLauncher } from "./supervisor.ts";
 import { openTerminal, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "./terminal.ts";
 
 const SIGKILL = 9;
 
 /** Another process in a running container: `spec.process` is what it is to be, `pid` the container's first process. */
-function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): void {
+function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number, front?: Slot): void {
   const { program, job } = c;
   const enter = program.section("enter");
   const command = program.section("command");
@@ -81,7 +82,8 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number): vo
   const saved = job.terminal?.raw ? rawMode(s) : undefined;
   const relays = master ? terminalRelays(s, master, stdio[0] ?? 0, stdio[1] ?? 1) : undefined;
   if (!relays) for (const fd of stdio) if (fd !== undefined) s.call("leave a stream to the command", "close", [fd]);
-  reportStart(c, s, child, undefined);
+  reportStart(c, s, child, front);
+  if (front) leaveStdio(s);
   const results = s.supervise("wait for the command", {
     child,
     pidfd,
@@ -107,7 +109,7 @@ export function compileExec(spec: Spec, facts: HostFacts, job: Job, pid: number)
   const groups = job.cgroup.groups.map((g) => ({ ...g, reads: [] }));
   const c: Context = { spec, facts, job: { ...job, cgroup: { groups } }, program };
   if (job.report.to !== "library") {
-    writeExec(c, openAndWrite(c, job), { streams: [] }, pid);
+    writeForCommand(c, pid);
     return program.build();
   }
   const main = program.section("launcher");
@@ -120,10 +122,13 @@ export function compileExec(spec: Spec, facts: HostFacts, job: Job, pid: number)
   return program.build();
 }
 
-function openAndWrite(c: Context, job: Job): SectionBuilder {
-  const main = c.program.section("supervisor");
-  if (job.report.to === "command") openOwnFile(main, job.report.file);
-  return main;
+function writeForCommand(c: Context, pid: number): void {
+  const { report } = c.job;
+  const detach = report.to === "command" && report.detach;
+  const main = c.program.section(detach ? "front" : "supervisor");
+  if (report.to === "command") openOwnFile(main, report.file);
+  if (!detach) writeExec(c, main, { streams: [] }, pid);
+  else behindFront(c, main, "", (s, front) => writeExec(c, s, { streams: [] }, pid, front));
 }
 
 /** The performed file is removed at once, so that nothing is left of it, however this ends. One that is remembered has no such name. */

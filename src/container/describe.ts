@@ -108,6 +108,7 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
   const pathRules = describePaths(o, r.root);
   return {
     ociVersion: "1.3.0",
+    ...(o.labels && { annotations: o.labels }),
     ...(isOwn("uts") && { hostname }),
     root: { path: r.root, readonly: o.readOnly === true },
     mounts: assembled ? describeMounts(o, userns, r) : [],

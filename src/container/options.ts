@@ -123,6 +123,8 @@ export type ContainerOptions = {
   readonly selinuxLabel?: string;
   /** Options for a purpose, below those that are given. */
   readonly profile?: ProfileName;
+  /** Names and values by which people find it: the annotations of its spec. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly sysctls?: Readonly<Record<string, string>>;
   readonly oomScoreAdj?: number;
   readonly umask?: number;

@@ -61,6 +61,7 @@ export const shapes: { readonly [K in keyof Required<ContainerOptions>]: Shape }
   apparmorProfile: text,
   selinuxLabel: text,
   profile: text,
+  labels: recordOf(text),
   sysctls: recordOf(text),
   oomScoreAdj: whole(-1000, 1000),
   umask: whole(0, 0o777),

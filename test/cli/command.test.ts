@@ -6,6 +6,11 @@ import { makeRoot } from "../conformance/bundle.ts";
 import { sh } from "../helpers/command.ts";
 import { isRoot, settled } from "../helpers/machine.ts";
 
+/** Until a file in a container has a text, and no longer than a test may take. */
+async function settledText(name: string, path: string, text: string): Promise<void> {
+  while ((await sh("exec", name, "cat", path)).out !== text) await Bun.sleep(20);
+}
+
 const root = test.skipIf(!isRoot);
 const before = await settled();
 afterAll(async () => {
@@ -69,6 +74,12 @@ root("the life of a detached container", async () => {
     expect((await sh("exec", name, "sh", "-c", "hostname; exit 5")).out).toBe(`${name}\n`);
     expect((await sh("exec", "-w", "/tmp", "-e", "A=1", name, "sh", "-c", "pwd; echo $A")).out).toBe("/tmp\n1\n");
     expect((await sh("exec", name, "nosuchcommand")).code).toBe(127);
+    const left = ["sh", "-c", "hostname > /tmp/left; read line; exec sleep 100"];
+    expect(await sh("exec", "--detach", name, ...left)).toEqual({ code: 0, out: "", err: "" });
+    await settledText(name, "/tmp/left", `${name}\n`);
+    expect((await sh("exec", name, "pgrep", "-x", "sleep", "-c")).out).toBe("2\n");
+    expect(await sh("exec", "-d", name, "nosuchcommand")).toMatchObject({ code: 127, out: "" });
+    expect((await sh("exec", "-dt", name, "true")).err).toContain("--tty");
     expect((await sh("logs", name)).out).toBe("started\n");
     expect(JSON.parse((await sh("inspect", name)).out)[0]).toMatchObject({ name, status: "running" });
     expect((await sh("rm", name)).err).toContain("--force kills it first");

@@ -19,10 +19,14 @@ function limitedTo(process: Process, known: readonly string[], why: string, say:
 export const withoutUnknown = (process: Process, say: Say): Process =>
   limitedTo(process, capabilityNames, "unknown capabilities are ignored", say);
 
-/** capabilities(7): what is not permitted and inheritable, too, cannot be ambient. It is left out when the sets are made. */
+/**
+ * capabilities(7): what is not permitted and inheritable, too, cannot be ambient. It is left out when the sets are made. buildah has listed all as
+ * ambient and none as inheritable (since CVE-2022-24769): nobody expects those, and there is nothing to be said in each step of a build.
+ */
 export function sayOfAmbient({ capabilities: sets }: Process, say: Say): void {
-  for (const name of sets?.ambient ?? [])
-    if (!sets?.permitted?.includes(name) || !sets.inheritable?.includes(name))
+  if (!sets?.inheritable?.length) return;
+  for (const name of sets.ambient ?? [])
+    if (!sets?.permitted?.includes(name) || !sets.inheritable.includes(name))
       say(`can't raise ambient capability ${name}: it is not permitted and inheritable`);
 }
 

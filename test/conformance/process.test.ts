@@ -189,6 +189,9 @@ except OSError: pass
     const r = printed(shell("grep CapAmb /proc/self/status"), processWith({ capabilities }));
     expect(r).toMatchObject({ code: 0, out: "CapAmb:\t0000000000000020\n" });
     expect(r.err).toContain("can't raise ambient capability CAP_CHOWN");
+    const none = processWith({ capabilities: { ...capabilities, inheritable: [] } });
+    const out = "CapAmb:\t0000000000000000\n";
+    expect(printed(shell("grep CapAmb /proc/self/status"), none)).toMatchObject({ code: 0, out, err: "" });
   });
   test("terminal: a read-only /dev has its console all the same", () => {
     using b = new Bundle(shell("grep -c ' /dev/console ' /proc/self/mountinfo; touch /dev/x"), (s) => ({

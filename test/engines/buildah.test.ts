@@ -29,6 +29,7 @@ for (const name of runtimeNames)
         env,
       });
       expect(built).toMatchObject({ code: 0 });
+      expect(built.out + built.err).not.toContain("capability");
       expect(built.out).toContain("/data\n0\n1000\n");
     });
 

@@ -59,10 +59,19 @@ export function enterNamespaces(c: Context, s: SectionBuilder): void {
     path,
     fd: s.get(`open the ${kind} namespace ${path}`, "openat", [AT_FDCWD, path, O.RDONLY | O.CLOEXEC, 0]),
   }));
-  for (const { kind, path, fd } of opened) {
-    s.call(`enter the ${kind} namespace ${path}`, "setns", [fd, cloneFlag[kind]]);
-    s.call(`close ${path}`, "close", [fd]);
-    if (kind !== "user") continue;
+  const users = opened.some(({ kind }) => kind === "user");
+  const enter = ({ kind, path, fd }: (typeof opened)[number], ignore: readonly string[] = []) =>
+    s.get(`enter the ${kind} namespace ${path}`, "setns", [fd, cloneFlag[kind]], { ignore });
+  // Those that the user namespace does not own are open only to who is not in it yet.
+  const entered = opened.map((namespace) =>
+    users && namespace.kind !== "user" && namespace.kind !== "mount" ? enter(namespace, ["EPERM"]) : undefined,
+  );
+  for (const [i, namespace] of opened.entries()) {
+    const done = entered[i];
+    if (done) s.skipIf(done, "==", 0, () => void enter(namespace));
+    else enter(namespace);
+    s.call(`close ${namespace.path}`, "close", [namespace.fd]);
+    if (namespace.kind !== "user") continue;
     s.call("become group 0 of the user namespace", "setresgid", [0, 0, 0], { ignore: ["EPERM"] });
     s.call("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
   }

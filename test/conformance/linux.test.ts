@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { NamespaceKind } from "../../src/compile/spec.ts";
+import type { NamespaceKind, Spec } from "../../src/compile/spec.ts";
 import { isRoot } from "../helpers/machine.ts";
 import { Bundle, isOurs, linux, printed, shell } from "./bundle.ts";
 
@@ -76,6 +76,38 @@ describe.skipIf(!isRoot)("config-linux.md Namespaces", () => {
       },
     }));
     expect(b.run().out).toContain("0\n");
+  });
+  test("user: one given by path, with a network that is not its own", async () => {
+    const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const type: NamespaceKind = "user";
+    const mounts = (s: Spec) => s.mounts?.filter((m) => m.type !== "sysfs");
+    using holder = new Bundle(["sleep", "1000"], (s) => ({
+      ...s,
+      mounts: mounts(s),
+      linux: { namespaces: [...(s.linux?.namespaces ?? []), { type }], uidMappings: maps, gidMappings: maps },
+    }));
+    holder.create();
+    holder.start();
+    const other = Bun.spawn(["unshare", "--net", "sh", "-c", "echo; exec sleep 1000"], { stdout: "pipe" });
+    try {
+      await other.stdout.getReader().read();
+      const [user, network] = [`/proc/${holder.state_().pid}/ns/user`, `/proc/${other.pid}/ns/net`];
+      const ids = shell("readlink /proc/self/ns/user; readlink /proc/self/ns/net; id -u");
+      const r = printed(ids, (s) => ({
+        ...s,
+        mounts: mounts(s),
+        linux: {
+          namespaces: [
+            ...(s.linux?.namespaces ?? []).map((n) => (n.type === "network" ? { ...n, path: network } : n)),
+            { type, path: user },
+          ],
+        },
+      }));
+      expect(r).toMatchObject({ code: 0, err: "", out: `${readlinkSync(user)}\n${readlinkSync(network)}\n0\n` });
+    } finally {
+      other.kill("SIGKILL");
+      await other.exited;
+    }
   });
 });
 

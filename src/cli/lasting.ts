@@ -20,11 +20,14 @@ const hasOwnPlaces = ({ options, spec }: Prepared): boolean =>
 /** Whether the working directory is where whoever gives the words is. */
 export const isWhereGiven = (o: ContainerOptions): boolean => o.workdir === undefined && o.rootfs === undefined;
 
+/** The directory that is given as the root. */
+export const rootOf = ({ rootfs }: ContainerOptions): string | undefined =>
+  typeof rootfs === "object" ? rootfs.overlay : rootfs;
+
 /** How a program for these words is kept, if one can be: for any directory where they mean the same in all of them. */
 export function givenAs(words: readonly string[], o: ContainerOptions, cwd: string): Given | undefined {
   const sources = Object.values(o.volumes ?? {}).map((v) => (typeof v === "string" ? v : v.source));
-  const paths = [...sources, ...(typeof o.rootfs === "string" ? [o.rootfs] : [])];
-  if (!paths.every((path) => path.startsWith("/"))) return { cwd, words };
+  if (![...sources, rootOf(o) ?? "/"].every((path) => path.startsWith("/"))) return { cwd, words };
   return isWhereGiven(o) && !canBeHere(cwd) ? undefined : { cwd: undefined, words };
 }
 

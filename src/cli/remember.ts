@@ -14,17 +14,19 @@ import { type Condition, linkNow, modeNow, sameNow, textNow } from "../remember/
 import { withFreshName } from "../remember/fresh-name.ts";
 import { checksFor, checksOf, type Given } from "../remember/places.ts";
 import { leadBy, remember } from "../remember/store.ts";
+import { rootOf } from "./lasting.ts";
 
 /** What `prepare` and `hostFacts` looked at. */
 export function conditions(p: Prepared): Condition[] {
   const { spec, options, job, facts } = p;
   const root = spec.root?.path ?? "/";
+  const given = rootOf(options);
   const { v2 } = layout();
   const users = ["passwd", "group"].map((file) => join(root, "etc", file));
   const modes = [
     ...["/proc/sys", "/sys/kernel", ...Object.keys(facts.kernelFiles)],
     "/run/systemd/system",
-    ...(typeof options.rootfs === "string" ? [resolve(options.rootfs)] : []),
+    ...(given === undefined ? [] : [resolve(given)]),
     ...Object.keys(job.directories),
     ...(v2?.scope && job.cgroup.groups.length ? [v2.point + v2.scope.path] : []),
   ];

@@ -2,7 +2,7 @@ import { errno } from "../kernel/errno.ts";
 import { AT_FDCWD, PATH_MAX } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block, Slot } from "../program/types.ts";
-import { buffer, struct, textBlock } from "../program/values.ts";
+import { buffer, into, struct, textBlock } from "../program/values.ts";
 import type { Context } from "./context.ts";
 import type { Process, Spec } from "./spec.ts";
 
@@ -51,18 +51,16 @@ export function writeWithHere(
   here: Block,
   length: Slot,
 ): void {
-  const [before = "", after = "", ...more] = json.split(JSON.stringify(HERE).slice(1, -1));
-  if (more.length) throw new TypeError(`${label}: it says twice where it is`);
-  const ends = [before, after].map((text) => textBlock(text));
-  const [first, last] = ends.map(
-    (block) =>
-      [
-        [8, { kind: "block", block, offset: 0 }],
-        [8, block.bytes.length],
-      ] as const,
+  // With its quotes: no text of somebody else's has them without a backslash.
+  const [before = "", after = ""] = json.split(`"cwd":${JSON.stringify(HERE)}`);
+  const [first, last] = [textBlock(`${before}"cwd":"`), textBlock(`"${after}`)];
+  const pieces = struct(
+    "pieces",
+    [first, here, last].flatMap((block) => [
+      [8, into(block)] as const,
+      [8, block === here ? 0 : block.bytes.length] as const,
+    ]),
   );
-  if (!first || !last) return;
-  const pieces = struct("pieces", [...first, [8, { kind: "block", block: here, offset: 0 }], [8, 0], ...last]);
   s.store(length, pieces, IOVEC + 8, 8);
   s.call(label, "writev", [fd, pieces, 3]);
 }

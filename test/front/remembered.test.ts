@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -316,6 +317,12 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     await new Promise((done) => p.once("exit", done));
   });
 
+  test("what looks like a place for the directory is none", () => {
+    const line = ["--label", String.raw`cwd=\u0000here`, "--label", '"cwd":"', "--", "pwd"];
+    expect(first(...line)).toMatchObject({ code: 0, out: `${dir}\n`, err: "" });
+    expect(again(line)).toMatchObject({ code: 0, out: `${dir}\n`, err: "" });
+  });
+
   test("a directory whose name cannot be said as it is, or is not there any more, is the engine's", () => {
     for (const name of ['"quoted"', "back\\slash", "tab\t", "ü"]) {
       const odd = join(dir, name);
@@ -339,6 +346,16 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     expect(again(line, { cwd: one }).out).toBe(`${one}\n`);
     expect(again(line, { cwd: two }).code).not.toBe(0);
     expect(at(two)).toBe(`${two}\n`);
+    for (const d of [one, two]) cpSync("/bin/busybox", join(d, "sh"));
+    for (const root of [".", ".:O"]) {
+      const rooted = ["--rootfs", root, "--", "/sh", "-c", "cat /file"];
+      for (const d of [one, one, two]) {
+        const r = spawnSync(caisson, ["run", ...rooted], { ...options(), cwd: d });
+        expect(r).toMatchObject({ status: 0, stdout: `${d}\n`, stderr: "" });
+      }
+      expect(again(rooted, { cwd: one }).out).toBe(`${one}\n`);
+      expect(again(rooted, { cwd: two }).code).not.toBe(0);
+    }
     // Said in full it is the same everywhere; so is what has a place of its own.
     const full = ["-v", `${one}:/mnt`, "-w", "/usr", "--", "sh", "-c", "pwd; cat /mnt/file"];
     first(...full);

@@ -21,6 +21,12 @@ export const networkOptions: OptionTable = {
   gateway: { type: "string", value: "ADDRESS", help: "with macvlan and ipvlan: the way to other networks" },
   "mac-address": { type: "string", value: "MAC", help: "the address of its interface" },
   dns: { type: "string", multiple: true, value: "ADDRESS", help: "a name server" },
+  "add-host": {
+    type: "string",
+    multiple: true,
+    value: "NAME:ADDRESS",
+    help: "a name that its /etc/hosts has an address for; host-gateway is this machine, on a bridge",
+  },
   allow: {
     type: "string",
     multiple: true,
@@ -59,6 +65,16 @@ function refuse(v: Values, network: string, names: readonly string[]): void {
   for (const name of names)
     if (v[name] !== undefined)
       throw new InvalidOptionError(`--${name}`, String(v[name]), `of use with --network ${network}: a bridge has it`);
+}
+
+/** Docker's words: a name, and what comes after the first colon. */
+export function toHosts(v: Values): Record<string, string> | undefined {
+  const entries = list(v, "add-host")?.map((s) => {
+    const [name = "", address] = s.split(/:(.*)/s);
+    if (address === undefined) throw new InvalidOptionError("--add-host", s, "of the form NAME:ADDRESS");
+    return [name, address.replace(/^\[(.*)\]$/, "$1")];
+  });
+  return entries && Object.fromEntries(entries);
 }
 
 /** The words of the command line as the library's network. Published ports alone ask for a bridge. */

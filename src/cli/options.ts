@@ -8,7 +8,7 @@ import { environment, environmentOptions, readLines } from "./environment.ts";
 import { limitOptions, limits } from "./limits.ts";
 import { mounts } from "./mounts.ts";
 import { namespaceOptions, toIdMap, toNamespaces } from "./namespace-options.ts";
-import { networkOptions, toNetwork } from "./network-options.ts";
+import { networkOptions, toHosts, toNetwork } from "./network-options.ts";
 import { list, type OptionTable, pair, text, type Values } from "./option-table.ts";
 import { syscallOptions, toSyscalls } from "./syscall-options.ts";
 
@@ -167,6 +167,7 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["groups", v["group-add"]],
     ["hostname", text(v, "hostname")],
     ["network", toNetwork(v)],
+    ["hosts", toHosts(v)],
     ["namespaces", toNamespaces(v)],
     ["idMap", toIdMap(v)],
     ["pod", text(v, "pod")],

@@ -36,7 +36,7 @@ export async function claim(prepared: Prepared): Promise<Prepared> {
   const { claimNetwork, dnsOf } = await import("./network.ts");
   const { name } = p.job;
   const network = claimNetwork(p.network, { name, hostname: p.spec.hostname ?? name }, dnsOf(p.options));
-  return { ...p, network, job: { ...p.job, ...withNetwork(network, p.spec.root?.path ?? "/") } };
+  return { ...p, network, job: { ...p.job, ...(await withNetwork(network, p.options, p.spec.root?.path ?? "/")) } };
 }
 
 /** Gives it back where the start never came to its program. */

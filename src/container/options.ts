@@ -123,6 +123,8 @@ export type ContainerOptions = {
   readonly selinuxLabel?: string;
   /** Options for a purpose, below those that are given. */
   readonly profile?: ProfileName;
+  /** Names that its /etc/hosts has addresses for, besides those that are there: `{ db: "10.0.0.2" }`; "host-gateway" is the host, on a bridge. */
+  readonly hosts?: Readonly<Record<string, string>>;
   /** Names and values by which people find it: the annotations of its spec. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly sysctls?: Readonly<Record<string, string>>;

@@ -133,6 +133,7 @@ export async function prepare(
   const overlay = onHost || overlayOf !== undefined;
   if (o.keep && !overlay)
     throw new InvalidOptionError("keep", o.keep, "of use with a root filesystem that is written to directly");
+  if (o.hosts) (await import("./hosts.ts")).checkHosts(o.hosts, mountNamespace !== undefined && !mountNamespace.path);
   const { volumes, directories } = findVolumes(o);
   const user = resolveUser(root, o.user, o.groups);
   const workdir = o.workdir ?? (onHost ? cwd : "/");
@@ -217,15 +218,22 @@ export async function prepare(
       idle: false,
       timeoutMs,
       cgroup: groups.plan,
-      ...withNetwork(network, root),
+      ...(await withNetwork(network, o, root)),
     },
   };
 }
 
-export const withNetwork = ({ plan, files }: PreparedNetwork, root: string) => ({
-  ...(plan && { network: plan }),
-  ...(files.length && { files: files.map((f) => ({ ...f, path: resolveInRoot(root, f.path) })) }),
-});
+export async function withNetwork(
+  network: PreparedNetwork,
+  { hosts }: ContainerOptions,
+  root: string,
+): Promise<Pick<Job, "network" | "files">> {
+  const files = hosts ? (await import("./hosts.ts")).withHosts(network, hosts, root) : network.files;
+  return {
+    ...(network.plan && { network: network.plan }),
+    ...(files.length && { files: files.map((f) => ({ ...f, path: resolveInRoot(root, f.path) })) }),
+  };
+}
 
 /** The type of the file system that a path is on, if it shows mapped ids. */
 function typeOf(facts: HostFacts, path: string): string | undefined {

@@ -62,6 +62,7 @@ export const shapes: { readonly [K in keyof Required<ContainerOptions>]: Shape }
   selinuxLabel: text,
   profile: text,
   labels: recordOf(text),
+  hosts: recordOf(text),
   sysctls: recordOf(text),
   oomScoreAdj: whole(-1000, 1000),
   umask: whole(0, 0o777),

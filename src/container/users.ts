@@ -1,26 +1,13 @@
-import { readFileSync, realpathSync } from "node:fs";
-import { join } from "node:path";
 import type { User } from "../compile/spec.ts";
+import { textInRoot } from "../host/in-root.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 
 export type ResolvedUser = { readonly uid: number; readonly home: string; readonly ids: User };
 
 type Entry = { name: string; id: number; rest: string[] };
 
-/** passwd(5) and group(5). A file that is a link out of the root is not followed. */
-function entries(root: string, file: string): Entry[] {
-  const path = join(root, "etc", file);
-  let text: string;
-  try {
-    const inside = root === "/" ? "/" : `${realpathSync(root)}/`;
-    const real = realpathSync(path);
-    if (!real.startsWith(inside)) return [];
-    text = readFileSync(real, "utf8");
-  } catch {
-    return []; // A root filesystem without users has numbers only.
-  }
-  return parseEntries(text);
-}
+/** passwd(5) and group(5). A root filesystem without users has numbers only. */
+const entries = (root: string, file: string): Entry[] => parseEntries(textInRoot(root, `etc/${file}`) ?? "");
 
 const parseEntries = (text: string): Entry[] =>
   text.split("\n").flatMap((line) => {

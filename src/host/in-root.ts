@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync } from "node:fs";
+import { lstatSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 
 const MOST_LINKS = 40;
@@ -24,6 +24,18 @@ export function resolveInRoot(root: string, path: string): string {
     }
   }
   return `/${found.join("/")}`;
+}
+
+/** The text of a file of a root filesystem, if it is one; what is a link out of the root is not followed. */
+export function textInRoot(root: string, path: string): string | undefined {
+  try {
+    const inside = root === "/" ? "/" : `${realpathSync(root)}/`;
+    const real = realpathSync(join(root, path));
+    return real.startsWith(inside) ? readFileSync(real, "utf8") : undefined;
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === undefined) throw e;
+    return undefined;
+  }
 }
 
 export const covers = (above: string, path: string): boolean =>

@@ -118,6 +118,12 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
+test("hosts: besides its own, and this machine as it is reached on the bridge", async () => {
+  const options = { network: "bridge", hostname: "box", hosts: { here: "host-gateway", db: "10.0.0.2" } } as const;
+  const r = await run(["cat", "/etc/hosts"], options);
+  expect(r.stdout).toMatch(/\n10\.157\.\d+\.2\tbox\n.*\tbox\n10\.157\.\d+\.1\there\n10\.0\.0\.2\tdb\n$/);
+});
+
 test("a bridge: an address, a route, the way out, and this machine's name servers", async () => {
   const r = await run(
     ["sh", "-c", `busybox ip -o addr show eth0; busybox ip route; cat /etc/resolv.conf; ${wget("http://192.0.2.80/")}`],

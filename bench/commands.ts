@@ -1,5 +1,5 @@
-/** A whole command that runs true, beside those of others, interleaved. Prints a line of JSON. commands.ts WORK ROOT ROUNDS */
-import { spawnSync } from "node:child_process";
+/** A whole command that runs true, beside those of others, interleaved. Prints a line of JSON a figure. commands.ts WORK ROOT ROUNDS */
+import { spawn, spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { median } from "./median.ts";
@@ -51,7 +51,36 @@ for (let i = 0; i < Number(rounds); i++)
     if (status !== 0) throw new Error(`${command.words.join(" ")}: ${status} ${stderr}`);
     times.get(name)?.push(performance.now() - began);
   }
+
+const [WIDTH, BLOCK] = [4, 24];
+let count = 0;
+
+/** Milliseconds for each of a block of runs, so many at a time. */
+async function block({ words: [file = "", ...rest], env }: Command): Promise<number> {
+  const began = performance.now();
+  let left = BLOCK;
+  const worker = async () => {
+    while (left-- > 0) {
+      // Two containers of one name cannot be there at a time.
+      const words = rest.map((w) => (w === "bench" ? `bench-${count++}` : w));
+      const p = spawn(file, words, { cwd: work, env: { ...process.env, ...env }, stdio: "ignore" });
+      const code = await new Promise((done) => p.once("exit", done));
+      if (code !== 0) throw new Error(`${file} ${words.join(" ")}: ${code}`);
+    }
+  };
+  await Promise.all(Array.from({ length: WIDTH }, worker));
+  return (performance.now() - began) / BLOCK;
+}
+
+const beside = new Map<string, number[]>(works.map(([name]) => [name, []]));
+for (let i = 0; i < Number(rounds) / BLOCK; i++)
+  for (const [name, command] of works) beside.get(name)?.push(await block(command));
 rmSync(own, { recursive: true, force: true });
-const values = Object.fromEntries([...times].map(([name, list]) => [name, median(list)]));
-const base = "runc run" in values ? "runc run" : "caisson run, for the first time";
-console.log(JSON.stringify({ figure: "a whole command that runs true", unit: "ms", base, values }));
+for (const [figure, measured] of [
+  ["a whole command that runs true", times],
+  [`the same, ${WIDTH} at a time, for each`, beside],
+] as const) {
+  const values = Object.fromEntries([...measured].map(([name, list]) => [name, median(list)]));
+  const base = "runc run" in values ? "runc run" : "caisson run, for the first time";
+  console.log(JSON.stringify({ figure, unit: "ms", base, values }));
+}

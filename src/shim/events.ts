@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import {
+  TaskCheckpointedSchema,
   TaskCreateSchema,
   TaskDeleteSchema,
   TaskExecAddedSchema,
@@ -24,6 +25,7 @@ const topics = {
   "/tasks/oom": TaskOOMSchema,
   "/tasks/exec-added": TaskExecAddedSchema,
   "/tasks/exec-started": TaskExecStartedSchema,
+  "/tasks/checkpointed": TaskCheckpointedSchema,
   "/tasks/paused": TaskPausedSchema,
   "/tasks/resumed": TaskResumedSchema,
 } as const;

@@ -129,8 +129,9 @@ export function services(shim: Shim): { readonly methods: Services; readonly flu
     })),
     [`${TASK}/Pause`]: on(EmptySchema, async (t) => (await t.pause(), {})),
     [`${TASK}/Resume`]: on(EmptySchema, async (t) => (await t.resume(), {})),
-    [`${TASK}/Checkpoint`]: method(m.CheckpointRequestSchema, EmptySchema, () => {
-      throw new StatusError("unimplemented", "checkpoint: not there yet");
+    [`${TASK}/Checkpoint`]: method(m.CheckpointRequestSchema, EmptySchema, async (r) => {
+      await find(r.id).checkpoint(r);
+      return {};
     }),
     [`${TASK}/Kill`]: method(m.KillRequestSchema, EmptySchema, async (r) => {
       await find(r.id).kill(r.execId, r.signal, r.all);

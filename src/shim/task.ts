@@ -23,7 +23,7 @@ import { metricsOf } from "./metrics.ts";
 import { runtimeRoot, TASK_FILE } from "./places.ts";
 import { type Exit, exitedAt, KeptProcess } from "./process.ts";
 import { type Options, OptionsSchema } from "./protocol/options_pb.ts";
-import type { CreateRequest, ExecRequest } from "./protocol/task_pb.ts";
+import type { CheckpointRequest, CreateRequest, ExecRequest } from "./protocol/task_pb.ts";
 import { mountRoot, unmountRoot } from "./rootfs.ts";
 import { StatusError } from "./ttrpc/status.ts";
 
@@ -209,6 +209,17 @@ export class Task {
       resume(this.#g, this.id);
       this.#paused = false;
       this.#by.publisher.publish("/tasks/resumed", { containerId: this.id });
+    });
+  }
+
+  checkpoint(r: CheckpointRequest): Promise<void> {
+    return this.#next(async () => {
+      const status = this.status("");
+      if (status !== "running" && status !== "paused")
+        throw new StatusError("failedPrecondition", `${this.id}: it is ${status}`);
+      const { checkpointTask } = await import("./checkpoint.ts");
+      await checkpointTask(this.#g, this, r);
+      this.#by.publisher.publish("/tasks/checkpointed", { containerId: this.id, checkpoint: r.path });
     });
   }
 

@@ -89,7 +89,8 @@ describe("what is wrong is said before anything is done", () => {
       expect(ask("--criu", good, "checkpoint").err).toContain("criu failed: it said nothing of why");
       expect(b.state_().status).toBe("running");
       expect(b.call(["pause", b.id]).code).toBe(0);
-      expect(ask("--criu", good, "checkpoint").err).toContain("it is paused");
+      expect(ask("--criu", good, "checkpoint").err).toContain("criu failed: it said nothing of why");
+      expect(b.state_().status).toBe("paused");
       expect(b.call(["resume", b.id]).code).toBe(0);
       // A restore that fails gives up the id and the control groups.
       const before = leftovers();
@@ -222,6 +223,24 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     });
     expect(b.state_().status).toBe("running");
   }, 120_000);
+
+  test("one that is paused, as engines have it: it stays so, or ends", async () => {
+    using b = counter();
+    run(b);
+    await counts(b);
+    expect(b.call(["pause", b.id]).code).toBe(0);
+    const was = n(b.root);
+    checkpoint(b, "--leave-running");
+    expect(b.state_().status).toBe("paused");
+    await pause(500);
+    expect(n(b.root)).toBe(was);
+    checkpoint(b);
+    expect(b.state_()).toEqual({});
+    restore(b);
+    await until("it goes on", () => n(b.root) > was);
+    expect(b.state_().status).toBe("running");
+    b.call(["delete", "--force", b.id]);
+  });
 
   test("what it writes goes to whoever restores it, who is told of its end and its exit status", async () => {
     using b = new Bundle([

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ import { inject } from "../../src/program/inject.ts";
 import { launcher } from "../../src/program/launcher.ts";
 import { globalOf } from "../../src/shim/global.ts";
 import { TaskExitSchema } from "../../src/shim/protocol/events_pb.ts";
+import { CheckpointOptionsSchema } from "../../src/shim/protocol/options_pb.ts";
 import * as m from "../../src/shim/protocol/task_pb.ts";
 import { RESERVATIONS } from "../../src/shim/reservations.ts";
 import { services } from "../../src/shim/service.ts";
@@ -20,6 +21,7 @@ import { Client } from "../../src/shim/ttrpc/client.ts";
 import { listen } from "../../src/shim/ttrpc/server.ts";
 import { CODE } from "../../src/shim/ttrpc/status.ts";
 import { Bundle, linux } from "../conformance/bundle.ts";
+import { whyNoCriu } from "../helpers/criu.ts";
 import { isRoot, leftovers, settled } from "../helpers/machine.ts";
 
 /** The shim's service with containers of the kernel's; the test is what containerd is: it calls, and takes the events. */
@@ -113,6 +115,40 @@ test.skipIf(!isRoot)("from its creation to its end, with what containerd is told
   expect(idle).toBe(was + 1);
 });
 
+const why = whyNoCriu();
+test.skipIf(why !== "")(`is written down by criu, and goes on or ends${why && ` (skipped: ${why})`}`, async () => {
+  using b = new Bundle(["sh", "-c", "while true; do sleep 1; done"]);
+  await makeTask(b);
+  const { pid } = await which("Start", b.id, m.PidResponseSchema);
+  const checkpoint = (path: string, more: MessageInitShape<typeof CheckpointOptionsSchema> = {}) => {
+    mkdirSync(path);
+    const value = toBinary(CheckpointOptionsSchema, create(CheckpointOptionsSchema, more));
+    const options = { typeUrl: CheckpointOptionsSchema.typeName, value };
+    return call("Checkpoint", m.CheckpointRequestSchema, { id: b.id, path, options }, EmptySchema);
+  };
+  const [first, second, third] = ["first", "second", "third"].map((n) => join(b.at, n)) as [string, string, string];
+  await checkpoint(first);
+  expect(readdirSync(first)).toContain("inventory.img");
+  expect(existsSync(join(b.at, "criu-work"))).toBe(false);
+  expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ pid, status: 2 });
+  // containerd pauses what it writes down.
+  await which("Pause", b.id, EmptySchema);
+  await checkpoint(second, { workPath: join(b.at, "work") });
+  expect(readdirSync(join(b.at, "work"))).toContain("dump.log");
+  expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ pid, status: 4 });
+  await which("Resume", b.id, EmptySchema);
+  await expect(checkpoint(join(b.at, "bad"), { cgroupsMode: "some" })).rejects.toThrow("is not one of ignore");
+  await checkpoint(third, { exit: true });
+  expect(await which("Wait", b.id, m.WaitResponseSchema)).toMatchObject({ exitStatus: 137 });
+  expect(await which("Delete", b.id, m.DeleteResponseSchema)).toMatchObject({ pid, exitStatus: 137 });
+  await until("all events", () => topics().includes("delete"));
+  expect(topics().filter((t) => t === "checkpointed")).toHaveLength(3);
+  // It is as the runtime's own command has it.
+  const restored = b.call(["restore", "--detach", "--image-path", first, b.id]);
+  expect(restored).toMatchObject({ code: 0 });
+  expect(b.state_().status).toBe("running");
+});
+
 test.skipIf(!isRoot)("other processes in it, its pause, its figures, a limit that is changed", async () => {
   using b = new Bundle(["sleep", "1000"], linux({ resources: { memory: { limit: 64 << 20 }, pids: { limit: 40 } } }));
   await makeTask(b);
@@ -199,7 +235,7 @@ test.skipIf(!isRoot)(
     await makeTask(c);
     await expect(makeTask(c)).rejects.toMatchObject({ code: CODE.alreadyExists });
     await expect(call("Checkpoint", m.CheckpointRequestSchema, { id: c.id }, EmptySchema)).rejects.toMatchObject({
-      code: CODE.unimplemented,
+      code: CODE.failedPrecondition,
     });
     await expect(which("Start", c.id, m.PidResponseSchema, "no-exec")).rejects.toMatchObject({ code: CODE.notFound });
     await expect(makeTask(b, { stdout: join(at, "no-fifo") })).rejects.toMatchObject({ code: CODE.invalidArgument });

@@ -13,6 +13,8 @@ import { type Request, RequestSchema } from "./protocol/rpc_pb.ts";
 
 export type CheckpointOptions = CriuOptions & {
   readonly leaveRunning: boolean;
+  /** What is ended is left for `delete`. */
+  readonly keep?: boolean;
   /** Memory only, while it runs on: for a checkpoint that has this as its parent. */
   readonly preDump: boolean;
   readonly parent: string | undefined;
@@ -61,7 +63,7 @@ function check(o: CheckpointOptions): void {
 /** Writes a container's processes down by criu(8), as files that `restore` makes them from again, here or elsewhere. */
 export async function checkpoint(g: Global, id: string | undefined, o: CheckpointOptions): Promise<number> {
   const c = load(g.root, id);
-  const { pid } = running(c, "running");
+  const { pid } = running(c, "running", "paused");
   check(o);
   const criu = findCriu(g.criu);
   for (const directory of [o.images, o.work]) mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -79,6 +81,6 @@ export async function checkpoint(g: Global, id: string | undefined, o: Checkpoin
   }
   if (o.preDump) return 0;
   writeFileSync(join(o.images, STREAMS), JSON.stringify(streams), { mode: 0o600 });
-  if (!o.leaveRunning) await remove(g, id, true);
+  if (!o.leaveRunning && !o.keep) await remove(g, id, true);
   return 0;
 }

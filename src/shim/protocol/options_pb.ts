@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file options.proto.
  */
 export const file_options: GenFile = /*@__PURE__*/
-  fileDesc("Cg1vcHRpb25zLnByb3RvEhJjb250YWluZXJkLnJ1bmMudjEiuwEKB09wdGlvbnMSFQoNbm9fcGl2b3Rfcm9vdBgBIAEoCBIWCg5ub19uZXdfa2V5cmluZxgCIAEoCBITCgtzaGltX2Nncm91cBgDIAEoCRIOCgZpb191aWQYBCABKA0SDgoGaW9fZ2lkGAUgASgNEhMKC2JpbmFyeV9uYW1lGAYgASgJEgwKBHJvb3QYByABKAkSEQoJY3JpdV9wYXRoGAggASgJEhYKDnN5c3RlbWRfY2dyb3VwGAkgASgIIiEKDlByb2Nlc3NEZXRhaWxzEg8KB2V4ZWNfaWQYASABKAliBnByb3RvMw");
+  fileDesc("Cg1vcHRpb25zLnByb3RvEhJjb250YWluZXJkLnJ1bmMudjEiuwEKB09wdGlvbnMSFQoNbm9fcGl2b3Rfcm9vdBgBIAEoCBIWCg5ub19uZXdfa2V5cmluZxgCIAEoCBITCgtzaGltX2Nncm91cBgDIAEoCRIOCgZpb191aWQYBCABKA0SDgoGaW9fZ2lkGAUgASgNEhMKC2JpbmFyeV9uYW1lGAYgASgJEgwKBHJvb3QYByABKAkSEQoJY3JpdV9wYXRoGAggASgJEhYKDnN5c3RlbWRfY2dyb3VwGAkgASgIIs8BChFDaGVja3BvaW50T3B0aW9ucxIMCgRleGl0GAEgASgIEhAKCG9wZW5fdGNwGAIgASgIEh0KFWV4dGVybmFsX3VuaXhfc29ja2V0cxgDIAEoCBIQCgh0ZXJtaW5hbBgEIAEoCBISCgpmaWxlX2xvY2tzGAUgASgIEhgKEGVtcHR5X25hbWVzcGFjZXMYBiADKAkSFAoMY2dyb3Vwc19tb2RlGAcgASgJEhIKCmltYWdlX3BhdGgYCCABKAkSEQoJd29ya19wYXRoGAkgASgJIiEKDlByb2Nlc3NEZXRhaWxzEg8KB2V4ZWNfaWQYASABKAliBnByb3RvMw");
 
 /**
  * @generated from message containerd.runc.v1.Options
@@ -72,6 +72,63 @@ export const OptionsSchema: GenMessage<Options> = /*@__PURE__*/
   messageDesc(file_options, 0);
 
 /**
+ * @generated from message containerd.runc.v1.CheckpointOptions
+ */
+export type CheckpointOptions = Message<"containerd.runc.v1.CheckpointOptions"> & {
+  /**
+   * @generated from field: bool exit = 1;
+   */
+  exit: boolean;
+
+  /**
+   * @generated from field: bool open_tcp = 2;
+   */
+  openTcp: boolean;
+
+  /**
+   * @generated from field: bool external_unix_sockets = 3;
+   */
+  externalUnixSockets: boolean;
+
+  /**
+   * @generated from field: bool terminal = 4;
+   */
+  terminal: boolean;
+
+  /**
+   * @generated from field: bool file_locks = 5;
+   */
+  fileLocks: boolean;
+
+  /**
+   * @generated from field: repeated string empty_namespaces = 6;
+   */
+  emptyNamespaces: string[];
+
+  /**
+   * @generated from field: string cgroups_mode = 7;
+   */
+  cgroupsMode: string;
+
+  /**
+   * @generated from field: string image_path = 8;
+   */
+  imagePath: string;
+
+  /**
+   * @generated from field: string work_path = 9;
+   */
+  workPath: string;
+};
+
+/**
+ * Describes the message containerd.runc.v1.CheckpointOptions.
+ * Use `create(CheckpointOptionsSchema)` to create a new message.
+ */
+export const CheckpointOptionsSchema: GenMessage<CheckpointOptions> = /*@__PURE__*/
+  messageDesc(file_options, 1);
+
+/**
  * @generated from message containerd.runc.v1.ProcessDetails
  */
 export type ProcessDetails = Message<"containerd.runc.v1.ProcessDetails"> & {
@@ -86,5 +143,5 @@ export type ProcessDetails = Message<"containerd.runc.v1.ProcessDetails"> & {
  * Use `create(ProcessDetailsSchema)` to create a new message.
  */
 export const ProcessDetailsSchema: GenMessage<ProcessDetails> = /*@__PURE__*/
-  messageDesc(file_options, 1);
+  messageDesc(file_options, 2);
 

@@ -13,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layout } from "../../src/cgroups/look.ts";
@@ -279,6 +280,33 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     writeFileSync(join(b.root, "tmp/stop"), "");
     expect(await new Promise((resolve) => r.once("exit", resolve))).toBe(7);
     expect(existsSync(join(b.state, b.id))).toBe(false);
+  }, 120_000);
+
+  test("a FIFO and a file that are outside of it are those of whoever restores it", async () => {
+    using b = new Bundle(["sh", "-c", "echo begun; while read line; do echo got $line; done; echo over"]);
+    const [fifo, file] = [join(b.at, "fifo"), join(b.at, "file")];
+    spawnSync("mkfifo", [fifo]);
+    const writer = await open(fifo, "r+");
+    try {
+      const shell = (words: string) => {
+        const line = `${caisson} --root ${b.state} ${words} ${b.id} <${fifo} >>${file} 2>&1`;
+        const { status } = spawnSync("sh", ["-c", line], { cwd: b.at });
+        expect([status, readFileSync(file, "utf8")]).toEqual([0, expect.not.stringContaining("caisson-oci")]);
+      };
+      const told = (text: string) => until(text, () => readFileSync(file, "utf8").endsWith(text));
+      shell("run -d");
+      await told("begun\n");
+      await writer.write("one\n");
+      await told("got one\n");
+      checkpoint(b);
+      shell(`restore -d --image-path ${images(b)}`);
+      await writer.write("two\n");
+      await told("begun\ngot one\ngot two\n");
+    } finally {
+      await writer.close();
+    }
+    await until("its end", () => readFileSync(file, "utf8").endsWith("over\n"));
+    b.call(["delete", "--force", b.id]);
   }, 120_000);
 
   test("a container with a terminal: whoever takes consoles gets a new one, on which it goes on", async () => {

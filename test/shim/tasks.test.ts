@@ -118,7 +118,9 @@ test.skipIf(!isRoot)("from its creation to its end, with what containerd is told
 const why = whyNoCriu();
 test.skipIf(why !== "")(`is written down by criu, and goes on or ends${why && ` (skipped: ${why})`}`, async () => {
   using b = new Bundle(["sh", "-c", "while true; do sleep 1; done"]);
-  await makeTask(b);
+  const [stdin, stdout] = [fifo("written-in"), fifo("written-out")];
+  const ends = await Promise.all([open(stdin, "r+"), open(stdout, "r+")]);
+  await makeTask(b, { stdin, stdout });
   const { pid } = await which("Start", b.id, m.PidResponseSchema);
   const checkpoint = (path: string, more: MessageInitShape<typeof CheckpointOptionsSchema> = {}) => {
     mkdirSync(path);
@@ -143,9 +145,11 @@ test.skipIf(why !== "")(`is written down by criu, and goes on or ends${why && ` 
   expect(await which("Delete", b.id, m.DeleteResponseSchema)).toMatchObject({ pid, exitStatus: 137 });
   await until("all events", () => topics().includes("delete"));
   expect(topics().filter((t) => t === "checkpointed")).toHaveLength(3);
-  // It is as the runtime's own command has it.
-  const restored = b.call(["restore", "--detach", "--image-path", first, b.id]);
-  expect(restored).toMatchObject({ code: 0 });
+  // It is as the runtime's own command has it, with FIFOs in the place of these.
+  const words = b.words("restore", "--detach", "--image-path", first, b.id);
+  const restored = Bun.spawnSync(["sh", "-c", `exec "$@" <${stdin} >${stdout}`, "sh", ...words], { cwd: b.at });
+  for (const end of ends) await end.close();
+  expect([restored.exitCode, restored.stderr.toString()]).toEqual([0, ""]);
   expect(b.state_().status).toBe("running");
 });
 

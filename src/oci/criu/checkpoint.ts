@@ -1,4 +1,4 @@
-import { mkdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import type { Global } from "../context.ts";
@@ -25,14 +25,28 @@ export type CheckpointOptions = CriuOptions & {
 /** What the standard streams were: whoever restores a container has pipes in the same places. */
 export const STREAMS = "descriptors.json";
 
-const streamsOf = (pid: number): string[] => [0, 1, 2].map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+/** What criu calls a file that is on none of the container's own mounts, such as a FIFO of an engine's. criu(8), --external. */
+const OUTSIDE = /^file\[/;
 
-function request(c: Container, pid: number, o: CheckpointOptions): Request {
+function streamsOf(pid: number): string[] {
+  const mounts = readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");
+  const own = new Set(mounts.map((line) => line.split(" ")[0]));
+  return [0, 1, 2].map((fd) => {
+    const link = readlinkSync(`/proc/${pid}/fd/${fd}`);
+    const mount = /^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8"))?.[1];
+    if (!link.startsWith("/") || mount === undefined || own.has(mount)) return link;
+    const { ino } = statSync(`/proc/${pid}/fd/${fd}`, { bigint: true });
+    return `file[${Number(mount).toString(16)}:${ino.toString(16)}]`;
+  });
+}
+
+function request(c: Container, pid: number, streams: readonly string[], o: CheckpointOptions): Request {
   const { spec, rootfs } = c.saved;
   const external = [
     ...bindMounts(spec, rootfs).map(({ destination }) => `mnt[${destination}]:${destination}`),
     ...maskedFiles(spec, `/proc/${pid}/root`).map((path) => `mnt[${path}]:${path}`),
     ...externalNamespaces(spec).map(({ word, key, path }) => `${word}[${statSync(path).ino}]:${key}`),
+    ...streams.filter((key) => OUTSIDE.test(key)),
   ];
   const home = homeOf(c);
   const [address = "", port = ""] = o.pageServer?.split(":") ?? [];
@@ -70,7 +84,7 @@ export async function checkpoint(g: Global, id: string | undefined, o: Checkpoin
   const streams = streamsOf(pid);
   const { success } = await converse({
     criu,
-    request: request(c, pid, o),
+    request: request(c, pid, streams, o),
     images: o.images,
     work: o.work,
     status: o.statusFd,

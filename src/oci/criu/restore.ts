@@ -51,7 +51,9 @@ function request(b: Bundle, o: RestoreOptions, namespaces: readonly ExternalName
     ...bindMounts(b.spec, b.saved.rootfs).map(({ destination, source }) => `mnt[${destination}]:${source}`),
     ...maskedFiles(b.spec, "").map((path) => `mnt[${path}]:/dev/null`),
   ];
-  const streams = streamsIn(o.images).flatMap((key, fd) => (/^(pipe|socket):/.test(key) ? [{ fd, key }] : []));
+  const streams = streamsIn(o.images).flatMap((key, fd, all) =>
+    /^(pipe|socket):|^file\[/.test(key) && all.indexOf(key) === fd ? [{ fd, key }] : [],
+  );
   const opts = {
     ...criuOptions(o, b.spec),
     ...{ root: join(b.directory, ROOT), logFile: "restore.log", notifyScripts: true, external },

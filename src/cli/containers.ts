@@ -51,7 +51,7 @@ export async function ps(v: Values): Promise<number> {
   // Who asks for a status means it.
   const any = v["all"] || list(v, "filter").some((s) => s.startsWith("status="));
   const shown = listContainers().filter(
-    (c) => (any || c.status === "running" || c.status === "creating") && isWanted(c, statusOf(c)),
+    (c) => (any || c.status === "running" || c.status === "creating") && isWanted(c, statusOf),
   );
   if (v["json"]) print(JSON.stringify(shown.map(publicFacts)));
   else if (v["quiet"]) for (const c of shown) print(c.noted.name);

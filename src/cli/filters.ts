@@ -2,12 +2,13 @@ import type { Known } from "../container/state.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { list, pair, type Values } from "./option-table.ts";
 
-type Test = (c: Known, status: string) => boolean;
+/** `statusOf` looks into the container's group: only who asks for a status needs that. */
+type Test = (c: Known, statusOf: (c: Known) => string) => boolean;
 
 /** Docker's words for what a container may be chosen by. */
 const tests: Readonly<Record<string, (value: string) => Test>> = {
   name: (part) => (c) => c.noted.name.includes(part),
-  status: (word) => (_, status) => status === word,
+  status: (word) => (c, statusOf) => statusOf(c) === word,
   label: (given) => {
     const [key, value] = given.includes("=") ? pair("--filter label", given) : [given, undefined];
     return ({ noted: { spec } }) => {
@@ -34,7 +35,7 @@ export function filterOf(v: Values): Test {
   });
   const [labels, others] = [asked.filter((a) => a.key === "label"), asked.filter((a) => a.key !== "label")];
   const keys = [...new Set(others.map((a) => a.key))];
-  return (c, status) =>
-    labels.every((a) => a.test(c, status)) &&
-    keys.every((key) => others.some((a) => a.key === key && a.test(c, status)));
+  return (c, statusOf) =>
+    labels.every((a) => a.test(c, statusOf)) &&
+    keys.every((key) => others.some((a) => a.key === key && a.test(c, statusOf)));
 }

@@ -1,6 +1,6 @@
 import { canBeHere } from "../compile/here.ts";
 import type { ContainerOptions } from "../container/options.ts";
-import type { Prepared } from "../container/prepare.ts";
+import { givenRoot, type Prepared } from "../container/prepare.ts";
 import { isCompiled } from "../host/compiled.ts";
 import { type Given, isUsualState } from "../remember/places.ts";
 import { list, type Values } from "./option-table.ts";
@@ -20,14 +20,10 @@ const hasOwnPlaces = ({ options, spec }: Prepared): boolean =>
 /** Whether the working directory is where whoever gives the words is. */
 export const isWhereGiven = (o: ContainerOptions): boolean => o.workdir === undefined && o.rootfs === undefined;
 
-/** The directory that is given as the root. */
-export const rootOf = ({ rootfs }: ContainerOptions): string | undefined =>
-  typeof rootfs === "object" ? rootfs.overlay : rootfs;
-
 /** How a program for these words is kept, if one can be: for any directory where they mean the same in all of them. */
 export function givenAs(words: readonly string[], o: ContainerOptions, cwd: string): Given | undefined {
   const sources = Object.values(o.volumes ?? {}).map((v) => (typeof v === "string" ? v : v.source));
-  if (![...sources, rootOf(o) ?? "/"].every((path) => path.startsWith("/"))) return { cwd, words };
+  if (![...sources, givenRoot(o) ?? "/"].every((path) => path.startsWith("/"))) return { cwd, words };
   return isWhereGiven(o) && !canBeHere(cwd) ? undefined : { cwd: undefined, words };
 }
 

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { layout } from "../cgroups/look.ts";
 import { HERE } from "../compile/here.ts";
-import type { Prepared } from "../container/prepare.ts";
+import { givenRoot, type Prepared } from "../container/prepare.ts";
 import { topPoints } from "../host/mount-points.ts";
 import { places } from "../host/places.ts";
 import { encode } from "../program/encode.ts";
@@ -13,14 +13,13 @@ import { checksProgram } from "../remember/checks.ts";
 import { type Condition, linkNow, modeNow, sameNow, textNow } from "../remember/conditions.ts";
 import { withFreshName } from "../remember/fresh-name.ts";
 import { checksFor, checksOf, type Given } from "../remember/places.ts";
-import { leadBy, remember } from "../remember/store.ts";
-import { rootOf } from "./lasting.ts";
+import { keepAt, remember } from "../remember/store.ts";
 
 /** What `prepare` and `hostFacts` looked at. */
 export function conditions(p: Prepared): Condition[] {
   const { spec, options, job, facts } = p;
   const root = spec.root?.path ?? "/";
-  const given = rootOf(options);
+  const given = givenRoot(options);
   const { v2 } = layout();
   const users = ["passwd", "group"].map((file) => join(root, "etc", file));
   const modes = [
@@ -60,6 +59,6 @@ export function rememberThis(given: Given, p: Prepared, program: Program, file: 
       kept,
     );
   });
-  if (given.cwd !== undefined) leadBy(checksFor(given.words), byDirectory(arch, given.words));
+  if (given.cwd !== undefined) keepAt(checksFor(given.words), byDirectory(arch, given.words));
   return executable;
 }

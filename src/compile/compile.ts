@@ -1,10 +1,9 @@
 import type { HostFacts } from "../host/facts.ts";
 import { O } from "../kernel/flags.ts";
-import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
+import { ProgramBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
-import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
+import { addressOf } from "../program/values.ts";
 import type { Context } from "./context.ts";
-import { FD } from "./descriptors.ts";
 import { launcherPipes, openOwnFile } from "./exec.ts";
 import { behindFront } from "./front.ts";
 import { placeOf } from "./here.ts";
@@ -12,7 +11,6 @@ import type { Job } from "./job.ts";
 import { listenerSockets, takeListener } from "./notify.ts";
 import { keepWritersOff } from "./own-file.ts";
 import type { Parts } from "./parts.ts";
-import { takeAllSignals } from "./signals.ts";
 import type { Spec } from "./spec.ts";
 import { writeSupervisor } from "./supervisor.ts";
 
@@ -52,6 +50,7 @@ function compileForLauncher(c: Context): void {
   writeSupervisor(c, supervisor, { streams, ...(warm && { warm }), ...(notify && { notify }) });
   if (notify) takeListener(c, main, notify);
 }
+
 /** This process is what the command line became. Detached, it waits for the start only, and prints the name. */
 function compileForCommand(c: Context, report: Job["report"] & { to: "command" }): void {
   const { program, job } = c;

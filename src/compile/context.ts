@@ -54,14 +54,16 @@ export function writeText(s: SectionBuilder, label: string, fd: Loose, text: str
   s.call(label, "write", [fd, block, block.bytes.length], ignore ? { ignore } : {});
 }
 
+/** `what`: a text, or what writes more than that. */
 export function writeFile(
   s: SectionBuilder,
   label: string,
   path: string,
-  text: string,
+  what: string | ((fd: Slot) => void),
   flags: number = O.WRONLY,
 ): void {
   const fd = s.get(label, "openat", [-100, path, flags | O.CLOEXEC, 0o600]);
-  writeText(s, label, fd, text);
+  if (typeof what === "string") writeText(s, label, fd, what);
+  else what(fd);
   s.call(`close ${path}`, "close", [fd]);
 }

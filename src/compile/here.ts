@@ -10,9 +10,8 @@ import type { Process, Spec } from "./spec.ts";
 export const HERE = "\u0000here";
 
 /** What a path may consist of to be said in JSON as it is: all that ASCII prints but \ and ". */
-export const SAID_AS_IT_IS = Array.from({ length: 0x7f - 0x20 }, (_, i) => String.fromCharCode(0x20 + i))
-  .filter((c) => c !== '"' && c !== "\\")
-  .join("");
+export const SAID_AS_IT_IS =
+  " !#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~";
 
 /** Whether a program may be performed in a directory of this name that was compiled for any. */
 export const canBeHere = (cwd: string): boolean =>
@@ -27,30 +26,16 @@ export const ENTER_LABEL = "enter the working directory ";
 export const workingDirectory = (c: Context, { cwd }: Process) =>
   c.here && cwd === HERE ? { path: c.here, label: ENTER_LABEL } : { path: cwd, label: `${ENTER_LABEL}${cwd}` };
 
-/** Finds out where this is. Whoever may rename a directory is not to write into what is noted in JSON. */
-export function lookWhere(c: Context, s: SectionBuilder): Slot | undefined {
-  if (!c.here) return undefined;
-  const length = s.get("ask for the working directory", "readlinkat", [
-    AT_FDCWD,
-    "/proc/self/cwd",
-    c.here,
-    PATH_MAX - 1,
-  ]);
-  s.skipIf(c.here, "only", SAID_AS_IT_IS, () => s.fail("ask for the working directory", errno("ESTALE")));
-  return length;
-}
-
 const IOVEC = 16;
 
-/** Writes a JSON text to an open file in one call, with the working directory where it says HERE. */
-export function writeWithHere(
-  s: SectionBuilder,
-  label: string,
-  fd: Slot,
-  json: string,
-  here: Block,
-  length: Slot,
-): void {
+/**
+ * Writes a JSON text to an open file in one call, with the working directory where it says HERE; `here` has its path from then on.
+ * Whoever may rename a directory is not to write into what is noted in JSON.
+ */
+export function writeWithHere(s: SectionBuilder, fd: Slot, json: string, here: Block): void {
+  const ask = "ask for the working directory";
+  const length = s.get(ask, "readlinkat", [AT_FDCWD, "/proc/self/cwd", here, PATH_MAX - 1]);
+  s.skipIf(here, "only", SAID_AS_IT_IS, () => s.fail(ask, errno("ESTALE")));
   // With its quotes: no text of somebody else's has them without a backslash.
   const [before = "", after = ""] = json.split(`"cwd":${JSON.stringify(HERE)}`);
   const [first, last] = [textBlock(`${before}"cwd":"`), textBlock(`"${after}`)];
@@ -62,5 +47,5 @@ export function writeWithHere(
     ]),
   );
   s.store(length, pieces, IOVEC + 8, 8);
-  s.call(label, "writev", [fd, pieces, 3]);
+  s.call("write the state", "writev", [fd, pieces, 3]);
 }

@@ -15,18 +15,17 @@ const change = (by: number) =>
     [2, by],
     [2, SEM_UNDO | IPC_NOWAIT],
   ]);
-const [MORE, LESS] = [change(1), change(-1)];
 
 /** Where there are no semaphores, it is not counted. */
 export function countLiving(s: SectionBuilder): Slot {
   const count = s.get("open the count of those who look after containers", "semget", [KEY, 1, IPC_CREAT | 0o600], ANY);
-  s.call("be one of them", "semop", [count, MORE, 1], ANY);
+  s.call("be one of them", "semop", [count, change(1), 1], ANY);
   return count;
 }
 
 /** Before this process ends, since it may become another program first. */
 export const countNoMore = (s: SectionBuilder, count: Slot): void =>
-  s.call("be none of those who look after containers any more", "semop", [count, LESS, 1], ANY);
+  s.call("be none of those who look after containers any more", "semop", [count, change(-1), 1], ANY);
 
 /** Their number, or an errno. */
 export function howManyLive(s: SectionBuilder): Slot {

@@ -2,9 +2,8 @@ import { AT, AT_FDCWD, LOCK, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block, Slot } from "../program/types.ts";
 import { buffer } from "../program/values.ts";
-import { type Context, writeText } from "./context.ts";
-import { lookWhere, writeWithHere } from "./here.ts";
-import type { StatePlan } from "./job.ts";
+import { type Context, writeFile } from "./context.ts";
+import { writeWithHere } from "./here.ts";
 import { countLiving, countNoMore } from "./living.ts";
 import { STARTED, timeOfDay } from "./record.ts";
 
@@ -33,21 +32,14 @@ export function keepState(c: Context, s: SectionBuilder): Kept {
   const lock = `${state.directory}/${STATE_FILES.lock}`;
   const fd = s.get("open the lock", "openat", [AT_FDCWD, lock, O.RDWR | O.CREAT | O.CLOEXEC, 0o600]);
   s.call("hold the lock", "flock", [fd, LOCK.EX | LOCK.NB]);
-  writeState(c, s, state);
+  const { here } = c;
+  const text = here ? (file: Slot) => writeWithHere(s, file, state.json, here) : state.json;
+  writeFile(s, "write the state", `${state.directory}/${STATE_FILES.state}`, text, O.WRONLY | O.CREAT | O.EXCL);
   // For who pauses it without reading what is noted.
   const home = c.job.cgroup.groups.find((g) => g.unified)?.path;
   if (home)
     s.call("point to its control group", "symlinkat", [home, AT_FDCWD, `${state.directory}/${STATE_FILES.home}`]);
   return { made, ...(count && { count }) };
-}
-
-function writeState(c: Context, s: SectionBuilder, { directory, json }: StatePlan): void {
-  const path = `${directory}/${STATE_FILES.state}`;
-  const length = lookWhere(c, s);
-  const fd = s.get("write the state", "openat", [AT_FDCWD, path, O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC, 0o600]);
-  if (c.here && length) writeWithHere(s, "write the state", fd, json, c.here, length);
-  else writeText(s, "write the state", fd, json);
-  s.call(`close ${path}`, "close", [fd]);
 }
 
 /** Written beside and renamed, so that a reader sees all of it or nothing. */

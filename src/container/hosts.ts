@@ -8,8 +8,9 @@ import type { ContainerOptions } from "./options.ts";
 
 type Hosts = NonNullable<ContainerOptions["hosts"]>;
 
-const FILE = "/etc/hosts";
-const LOCALHOST = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+export const HOSTS_FILE = "/etc/hosts";
+/** What it says where nothing else does. */
+export const LOCALHOST = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 /** hosts(5), as resolvers take them: what DNS has, and underscores. */
 const NAME =
   /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*$/;
@@ -37,8 +38,8 @@ function addressOf(name: string, address: string, { request }: PreparedNetwork):
 export function withHosts(network: PreparedNetwork, hosts: Hosts, root: string): NonNullable<Job["files"]> {
   const more = Object.entries(hosts).map(([name, address]) => `${addressOf(name, address, network)}\t${name}\n`);
   if (more.length === 0) return network.files;
-  const others = network.files.filter((f) => f.path !== FILE);
-  const own = network.files.find((f) => f.path === FILE)?.text ?? textInRoot(root, FILE) ?? LOCALHOST;
+  const others = network.files.filter((f) => f.path !== HOSTS_FILE);
+  const own = network.files.find((f) => f.path === HOSTS_FILE)?.text ?? textInRoot(root, HOSTS_FILE) ?? LOCALHOST;
   const text = `${own}${own === "" || own.endsWith("\n") ? "" : "\n"}${more.join("")}`;
-  return [...others, { path: FILE, text }];
+  return [...others, { path: HOSTS_FILE, text }];
 }

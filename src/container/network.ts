@@ -15,6 +15,7 @@ import { formatResolvConf, hostResolvConf, reachable } from "../network/resolv-c
 import { ensureResolver } from "../network/resolver/ensure.ts";
 import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
 import { isRootless } from "./describe.ts";
+import { HOSTS_FILE, LOCALHOST } from "./hosts.ts";
 import type { ContainerOptions } from "./options.ts";
 import { filesOfPod, podDirectory } from "./pod.ts";
 import { findExact, runningContainer } from "./state.ts";
@@ -36,20 +37,14 @@ const modes = 'none, host, bridge, or an object such as { bridge: "caisson", por
 const bridgeOf = (n: NetworkOptions | undefined): BridgeOptions | undefined =>
   n === "bridge" ? { bridge: DEFAULT_NETWORK } : typeof n === "object" && "bridge" in n ? n : undefined;
 
-function hostsFile({ hostname }: Names, addresses: readonly Address[]): string {
-  return [
-    "127.0.0.1\tlocalhost",
-    "::1\tlocalhost ip6-localhost ip6-loopback",
-    ...addresses.map((a) => `${formatIp(a)}\t${hostname}`),
-    "",
-  ].join("\n");
-}
+const hostsFile = ({ hostname }: Names, addresses: readonly Address[]): string =>
+  `${LOCALHOST}${addresses.map((a) => `${formatIp(a)}\t${hostname}\n`).join("")}`;
 
 function filesFor(names: Names, servers: readonly string[], addresses: readonly Address[]): NonNullable<Job["files"]> {
   const { rest } = hostResolvConf();
   return [
     { path: "/etc/resolv.conf", text: formatResolvConf(servers, rest) },
-    { path: "/etc/hosts", text: hostsFile(names, addresses) },
+    { path: HOSTS_FILE, text: hostsFile(names, addresses) },
   ];
 }
 

@@ -108,20 +108,24 @@ async function withDevices(o: ContainerOptions): Promise<WithCdi> {
   return { options: (await import("./gpus.ts")).withGpus(options, o.gpus), notApplied };
 }
 
+/** The directory that is given as the root filesystem. */
+export const givenRoot = ({ rootfs }: ContainerOptions): string | undefined =>
+  typeof rootfs === "object" ? rootfs.overlay : rootfs;
+
 /** Checks all options, and looks up what they name. Nothing of the machine is changed. */
 export async function prepare(
-  given: ContainerOptions,
+  asked: ContainerOptions,
   command: readonly string[],
   cwd = process.cwd(),
 ): Promise<Prepared> {
-  checkShapes(given);
+  checkShapes(asked);
   const facts = hostFacts();
-  const { options: o, notApplied: leftOut } = await withDevices(withProfile(given, !isRootless(given, facts)));
+  const { options: o, notApplied: leftOut } = await withDevices(withProfile(asked, !isRootless(asked, facts)));
   const rootless = isRootless(o, facts);
   const name = containerName(o.name);
-  const overlayOf = typeof o.rootfs === "object" ? o.rootfs.overlay : undefined;
+  const given = givenRoot(o);
   const onHost = o.rootfs === undefined;
-  const root = onHost ? "/" : directory("rootfs", overlayOf ?? (o.rootfs as string));
+  const root = given === undefined ? "/" : directory("rootfs", given);
   const namespaces = resolveNamespaces(o, rootless || o.idMap !== undefined || o.namespaces?.user === "auto", name);
   const userns = namespaces.some((n) => n.type === "user");
   const mountNamespace = namespaces.find((n) => n.type === "mount");
@@ -130,7 +134,7 @@ export async function prepare(
   const mapRoot = mayMap && typeOf(facts, root) !== undefined;
   if (o.keep && onHost && userns && !mapRoot)
     throw new UnsupportedError("keep", "a view of the host's root in a user namespace is in memory only");
-  const overlay = onHost || overlayOf !== undefined;
+  const overlay = typeof o.rootfs !== "string";
   if (o.keep && !overlay)
     throw new InvalidOptionError("keep", o.keep, "of use with a root filesystem that is written to directly");
   if (o.hosts) (await import("./hosts.ts")).checkHosts(o.hosts, mountNamespace !== undefined && !mountNamespace.path);

@@ -1,11 +1,11 @@
 import type { Arch } from "../kernel/arch.ts";
-import { AT_FDCWD, PATH_MAX } from "../kernel/flags.ts";
+import { AT_FDCWD } from "../kernel/flags.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
 import { hashOf } from "../program/hash.ts";
 import { ANY } from "../program/types.ts";
-import { buffer } from "../program/values.ts";
+import { askWhere } from "./caller.ts";
 import { keptAs } from "./kept-as.ts";
 import { checksFor } from "./places.ts";
 
@@ -13,8 +13,7 @@ import { checksFor } from "./places.ts";
 export function byDirectory(arch: Arch, words: readonly string[]): Uint8Array {
   const program = new ProgramBuilder(arch);
   const s = program.section("by directory");
-  const here = buffer("working directory", PATH_MAX);
-  s.call("ask for the working directory", "getcwd", [here, PATH_MAX]);
+  const here = askWhere(s);
   s.call("note that it was used", "utimensat", [AT_FDCWD, checksFor(words), 0, 0], ANY);
   const hash = program.slot("hash of the words and of the directory");
   s.let(hash, hashOf(words));

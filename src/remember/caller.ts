@@ -3,28 +3,28 @@ import { capabilityNames } from "../kernel/capabilities.ts";
 import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PATH_MAX, PR } from "../kernel/flags.ts";
 import { rlimitNames } from "../kernel/rlimits.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import { ANY, type Value } from "../program/types.ts";
+import { ANY, type Block, type Value } from "../program/types.ts";
 import { addressOf, buffer, stringArray, struct } from "../program/values.ts";
-import { must } from "./conditions.ts";
+import { firstOf, must } from "./conditions.ts";
 
 /** Whoever has given the words: its group, and what it may give to others. Who it is, the front has asked. */
 export type CallerFacts = { readonly gid: number; readonly bounding: readonly string[] };
 
-/** Given in the same directory. */
-export function sameDirectory(s: SectionBuilder, cwd: string): void {
+export function askWhere(s: SectionBuilder): Block {
   const here = buffer("working directory", PATH_MAX);
   s.call("ask for the working directory", "getcwd", [here, PATH_MAX]);
-  must(s, "it is the same", here, "same", cwd);
+  return here;
 }
+
+/** Given in the same directory. */
+export const sameDirectory = (s: SectionBuilder, cwd: string): void =>
+  must(s, "it is the same", askWhere(s), "same", cwd);
 
 /** Given in one of which the program can say which it is. */
 export function sayableDirectory(s: SectionBuilder): void {
-  const here = buffer("working directory", PATH_MAX);
-  s.call("ask for the working directory", "getcwd", [here, PATH_MAX]);
+  const here = askWhere(s);
   must(s, "it can be said as it is", here, "only", SAID_AS_IT_IS);
-  const first = buffer("first character", 2);
-  s.copy(here, first, 0, 1);
-  must(s, "it can be reached", first, "same", "/");
+  must(s, "it can be reached", firstOf(s, here), "same", "/");
 }
 
 export function sameCaller(s: SectionBuilder, r: CallerFacts): void {

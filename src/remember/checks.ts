@@ -4,9 +4,9 @@ import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
 import { ANY } from "../program/types.ts";
-import { argument, buffer } from "../program/values.ts";
+import { argument } from "../program/values.ts";
 import { become, type CallerFacts, raiseFiles, sameCaller, sameDirectory, sayableDirectory } from "./caller.ts";
-import { type Condition, check, must } from "./conditions.ts";
+import { type Condition, check, firstOf, must } from "./conditions.ts";
 import { mustBeLookedAfter } from "./others.ts";
 import { checksOf, GIVEN_WORDS, type Given } from "./places.ts";
 
@@ -26,11 +26,7 @@ function sameWords(s: SectionBuilder, given: Given, where: boolean): void {
   const command = given.words.length + 1;
   must(s, "there is a command", argument(command), ">", 0);
   must(s, "it can be handed on", argument(command + GIVEN_WORDS), "==", 0);
-  if (given.words.at(-1) !== "--") {
-    const first = buffer("first character", 2);
-    s.copy(argument(command), first, 0, 1);
-    must(s, "it is no option", first, "other", "-");
-  }
+  if (given.words.at(-1) !== "--") must(s, "it is no option", firstOf(s, argument(command)), "other", "-");
   if (given.cwd !== undefined) sameDirectory(s, given.cwd);
   else if (where) sayableDirectory(s);
 }

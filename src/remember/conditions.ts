@@ -87,6 +87,13 @@ export function must(
   s.skipIf(a, comparison, b, () => s.fail(label, MISSED));
 }
 
+/** The first character of a text. */
+export function firstOf(s: SectionBuilder, text: Loose): Block {
+  const first = buffer("first character", 2);
+  s.copy(text, first, 0, 1);
+  return first;
+}
+
 const lookAt = (s: SectionBuilder, path: string, link: Link = "followed"): Statx =>
   statx(s, `look at ${path}`, path, { flags: link === "itself" ? AT.SYMLINK_NOFOLLOW : 0 });
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { howManyLive } from "../compile/living.ts";
 import { STATE_FILES } from "../compile/state.ts";
@@ -14,6 +14,7 @@ import { ANY, RESERVED_SLOTS } from "../program/types.ts";
 import { addressOf, buffer, high, into, low } from "../program/values.ts";
 import { check, must, sameNow } from "./conditions.ts";
 import { DIRECTORY } from "./places.ts";
+import { keepAt } from "./store.ts";
 
 /**
  * What killed supervisors left is removed by who looks for it, which takes an engine. One that has looked writes down here
@@ -63,7 +64,6 @@ export function noteOthers(arch: Arch, state: string, others: readonly Other[]):
   const containers = directories.filter((e) => !e.name.startsWith("."));
   if (directories.length === 0) return false;
   const settled = others.every((o) => o.status === "running" || o.status === "exited");
-  const file = `${OTHERS}.${process.pid}`;
   try {
     if (!settled || others.length > MOST || containers.length !== others.length) {
       rmSync(OTHERS, { force: true });
@@ -72,12 +72,10 @@ export function noteOthers(arch: Arch, state: string, others: readonly Other[]):
     const program = othersProgram(arch, state, others, directories.length);
     if (existsSync(OTHERS) && Buffer.compare(readFileSync(OTHERS), program) === 0) return false;
     ensureDirectory(DIRECTORY);
-    writeFileSync(file, program, { mode: 0o600 });
-    renameSync(file, OTHERS);
+    keepAt(OTHERS, program);
   } catch (e) {
     // As for all that is kept: where it cannot be written, it is not. Nor where a container has gone meanwhile.
     if ((e as NodeJS.ErrnoException).code === undefined) throw e;
-    rmSync(file, { force: true });
   }
   return true;
 }

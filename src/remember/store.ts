@@ -22,11 +22,11 @@ export function remember(checks: string, executable: Uint8Array, checking: (file
   }
 }
 
-/** Keeps what finds the checks for one directory of many: all at once, and with nothing of its own to be forgotten. */
-export function leadBy(path: string, finding: Uint8Array): void {
+/** Keeps a program that has nothing of its own to be forgotten: all of it at once. As for all that is kept: where it cannot be written, it is not. */
+export function keepAt(path: string, program: Uint8Array): void {
   const file = `${path}.${process.pid}.new`;
   try {
-    writeFileSync(file, finding, { mode: 0o600, flag: "wx" });
+    writeFileSync(file, program, { mode: 0o600, flag: "wx" });
     renameSync(file, path);
   } catch (e) {
     if ((e as NodeJS.ErrnoException).code === undefined) throw e;

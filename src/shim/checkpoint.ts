@@ -1,12 +1,11 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { fromBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import type { Global } from "../oci/context.ts";
 import { checkpoint } from "../oci/criu/checkpoint.ts";
-import { type CheckpointOptions, CheckpointOptionsSchema } from "./protocol/options_pb.ts";
-
-type Asked = Partial<Omit<CheckpointOptions, "$typeName" | "$unknown">>;
+import { optionsOf } from "./options.ts";
+import { CheckpointOptionsSchema } from "./protocol/options_pb.ts";
 
 /**
  * Writes the processes of a task down, as files in the directory that containerd has made for them. It goes on, unless its
@@ -17,14 +16,12 @@ export async function checkpointTask(
   task: { readonly id: string; readonly bundle: string },
   r: { readonly path: string; readonly options?: Any | undefined },
 ): Promise<void> {
-  const o: Asked = r.options?.typeUrl.endsWith("containerd.runc.v1.CheckpointOptions")
-    ? fromBinary(CheckpointOptionsSchema, r.options.value)
-    : {};
+  const o = optionsOf(r.options, CheckpointOptionsSchema) ?? create(CheckpointOptionsSchema);
   const work = o.workPath || join(task.bundle, "criu-work");
   await checkpoint(g, task.id, {
     ...{ images: r.path, work, leaveRunning: !o.exit, keep: true },
-    ...{ tcpEstablished: o.openTcp === true, extUnixSk: o.externalUnixSockets === true },
-    ...{ shellJob: o.terminal === true, fileLocks: o.fileLocks === true, emptyNs: o.emptyNamespaces ?? [] },
+    ...{ tcpEstablished: o.openTcp, extUnixSk: o.externalUnixSockets },
+    ...{ shellJob: o.terminal, fileLocks: o.fileLocks, emptyNs: o.emptyNamespaces },
     ...{ manageCgroups: o.cgroupsMode || "soft", autoDedup: false, lazyPages: false, preDump: false },
     ...{ parent: undefined, statusFd: undefined, pageServer: undefined },
   });

@@ -1,6 +1,5 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fromBinary } from "@bufbuild/protobuf";
 import { signalEach } from "../cgroups/kill.ts";
 import { type OomWatch, watchOom } from "../cgroups/oom.ts";
 import { hostFacts } from "../host/facts.ts";
@@ -20,6 +19,7 @@ import { type Container, load } from "../oci/state.ts";
 import type { Publisher } from "./events.ts";
 import { globalOf } from "./global.ts";
 import { metricsOf } from "./metrics.ts";
+import { optionsOf } from "./options.ts";
 import { runtimeRoot, TASK_FILE } from "./places.ts";
 import { type Exit, exitedAt, KeptProcess } from "./process.ts";
 import { type Options, OptionsSchema } from "./protocol/options_pb.ts";
@@ -56,9 +56,7 @@ export class Task {
 
   static async create(r: CreateRequest, by: Owner): Promise<Task> {
     if (r.checkpoint !== "") throw new StatusError("unimplemented", "checkpoint: restoring one is not there yet");
-    const o = r.options?.typeUrl.endsWith("containerd.runc.v1.Options")
-      ? fromBinary(OptionsSchema, r.options.value)
-      : undefined;
+    const o = optionsOf(r.options, OptionsSchema);
     const g = globalOf(o?.root ? join(o.root, by.namespace) : runtimeRoot(by.namespace), o);
     const task = new Task(r, by, g);
     ensureDirectory(g.root);

@@ -26,7 +26,7 @@ export type CheckpointOptions = CriuOptions & {
 export const STREAMS = "descriptors.json";
 
 /** What criu calls a file that is on none of the container's own mounts, such as a FIFO of an engine's. criu(8), --external. */
-const OUTSIDE = /^file\[/;
+export const OUTSIDE = /^file\[/;
 
 function streamsOf(pid: number): string[] {
   const mounts = readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");

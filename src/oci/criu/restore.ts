@@ -16,7 +16,7 @@ import { remove } from "../delete.ts";
 import { RuntimeError } from "../places.ts";
 import { bigintText, plainOf } from "../saved.ts";
 import { load } from "../state.ts";
-import { STREAMS } from "./checkpoint.ts";
+import { OUTSIDE, STREAMS } from "./checkpoint.ts";
 import { converse, handOver, KIND } from "./conversation.ts";
 import { type CriuOptions, causeIn, criuOptions, findCriu } from "./criu.ts";
 import { bindMounts, type ExternalNamespace, externalNamespaces, maskedFiles } from "./external.ts";
@@ -52,7 +52,7 @@ function request(b: Bundle, o: RestoreOptions, namespaces: readonly ExternalName
     ...maskedFiles(b.spec, "").map((path) => `mnt[${path}]:/dev/null`),
   ];
   const streams = streamsIn(o.images).flatMap((key, fd, all) =>
-    /^(pipe|socket):|^file\[/.test(key) && all.indexOf(key) === fd ? [{ fd, key }] : [],
+    (/^(pipe|socket):/.test(key) || OUTSIDE.test(key)) && all.indexOf(key) === fd ? [{ fd, key }] : [],
   );
   const opts = {
     ...criuOptions(o, b.spec),

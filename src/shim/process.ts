@@ -1,5 +1,6 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { KEPT_TERMINAL } from "../compile/runtime/keeper.ts";
+import type { Streams } from "../compile/runtime/lifecycle.ts";
 import { type Started, startProgram } from "../container/start.ts";
 import { startable } from "../container/templates.ts";
 import { errno } from "../kernel/errno.ts";
@@ -11,10 +12,12 @@ import type { Program } from "../program/types.ts";
 import { struct } from "../program/values.ts";
 import { StepError } from "../values/errors.ts";
 import { performed } from "./launch.ts";
-import { type Io, type OpenStreams, openStreams } from "./streams.ts";
+import { type Io, type OpenStreams, openStreams, type Whose } from "./streams.ts";
 import { StatusError } from "./ttrpc/status.ts";
 
 export type Exit = { readonly status: number; readonly at: number };
+/** A process that somebody waits for. */
+export type Living = { readonly pid: number; readonly ended: Promise<Exit> };
 export const exitedAt = (exit: Exit | undefined) => timestampFromMs(Math.floor(exit?.at ?? 0));
 
 /** The number in an errno's name, or in "errno 1007" for a hook's exit status. */
@@ -40,21 +43,28 @@ export class KeptProcess {
   }
 
   /** `prepare` compiles the program. Resolves once the keeper has the process, which may still wait for its start. */
-  async keep(
-    whose: { readonly id: string; readonly namespace: string; readonly bundle: string },
-    prepare: (kept: Kept) => Promise<Program>,
-    ended: (exit: Exit) => void,
-  ): Promise<void> {
-    const open = await openStreams(this.io, whose);
-    try {
+  keep(whose: Whose, prepare: (kept: Kept) => Promise<Program>, ended: (exit: Exit) => void): Promise<void> {
+    const { terminal } = this.io;
+    return this.live(whose, ended, async (streams) => {
       const token = launcher().token();
-      const program = await prepare({ token, streams: open.streams, terminal: this.io.terminal });
-      this.#kept = await startProgram(launcher(), startable(program), token, [], []);
-      this.pid = await this.#kept.pid;
+      const program = await prepare({ token, streams, terminal });
+      const kept = await startProgram(launcher(), startable(program), token, [], []);
+      this.#kept = kept;
+      return { pid: await kept.pid, ended: kept.ended.then((e) => ({ status: e.exitCode, at: e.endedAt })) };
+    });
+  }
+
+  /** Resolves once it has been made, on streams that are there from before. */
+  async live(whose: Whose, ended: (exit: Exit) => void, make: (streams: Streams) => Promise<Living>): Promise<void> {
+    const open = await openStreams(this.io, whose);
+    let made: Living;
+    try {
+      made = await make(open.streams);
     } catch (e) {
       open.close();
       throw e instanceof StepError ? new StatusError("unknown", failureText(e.step, numberOf(e.errno))) : e;
     }
+    this.pid = made.pid;
     this.#open = open;
     const over = (exit: Exit) => {
       this.exit = exit;
@@ -62,11 +72,14 @@ export class KeptProcess {
       ended(exit);
       this.#exited(exit);
     };
-    this.#kept.ended.then(
-      (e) => over({ status: e.exitCode, at: e.endedAt }),
-      // The keeper itself was killed: nobody knows how its child ended.
-      () => over({ status: UNKNOWN, at: Date.now() }),
-    );
+    // Who waits for it was killed: nobody knows how it ended.
+    made.ended.then(over, () => over({ status: UNKNOWN, at: Date.now() }));
+  }
+
+  /** It is given up before it was there. */
+  giveUp(): void {
+    this.exit = { status: 0, at: Date.now() };
+    this.#exited(this.exit);
   }
 
   /** It has begun: its streams are its own from here on. */

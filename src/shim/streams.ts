@@ -26,7 +26,7 @@ export type OpenStreams = {
   close(): void;
 };
 
-type Whose = { readonly id: string; readonly namespace: string; readonly bundle: string };
+export type Whose = { readonly id: string; readonly namespace: string; readonly bundle: string };
 
 const isFifo = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
 

@@ -45,6 +45,8 @@ export class Task {
   /** What changes it happens one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #paused = false;
+  /** The directory of what it is made of when it is started; "": it is there already. */
+  #checkpoint = "";
 
   private constructor(r: CreateRequest, by: Owner, g: Global) {
     this.id = r.id;
@@ -55,7 +57,6 @@ export class Task {
   }
 
   static async create(r: CreateRequest, by: Owner): Promise<Task> {
-    if (r.checkpoint !== "") throw new StatusError("unimplemented", "checkpoint: restoring one is not there yet");
     const o = optionsOf(r.options, OptionsSchema);
     const g = globalOf(o?.root ? join(o.root, by.namespace) : runtimeRoot(by.namespace), o);
     const task = new Task(r, by, g);
@@ -64,7 +65,8 @@ export class Task {
     const rootfs = join(r.bundle, "rootfs");
     await mountRoot(r.rootfs, rootfs);
     try {
-      await task.#born(o);
+      task.#checkpoint = r.checkpoint && (await import("./restore.ts")).checkpointOf(r);
+      if (!task.#checkpoint) await task.#born(o);
     } catch (e) {
       await unmountRoot(rootfs);
       throw e;
@@ -89,6 +91,14 @@ export class Task {
     };
     const prepare = async (kept: Kept) => (await prepareCreate(this.#g, this.id, { ...given, kept })).program;
     await this.init.keep(this.#whose(), prepare, (exit) => this.#ended(this.id, this.init, exit));
+    await this.#watchOom();
+  }
+
+  async #restored(): Promise<void> {
+    const { restoreTask } = await import("./restore.ts");
+    const ended = (exit: Exit) => this.#ended(this.id, this.init, exit);
+    await this.init.live(this.#whose(), ended, (streams) => restoreTask(this.#g, this, this.#checkpoint, streams));
+    this.#checkpoint = "";
     await this.#watchOom();
   }
 
@@ -158,7 +168,8 @@ export class Task {
 
   async #startInit(): Promise<number> {
     if (this.init.exit) throw new StatusError("failedPrecondition", `${this.id}: it has ended`);
-    await start(this.#g, this.id);
+    if (this.#checkpoint) await this.#restored();
+    else await start(this.#g, this.id);
     this.init.begun();
     this.#by.publisher.publish("/tasks/start", { containerId: this.id, pid: this.init.pid });
     return this.init.pid;
@@ -245,7 +256,8 @@ export class Task {
         this.#execs.delete(execId);
         return p;
       }
-      await remove(this.#g, this.id, true);
+      if (this.#checkpoint) this.init.giveUp();
+      else await remove(this.#g, this.id, true);
       await unmountRoot(join(this.bundle, "rootfs"));
       const exit = p.exit ?? (await p.exited);
       const event = { containerId: this.id, pid: p.pid, exitStatus: exit.status, exitedAt: exitedAt(exit) };

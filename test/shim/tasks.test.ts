@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { startProgram } from "../../src/container/start.ts";
@@ -75,9 +76,10 @@ async function until(what: string, done: () => boolean): Promise<void> {
   if (!done()) throw new Error(`waited in vain for ${what}; events: ${topics()}`);
 }
 
-async function makeTask(b: Bundle, io: { stdin?: string; stdout?: string } = {}): Promise<number> {
+type More = { readonly stdin?: string; readonly stdout?: string; readonly checkpoint?: string };
+async function makeTask(b: Bundle, more: More = {}): Promise<number> {
   await call("Reserve", m.ReserveRequestSchema, { id: b.id, bundle: b.at, publish: join(at, "events") }, EmptySchema);
-  return (await call("Create", m.CreateRequestSchema, { id: b.id, bundle: b.at, ...io }, m.PidResponseSchema)).pid;
+  return (await call("Create", m.CreateRequestSchema, { id: b.id, bundle: b.at, ...more }, m.PidResponseSchema)).pid;
 }
 const execSpec = (args: string[]) => ({
   typeUrl: "types.containerd.io/opencontainers/runtime-spec/1/Process",
@@ -116,42 +118,79 @@ test.skipIf(!isRoot)("from its creation to its end, with what containerd is told
 });
 
 const why = whyNoCriu();
-test.skipIf(why !== "")(`is written down by criu, and goes on or ends${why && ` (skipped: ${why})`}`, async () => {
-  using b = new Bundle(["sh", "-c", "while true; do sleep 1; done"]);
-  const [stdin, stdout] = [fifo("written-in"), fifo("written-out")];
-  const ends = await Promise.all([open(stdin, "r+"), open(stdout, "r+")]);
-  await makeTask(b, { stdin, stdout });
-  const { pid } = await which("Start", b.id, m.PidResponseSchema);
-  const checkpoint = (path: string, more: MessageInitShape<typeof CheckpointOptionsSchema> = {}) => {
-    mkdirSync(path);
-    const value = toBinary(CheckpointOptionsSchema, create(CheckpointOptionsSchema, more));
-    const options = { typeUrl: CheckpointOptionsSchema.typeName, value };
-    return call("Checkpoint", m.CheckpointRequestSchema, { id: b.id, path, options }, EmptySchema);
-  };
-  const [first, second, third] = ["first", "second", "third"].map((n) => join(b.at, n)) as [string, string, string];
-  await checkpoint(first);
-  expect(readdirSync(first)).toContain("inventory.img");
-  expect(existsSync(join(b.at, "criu-work"))).toBe(false);
-  expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ pid, status: 2 });
-  // containerd pauses what it writes down.
-  await which("Pause", b.id, EmptySchema);
-  await checkpoint(second, { workPath: join(b.at, "work") });
-  expect(readdirSync(join(b.at, "work"))).toContain("dump.log");
-  expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ pid, status: 4 });
-  await which("Resume", b.id, EmptySchema);
-  await expect(checkpoint(join(b.at, "bad"), { cgroupsMode: "some" })).rejects.toThrow("is not one of ignore");
-  await checkpoint(third, { exit: true });
-  expect(await which("Wait", b.id, m.WaitResponseSchema)).toMatchObject({ exitStatus: 137 });
-  expect(await which("Delete", b.id, m.DeleteResponseSchema)).toMatchObject({ pid, exitStatus: 137 });
-  await until("all events", () => topics().includes("delete"));
-  expect(topics().filter((t) => t === "checkpointed")).toHaveLength(3);
-  // It is as the runtime's own command has it, with FIFOs in the place of these.
-  const words = b.words("restore", "--detach", "--image-path", first, b.id);
-  const restored = Bun.spawnSync(["sh", "-c", `exec "$@" <${stdin} >${stdout}`, "sh", ...words], { cwd: b.at });
-  for (const end of ends) await end.close();
-  expect([restored.exitCode, restored.stderr.toString()]).toEqual([0, ""]);
-  expect(b.state_().status).toBe("running");
-});
+test.skipIf(why !== "")(
+  `is written down by criu, goes on or ends, and is made again${why && ` (skipped: ${why})`}`,
+  async () => {
+    using b = new Bundle(["sh", "-c", "trap 'exit 0' TERM; i=0; while true; do echo $((i += 1)); sleep 0.05; done"]);
+    const [stdin, stdout] = [fifo("written-in"), fifo("written-out")];
+    const ends = await Promise.all([open(stdin, "r+"), open(stdout, "r+")]);
+    await makeTask(b, { stdin, stdout });
+    const { pid } = await which("Start", b.id, m.PidResponseSchema);
+    const checkpoint = (path: string, more: MessageInitShape<typeof CheckpointOptionsSchema> = {}) => {
+      mkdirSync(path);
+      const value = toBinary(CheckpointOptionsSchema, create(CheckpointOptionsSchema, more));
+      const options = { typeUrl: CheckpointOptionsSchema.typeName, value };
+      return call("Checkpoint", m.CheckpointRequestSchema, { id: b.id, path, options }, EmptySchema);
+    };
+    const [first, second, third] = ["first", "second", "third"].map((n) => join(b.at, n)) as [string, string, string];
+    await checkpoint(first);
+    expect(readdirSync(first)).toContain("inventory.img");
+    expect(existsSync(join(b.at, "criu-work"))).toBe(false);
+    expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ pid, status: 2 });
+    // containerd pauses what it writes down.
+    await which("Pause", b.id, EmptySchema);
+    await checkpoint(second, { workPath: join(b.at, "work") });
+    expect(readdirSync(join(b.at, "work"))).toContain("dump.log");
+    expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ pid, status: 4 });
+    await which("Resume", b.id, EmptySchema);
+    await expect(checkpoint(join(b.at, "bad"), { cgroupsMode: "some" })).rejects.toThrow("is not one of ignore");
+    await checkpoint(third, { exit: true });
+    expect(await which("Wait", b.id, m.WaitResponseSchema)).toMatchObject({ exitStatus: 137 });
+    expect(await which("Delete", b.id, m.DeleteResponseSchema)).toMatchObject({ pid, exitStatus: 137 });
+    await until("all events", () => topics().includes("delete"));
+    expect(topics().filter((t) => t === "checkpointed")).toHaveLength(3);
+    // Made again of that, on other streams of the same names, it goes on where it was.
+    events.length = 0;
+    const lines = createInterface({ input: ends[1].createReadStream({ autoClose: false }) })[Symbol.asyncIterator]();
+    const count = async () => Number((await lines.next()).value);
+    const was = await count();
+    expect(await makeTask(b, { stdin, stdout, checkpoint: third })).toBe(0);
+    expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ pid: 0, status: 1 });
+    const again = await which("Start", b.id, m.PidResponseSchema);
+    expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ ...again, status: 2 });
+    let now = was;
+    for (let i = 0; i < 20; i++) {
+      const next = await count();
+      expect(next).toBe(now + 1);
+      now = next;
+    }
+    const spec = execSpec(["sh", "-c", "exit 8"]);
+    await call("Exec", m.ExecRequestSchema, { id: b.id, execId: "x", spec }, EmptySchema);
+    await which("Start", b.id, m.PidResponseSchema, "x");
+    expect(await which("Wait", b.id, m.WaitResponseSchema, "x")).toMatchObject({ exitStatus: 8 });
+    await call("Kill", m.KillRequestSchema, { id: b.id, signal: 15 }, EmptySchema);
+    expect(await which("Wait", b.id, m.WaitResponseSchema)).toMatchObject({ exitStatus: 0 });
+    expect(await which("Delete", b.id, m.DeleteResponseSchema)).toMatchObject({ ...again, exitStatus: 0 });
+    await until("all events", () => topics().includes("delete"));
+    expect(topics().filter((t) => !t.startsWith("exec"))).toEqual(["create", "start", "exit", "exit", "delete"]);
+    // What criu does not understand is found at the start; what was never started is deleted like any other.
+    const broken = join(b.at, "broken");
+    mkdirSync(broken);
+    writeFileSync(join(broken, "inventory.img"), "not criu's");
+    await makeTask(b, { stdin, stdout, checkpoint: broken });
+    await expect(which("Start", b.id, m.PidResponseSchema)).rejects.toThrow(/criu failed: .*magic/);
+    expect(existsSync(join(root, b.id))).toBe(false);
+    const kill = call("Kill", m.KillRequestSchema, { id: b.id, signal: 9 }, EmptySchema);
+    await expect(kill).rejects.toMatchObject({ code: CODE.notFound });
+    expect(await which("Delete", b.id, m.DeleteResponseSchema)).toMatchObject({ pid: 0, exitStatus: 0 });
+    // It is as the runtime's own command has it, with FIFOs in the place of these.
+    const words = b.words("restore", "--detach", "--image-path", first, b.id);
+    const restored = Bun.spawnSync(["sh", "-c", `exec "$@" <${stdin} >${stdout}`, "sh", ...words], { cwd: b.at });
+    for (const end of ends) await end.close();
+    expect([restored.exitCode, restored.stderr.toString()]).toEqual([0, ""]);
+    expect(b.state_().status).toBe("running");
+  },
+);
 
 test.skipIf(!isRoot)("other processes in it, its pause, its figures, a limit that is changed", async () => {
   using b = new Bundle(["sleep", "1000"], linux({ resources: { memory: { limit: 64 << 20 }, pids: { limit: 40 } } }));
@@ -242,6 +281,8 @@ test.skipIf(!isRoot)(
       code: CODE.failedPrecondition,
     });
     await expect(which("Start", c.id, m.PidResponseSchema, "no-exec")).rejects.toMatchObject({ code: CODE.notFound });
+    const empty = join(at, "no-checkpoint");
+    await expect(makeTask(b, { checkpoint: empty })).rejects.toMatchObject({ code: CODE.invalidArgument });
     await expect(makeTask(b, { stdout: join(at, "no-fifo") })).rejects.toMatchObject({ code: CODE.invalidArgument });
     await call("Kill", m.KillRequestSchema, { id: c.id, signal: 9 }, EmptySchema);
     await which("Wait", c.id, m.WaitResponseSchema);

@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { startProgram } from "../../src/container/start.ts";
@@ -151,26 +150,20 @@ test.skipIf(why !== "")(
     expect(topics().filter((t) => t === "checkpointed")).toHaveLength(3);
     // Made again of that, on other streams of the same names, it goes on where it was.
     events.length = 0;
-    const lines = createInterface({ input: ends[1].createReadStream({ autoClose: false }) })[Symbol.asyncIterator]();
-    const count = async () => Number((await lines.next()).value);
-    const was = await count();
+    const counted = async () => (await ends[1].read(Buffer.alloc(1 << 16))).buffer.toString().match(/\d+(?=\n)/g) ?? [];
+    const was = Number((await counted()).at(-1));
     expect(await makeTask(b, { stdin, stdout, checkpoint: third })).toBe(0);
     expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ pid: 0, status: 1 });
-    const again = await which("Start", b.id, m.PidResponseSchema);
-    expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ ...again, status: 2 });
-    let now = was;
-    for (let i = 0; i < 20; i++) {
-      const next = await count();
-      expect(next).toBe(now + 1);
-      now = next;
-    }
+    const { pid: again } = await which("Start", b.id, m.PidResponseSchema);
+    expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ pid: again, status: 2 });
+    expect(Number((await counted())[0])).toBe(was + 1);
     const spec = execSpec(["sh", "-c", "exit 8"]);
     await call("Exec", m.ExecRequestSchema, { id: b.id, execId: "x", spec }, EmptySchema);
     await which("Start", b.id, m.PidResponseSchema, "x");
     expect(await which("Wait", b.id, m.WaitResponseSchema, "x")).toMatchObject({ exitStatus: 8 });
     await call("Kill", m.KillRequestSchema, { id: b.id, signal: 15 }, EmptySchema);
     expect(await which("Wait", b.id, m.WaitResponseSchema)).toMatchObject({ exitStatus: 0 });
-    expect(await which("Delete", b.id, m.DeleteResponseSchema)).toMatchObject({ ...again, exitStatus: 0 });
+    expect(await which("Delete", b.id, m.DeleteResponseSchema)).toMatchObject({ pid: again, exitStatus: 0 });
     await until("all events", () => topics().includes("delete"));
     expect(topics().filter((t) => !t.startsWith("exec"))).toEqual(["create", "start", "exit", "exit", "delete"]);
     // What criu does not understand is found at the start; what was never started is deleted like any other.

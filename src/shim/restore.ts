@@ -47,7 +47,7 @@ type Opened = { readonly stdio: (number | "ignore")[]; close(): void };
 /** What it said last, or how it ended. */
 function cause(log: string, child: ChildProcess): string {
   const last = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").at(-1) : "";
-  return last ? (JSON.parse(last) as { msg: string }).msg : `it ended with ${child.signalCode ?? child.exitCode}`;
+  return last ? (JSON.parse(last) as { msg: string }).msg : `restore: it ended with ${child.signalCode ?? child.exitCode}`;
 }
 
 const exited = async (child: ChildProcess): Promise<Exit> => {
@@ -84,7 +84,7 @@ export async function restoreTask(
   ended.then(isOver, isOver);
   try {
     while (!existsSync(pidFile)) {
-      if (over) throw new StatusError("unknown", `${task.id}: ${cause(log, child)}`);
+      if (over) throw new StatusError("unknown", cause(log, child));
       await sleep(POLL_MS);
     }
     return { pid: Number(readFileSync(pidFile, "utf8")), ended };

@@ -171,7 +171,7 @@ test.skipIf(why !== "")(
     mkdirSync(broken);
     writeFileSync(join(broken, "inventory.img"), "not criu's");
     await makeTask(b, { stdin, stdout, checkpoint: broken });
-    await expect(which("Start", b.id, m.PidResponseSchema)).rejects.toThrow(/criu failed: .*magic/);
+    await expect(which("Start", b.id, m.PidResponseSchema)).rejects.toThrow(/^restore .*: criu failed: Magic/);
     expect(existsSync(join(root, b.id))).toBe(false);
     const kill = call("Kill", m.KillRequestSchema, { id: b.id, signal: 9 }, EmptySchema);
     await expect(kill).rejects.toMatchObject({ code: CODE.notFound });

@@ -346,6 +346,39 @@ describe.skipIf(why !== "")(`by criu${why && ` (skipped: ${why})`}`, () => {
     await until("what was to happen", () => n(b.root) > at);
   }, 120_000);
 
+  const lacksLazy = spawnSync("criu", ["check", "--feature", "uffd-noncoop"]).status === 0 ? "" : "no uffd-noncoop";
+  test.skipIf(lacksLazy !== "")(
+    `memory that stays where it was until it is used${lacksLazy && ` (skipped: ${lacksLazy})`}`,
+    async () => {
+      using b = counter();
+      run(b);
+      await counts(b);
+      const port = "27277";
+      const lazily = ["--lazy-pages", "--page-server", `127.0.0.1:${port}`, "--status-fd", "3"];
+      const words = ["--root", b.state, "checkpoint", ...lazily, "--image-path", images(b), b.id];
+      const served = spawn(caisson, words, { cwd: b.at, stdio: ["ignore", "ignore", "inherit", "pipe"] });
+      const over = new Promise((resolve) => served.once("exit", resolve));
+      const ready = served.stdio[3] as NodeJS.ReadableStream;
+      expect(await new Promise((resolve) => ready.once("data", resolve))).toEqual(Buffer.from([0]));
+      const at = n(b.root);
+      const fetcher = spawn(
+        "criu",
+        ["lazy-pages", "--page-server", "--address", "127.0.0.1", "--port", port, "-D", images(b)],
+        { stdio: "ignore" },
+      );
+      const fetched = new Promise((resolve) => fetcher.once("exit", resolve));
+      await until("the one that fetches", () => existsSync(join(images(b), "lazy-pages.socket")));
+      // That it was is ended when all of its memory has gone.
+      const other = `${b.id}-lazy`;
+      restore(b, other, "--lazy-pages");
+      await until("it goes on", () => n(b.root) > at);
+      expect(await Promise.all([over, fetched])).toEqual([0, 0]);
+      expect(b.call(["state", b.id]).err).toContain("does not exist");
+      expect(b.call(["delete", "--force", other]).code).toBe(0);
+    },
+    120_000,
+  );
+
   test("mounts by a link of the root filesystem, and in each other; mount points that went meanwhile are made again", async () => {
     const binds = ["one", "two", "three"];
     using b = counter();

@@ -6,7 +6,7 @@ import { AT_FDCWD, O } from "../../kernel/flags.ts";
 import type { ProgramBuilder, SectionBuilder } from "../../program/builder.ts";
 import { type Performed, performSteps } from "../../program/steps.ts";
 import type { Slot } from "../../program/types.ts";
-import { addressOf, high, into, type Loose, low, stringArray, struct } from "../../program/values.ts";
+import { addressOf, high, into, low, stringArray, struct } from "../../program/values.ts";
 import { type Request, RequestSchema, type Response, ResponseSchema } from "./protocol/rpc_pb.ts";
 
 /** enum criu_req_type of criu's rpc.proto. */
@@ -49,34 +49,25 @@ async function steps<T>(write: (s: SectionBuilder, program: ProgramBuilder) => T
   return done;
 }
 
-function writeMessage(s: SectionBuilder, fd: Loose, request: Request): void {
+function writeMessage(s: SectionBuilder, fd: Parameters<SectionBuilder["call"]>[2][number], request: Request): void {
   const bytes = toBinary(RequestSchema, request);
   const said = { name: "request", bytes, pointers: [] };
   s.call("say it to criu", "sendto", [fd, said, bytes.length, MSG_NOSIGNAL, 0, 0], { ignore: GONE });
 }
 
-function moveTo(s: SectionBuilder, number: number, fd: Loose): void {
+function openAt(s: SectionBuilder, path: string, flags: number, number: number): void {
+  const fd = s.get(`open ${path}`, "openat", [AT_FDCWD, path, flags | O.CLOEXEC, 0]);
   s.call(`make it file descriptor ${number}`, "dup3", [fd, number, O.CLOEXEC]);
-  s.call("close what it was", "close", [fd]);
-}
-
-const openAt = (s: SectionBuilder, path: string, number: number) =>
-  moveTo(s, number, s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.RDONLY | O.DIRECTORY | O.CLOEXEC, 0]));
-
-/** Whatever it is: a socket could not be opened by a path in /proc. */
-function takeOwn(s: SectionBuilder, fd: number, number: number): void {
-  const own = s.get("find this process", "pidfd_open", [process.pid, 0]);
-  moveTo(s, number, s.get(`take its file descriptor ${fd}`, "pidfd_getfd", [own, fd, 0]));
-  s.call("close that", "close", [own]);
+  s.call(`close ${path}`, "close", [fd]);
 }
 
 /** criu as the launcher's child, with one end of a socket: `criu swrk`, as libraries start it. Gives its pid. */
 async function start(c: Conversation): Promise<number> {
   const done = await steps((s, program) => {
     c.before?.(s, program);
-    openAt(s, c.images, FD.images);
-    openAt(s, c.work, FD.work);
-    if (c.status !== undefined) takeOwn(s, c.status, FD.status);
+    openAt(s, c.images, O.RDONLY | O.DIRECTORY, FD.images);
+    openAt(s, c.work, O.RDONLY | O.DIRECTORY, FD.work);
+    if (c.status !== undefined) openAt(s, `/proc/${process.pid}/fd/${c.status}`, O.WRONLY, FD.status);
     const pair = program.slot("sockets to criu");
     s.call("make the sockets to criu", "socketpair", [AF_UNIX, SOCK_SEQPACKET | O.CLOEXEC, 0, addressOf(pair)]);
     const criu = program.section("criu");
@@ -87,7 +78,8 @@ async function start(c: Conversation): Promise<number> {
     criu.call(`execute ${c.criu}`, "execve", [c.criu, stringArray("argv", [c.criu, "swrk", String(SWRK)]), envp]);
     const pid = s.spawn("start criu", criu);
     s.call("close criu's end", "close", [low(pair)]);
-    moveTo(s, SOCKET, high(pair));
+    s.call("keep ours", "dup3", [high(pair), SOCKET, O.CLOEXEC]);
+    s.call("close what it was", "close", [high(pair)]);
     writeMessage(s, SOCKET, c.request);
     return pid;
   });

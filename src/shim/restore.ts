@@ -47,7 +47,9 @@ type Opened = { readonly stdio: (number | "ignore")[]; close(): void };
 /** What it said last, or how it ended. */
 function cause(log: string, child: ChildProcess): string {
   const last = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").at(-1) : "";
-  return last ? (JSON.parse(last) as { msg: string }).msg : `restore: it ended with ${child.signalCode ?? child.exitCode}`;
+  return last
+    ? (JSON.parse(last) as { msg: string }).msg
+    : `restore: it ended with ${child.signalCode ?? child.exitCode}`;
 }
 
 const exited = async (child: ChildProcess): Promise<Exit> => {

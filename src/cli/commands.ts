@@ -173,6 +173,17 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   ...groupCommands,
   ...networkCommands,
+  cp: {
+    words: "[options] SOURCE DESTINATION",
+    summary: "copy files from or to a running container",
+    details:
+      "One of the two is NAME:PATH; both may be. A directory is copied with all that is in it, into the destination if that is a\ndirectory; SOURCE/. is what is in it. Links are copied as links. What is made belongs to the container's root, or to the caller.",
+    options: {
+      archive: { type: "boolean", short: "a", help: "with the numbers of users and groups, and set-user-ID bits" },
+    },
+    own: "all",
+    perform: async (v, words) => (await import("./copy.ts")).copy(v, words),
+  },
   diff: {
     words: "NAME",
     summary: "what a container run with --keep added (A), changed (C) and deleted (D)",

@@ -1,0 +1,40 @@
+import { runningContainer } from "../container/state.ts";
+import { copy as copyPlaces, type Place } from "../copy/copy.ts";
+import { container, host } from "../copy/side.ts";
+import { InvalidOptionError } from "../values/errors.ts";
+import type { Values } from "./option-table.ts";
+import { complain } from "./output.ts";
+
+type Word = { readonly container: string | undefined; readonly path: string };
+
+/** NAME:PATH, or a path of this machine: one that begins with "/" or "." has no name before a colon. */
+function parse(word: string): Word {
+  const colon = /^[/.]/.test(word) ? -1 : word.indexOf(":");
+  if (colon < 1) return { container: undefined, path: word };
+  return { container: word.slice(0, colon), path: word.slice(colon + 1) };
+}
+
+function placeOf(field: string, { container: name, path }: Word): Place {
+  if (path === "") throw new InvalidOptionError(field, "", "a path, or NAME:PATH");
+  if (name === undefined) return { side: host(), path };
+  // A path of a container is from its top: it has no working directory of ours.
+  return { side: container(runningContainer(name).started.pid), path: path.startsWith("/") ? path : `/${path}` };
+}
+
+export async function copy(v: Values, words: readonly string[]): Promise<number> {
+  const [source, destination, more] = words;
+  if (source === undefined || destination === undefined || more !== undefined)
+    throw new InvalidOptionError("caisson cp", words.join(" "), "two words: SOURCE DESTINATION");
+  const [from, to] = [parse(source), parse(destination)];
+  if (from.container === undefined && to.container === undefined)
+    throw new InvalidOptionError("caisson cp", words.join(" "), "NAME:PATH in one of the two: cp(1) copies without");
+  let leftOut = 0;
+  await copyPlaces(placeOf("SOURCE", from), placeOf("DESTINATION", to), {
+    archive: v["archive"] === true,
+    leaveOut(path) {
+      complain(`not copied, since it is no file, directory or link: ${path}`);
+      leftOut++;
+    },
+  });
+  return leftOut ? 1 : 0;
+}

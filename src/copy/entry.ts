@@ -1,0 +1,34 @@
+import { closeSync, fstatSync, lstatSync, openSync, type Stats } from "node:fs";
+import { O } from "../kernel/flags.ts";
+
+/**
+ * A name in a directory that is open. Whoever may rename things meanwhile can't put another directory in its place, and
+ * nothing is followed from here: of what is looked at by a path, only the last name is not the kernel's own.
+ */
+export type Entry = { readonly at: number; readonly name: string };
+
+/** By its descriptor, which can be opened again by nobody but us. proc(5), "/proc/[pid]/fd" */
+const own = (fd: number): string => `/proc/self/fd/${fd}`;
+export const pathOf = ({ at, name }: Entry): string => `${own(at)}/${name}`;
+export const listed = own;
+
+export const statOf = (e: Entry): Stats | undefined => lstatSync(pathOf(e), { throwIfNoEntry: false });
+
+export function using<T>(fd: number, use: (fd: number) => T): T {
+  try {
+    return use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Opens what is a regular file, or nothing: what looks like one and is a device by the time that it is opened would do
+ * something. A link is not followed.
+ */
+export const openFile = (e: Entry, flags: number): number | undefined =>
+  using(openSync(pathOf(e), O.PATH | O.NOFOLLOW), (fd) =>
+    fstatSync(fd).isFile() ? openSync(own(fd), flags) : undefined,
+  );
+
+export const openDirectory = (e: Entry): number => openSync(pathOf(e), O.RDONLY | O.DIRECTORY | O.NOFOLLOW);

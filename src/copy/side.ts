@@ -1,0 +1,86 @@
+import { openSync, readFileSync } from "node:fs";
+import { openHow } from "../compile/context.ts";
+import { failureOf } from "../container/failure.ts";
+import { AT_FDCWD, O, RESOLVE } from "../kernel/flags.ts";
+import { launcher } from "../program/launcher.ts";
+import { performSteps } from "../program/steps.ts";
+import { StepError } from "../values/errors.ts";
+import type { Owner } from "./tree.ts";
+
+/** Where something is copied from, or to. */
+export type Side = {
+  /** Opens what leads to a place, to look at it and to what is in it; undefined: it is not there. */
+  open(path: string): Promise<number | undefined>;
+  /** Ids of this side, as this process sees them, and the other way round. */
+  seen(ids: Owner): Owner;
+  own(seen: Owner): Owner;
+  /** Whose things are that are made for nobody in particular. */
+  readonly self: Owner;
+};
+
+const isNone = (code: string | undefined) => code === "ENOENT" || code === "ENOTDIR";
+const same = (ids: Owner): Owner => ids;
+
+/** This machine, as the caller sees it. */
+export const host = (): Side => ({
+  async open(path) {
+    try {
+      return openSync(path, O.PATH);
+    } catch (e) {
+      if (isNone((e as NodeJS.ErrnoException).code)) return undefined;
+      throw e;
+    }
+  },
+  seen: same,
+  own: same,
+  self: { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 },
+});
+
+type Range = readonly [inside: number, outside: number, size: number];
+/** user_namespaces(7), "/proc/[pid]/uid_map" */
+const rangesOf = (pid: number, file: "uid_map" | "gid_map"): Range[] =>
+  readFileSync(`/proc/${pid}/${file}`, "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => line.trim().split(/\s+/).map(Number) as unknown as Range);
+
+/** The kernel shows what has no number as 65534; so do we. */
+const NOBODY = 65534;
+function mapped(id: number, ranges: readonly Range[], from: 0 | 1): number {
+  const range = ranges.find((r) => id >= r[from] && id < r[from] + r[2]);
+  return range ? id - range[from] + range[(1 - from) as 0 | 1] : NOBODY;
+}
+
+/**
+ * A container's root, as its first process sees it. Links are followed inside it alone, by the kernel: RESOLVE_IN_ROOT of
+ * openat2(2), which no JavaScript runtime has, so that the launcher opens, and this process takes it from there.
+ */
+export function container(pid: number): Side {
+  const [uids, gids] = [rangesOf(pid, "uid_map"), rangesOf(pid, "gid_map")];
+  const seen = ({ uid, gid }: Owner) => ({ uid: mapped(uid, uids, 0), gid: mapped(gid, gids, 0) });
+  return {
+    async open(path) {
+      const done = await performSteps((s) => {
+        const root = s.get("open the container's root", "openat", [AT_FDCWD, `/proc/${pid}/root`, O.PATH | O.CLOEXEC]);
+        const how = openHow(O.PATH | O.CLOEXEC, RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS);
+        const fd = s.get(`open ${path} in the container`, "openat2", [root, path, how, how.bytes.length]);
+        s.call("close the container's root", "close", [root]);
+        return fd;
+      });
+      if (done.failure) {
+        const error = failureOf(done.program, done.failure);
+        if (error instanceof StepError && isNone(error.errno)) return undefined;
+        throw error;
+      }
+      const fd = done.value(done.made);
+      try {
+        return openSync(`/proc/${launcher().pid}/fd/${fd}`, O.PATH);
+      } finally {
+        await performSteps((s) => s.call("close it", "close", [fd]));
+      }
+    },
+    seen,
+    own: ({ uid, gid }) => ({ uid: mapped(uid, uids, 1), gid: mapped(gid, gids, 1) }),
+    self: seen({ uid: 0, gid: 0 }),
+  };
+}

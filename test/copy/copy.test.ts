@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sh } from "../helpers/command.ts";
+import { isRoot } from "../helpers/machine.ts";
+
+describe.skipIf(!isRoot)("caisson cp", () => {
+  const at = mkdtempSync(join(tmpdir(), "caisson-copy-"));
+  const source = join(at, "source");
+  const [name, mapped] = [`copy-${process.pid}`, `copy-mapped-${process.pid}`];
+  const [megabyte, then] = ["x".repeat(3 << 20), new Date("2020-01-02T03:04:05Z")];
+  const at_ = (...words: string[]) => join(at, ...words);
+  const ok = async (...words: string[]) => expect(await sh("cp", ...words)).toEqual({ code: 0, out: "", err: "" });
+  const refused = async (...words: string[]) => {
+    const { code, err } = await sh("cp", ...words);
+    expect(code).toBe(125);
+    return err;
+  };
+  const inside = async (...words: string[]) => (await sh("exec", name, ...words)).out;
+
+  beforeAll(async () => {
+    mkdirSync(join(source, "sub/empty"), { recursive: true });
+    writeFileSync(join(source, "large"), megabyte);
+    writeFileSync(join(source, "sub/file"), "text");
+    chmodSync(join(source, "sub/file"), 0o4751);
+    chownSync(join(source, "sub/file"), 7, 8);
+    chmodSync(join(source, "sub/file"), 0o4751);
+    utimesSync(join(source, "sub/file"), then, then);
+    symlinkSync("/etc/shadow", join(source, "link"));
+    for (const [n, ...more] of [[name], [mapped, "--userns", "auto"]] as [string, ...string[]][])
+      expect((await sh("run", "-d", "--rm", "--name", n, ...more, "--", "sleep", "1000")).code).toBe(0);
+  });
+  afterAll(async () => {
+    for (const n of [name, mapped]) {
+      await sh("kill", n);
+      await sh("wait", n);
+    }
+    rmSync(at, { recursive: true });
+  });
+
+  test("a directory there and back: what it is in it, modes, times and links; but whose it is, and set-user-ID", async () => {
+    await ok(source, `${name}:/opt/new`);
+    await ok(source, `${name}:/opt`);
+    expect(await inside("stat", "-c", "%n %a %u %g %Y", "/opt/new/sub/file", "/opt/source/sub/file")).toBe(
+      ["new", "source"].map((d) => `/opt/${d}/sub/file 751 0 0 ${then.getTime() / 1000}\n`).join(""),
+    );
+    expect(await inside("readlink", "/opt/new/link")).toBe("/etc/shadow\n");
+    await ok(`${name}:/opt/new/.`, at_("back"));
+    expect(readdirSync(at_("back")).sort()).toEqual(["large", "link", "sub"]);
+    expect(readFileSync(at_("back/large"), "utf8")).toBe(megabyte);
+    expect(readlinkSync(at_("back/link"))).toBe("/etc/shadow");
+    expect(existsSync(at_("back/sub/empty"))).toBe(true);
+    // What is there already stays, beside what is copied.
+    writeFileSync(at_("back/other"), "");
+    await ok(`${name}:opt/new/sub`, at_("back/"));
+    expect(readdirSync(at_("back")).sort()).toEqual(["large", "link", "other", "sub"]);
+  });
+
+  test("--archive: with owners, also of a container that has others", async () => {
+    for (const n of [name, mapped]) {
+      await ok("-a", source, `${n}:/opt/archived`);
+      const said = await sh("exec", n, "stat", "-c", "%a %u %g", "/opt/archived/sub/file");
+      expect(said.out).toBe("4751 7 8\n");
+      await ok("-a", `${n}:/opt/archived/sub/file`, at_(n));
+      const { uid, gid, mode } = lstatSync(at_(n));
+      expect([uid, gid, mode & 0o7777]).toEqual([7, 8, 0o4751]);
+    }
+    await ok(source, `${mapped}:/opt/own`);
+    expect((await sh("exec", mapped, "stat", "-c", "%u %g", "/opt/own/sub/file")).out).toBe("0 0\n");
+    await ok(`${mapped}:/opt/archived`, `${name}:/opt/from-other`);
+    expect(await inside("cat", "/opt/from-other/sub/file")).toBe("text");
+  });
+
+  test("a file: to a name, into a directory, over one that is there, which stays the same one", async () => {
+    const file = join(source, "sub/file");
+    await inside("sh", "-c", "echo longer than what comes > /root/there; ln /root/there /root/same");
+    await ok(file, `${name}:/root/there`);
+    expect(await inside("cat", "/root/same")).toBe("text");
+    await ok(file, `${name}:/root`);
+    expect(await inside("cat", "/root/file")).toBe("text");
+    // It is being executed: it is another one then.
+    await inside("sh", "-c", "cp /bin/sleep /root/busy; /root/busy 1000 > /dev/null 2>&1 & sleep 0.1");
+    await ok(file, `${name}:/root/busy`);
+    expect(await inside("cat", "/root/busy")).toBe("text");
+  });
+
+  test("what is no file, directory or link is left out, and said", async () => {
+    await inside("sh", "-c", "mkdir /root/kinds; mkfifo /root/kinds/fifo; echo a > /root/kinds/file");
+    const { code, err } = await sh("cp", `${name}:/root/kinds`, at);
+    expect([code, err]).toEqual([1, "caisson: not copied, since it is no file, directory or link: kinds/fifo\n"]);
+    expect(readdirSync(at_("kinds"))).toEqual(["file"]);
+    expect((await sh("cp", `${name}:/dev/null`, at_("null"))).code).toBe(1);
+    expect(existsSync(at_("null"))).toBe(false);
+  });
+
+  test("links of a container lead nowhere else, however quickly it changes them", async () => {
+    const target = mkdtempSync(join(tmpdir(), "caisson-copy-target-"));
+    try {
+      const up = "../".repeat(20);
+      await inside("sh", "-c", `mkdir -p /root/race/real ${target}; ln -s ${up}${target.slice(1)} /root/race/out`);
+      await ok(join(source, "sub/file"), `${name}:/root/race/out/file`);
+      expect(readdirSync(target)).toEqual([]);
+      expect(await inside("cat", `${target}/file`)).toBe("text");
+      const swap = "while mv -T dir other && mv -T link dir && mv -T dir link && mv -T other dir; do :; done";
+      await inside("sh", "-c", `cd /root/race; mkdir -p dir; ln -s / link; (${swap}) > /dev/null 2>&1 &`);
+      await inside("sh", "-c", `printf of-the-container > ${target}/secret`);
+      writeFileSync(join(target, "secret"), "of the machine");
+      for (let i = 0; i < 20; i++) {
+        await sh("cp", source, `${name}:/root/race/dir${target}`);
+        await sh("cp", `${name}:/root/race/dir${target}/secret`, at_("stolen"));
+      }
+      expect(readdirSync(target)).toEqual(["secret"]);
+      expect(readFileSync(at_("stolen"), "utf8")).toBe("of-the-container");
+    } finally {
+      rmSync(target, { recursive: true });
+    }
+  });
+
+  test("what cannot be is said in one sentence", async () => {
+    const file = join(source, "sub/file");
+    expect(await refused("one")).toContain("two words: SOURCE DESTINATION");
+    expect(await refused("one", "two")).toContain("NAME:PATH in one of the two");
+    expect(await refused(file, "no-such:/tmp")).toContain('no container is named "no-such"');
+    expect(await refused(file, `${name}:`)).toContain("DESTINATION");
+    expect(await refused(`${name}:/nothing`, at)).toContain("SOURCE: /nothing is not there");
+    expect(await refused(file, `${name}:/no/where`)).toContain("DESTINATION: /no is not there");
+    expect(await refused(file, `${name}:/nowhere/`)).toContain("the directory /nowhere/ is not there");
+    expect(await refused(file, `${name}:/etc/passwd/`)).toContain("DESTINATION");
+    expect(await refused(file, `${name}:/proc/new`)).toBe("caisson: copy file: open: ENOENT\n");
+    expect(await refused(source, `${name}:/etc/passwd`)).toContain("cannot take each other's place");
+  });
+});

@@ -27,10 +27,14 @@ const globals: OptionTable = {
   help: { type: "boolean", short: "h", help: "print this" },
 };
 
+/** "-no-subreaper": as runc's, long options may have one dash, and containerd's restore says that one so. */
+const dashed = (word: string, table: OptionTable): string =>
+  Object.hasOwn(table, /^-([^-=][^=]+)/.exec(word)?.[1] ?? "") ? `-${word}` : word;
+
 /** Where the options end: at the first word that belongs to none of them. */
 function ends(args: readonly string[], table: OptionTable): number {
   for (let i = 0; i < args.length; i++) {
-    const a = args[i] as string;
+    const a = dashed(args[i] as string, table);
     if (a === "--") return i;
     if (!a.startsWith("-") || a === "-") return i;
     const long = /^--([^=]+)$/.exec(a)?.[1];
@@ -44,7 +48,7 @@ function ends(args: readonly string[], table: OptionTable): number {
 function joined(args: readonly string[], table: OptionTable): string[] {
   const out: string[] = [];
   for (let i = 0; i < args.length; i++) {
-    const word = args[i] as string;
+    const word = dashed(args[i] as string, table);
     const next = args[i + 1];
     const takes = word.startsWith("--") && table[word.slice(2)]?.type === "string";
     if (takes && next?.startsWith("-")) {

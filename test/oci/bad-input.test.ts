@@ -124,3 +124,16 @@ test.skipIf(!isRoot)(
     expect(existsSync(b.state) ? readdirSync(b.state) : []).toEqual([]);
   },
 );
+
+test.skipIf(!isRoot)(
+  "long options with one dash, as runc's may be given; a value that begins with one is a value",
+  () => {
+    using b = new Bundle(["true"]);
+    const run = ["-root", b.state, "run", "-no-subreaper", "-bundle", b.at, "-pid-file=pid"];
+    const { status, stderr } = spawnSync(caisson, [...run, b.id], { encoding: "utf8", cwd: b.at });
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(existsSync(join(b.at, "pid"))).toBe(true);
+    refused(b, ["-root", b.state, "run", "--bundle", "-root", b.id], /-root/);
+    refused(b, ["run", "-no-such", b.id], /Unknown option 'n'/);
+  },
+);

@@ -21,7 +21,7 @@ import { keepListenerSocket } from "./notify.ts";
 import type { Opened } from "./opener.ts";
 import { endIfOrphaned } from "./orphan.ts";
 import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
-import { assembleRoot, attachRoot, changeRoot, enterDirectory, enterTop, sealRoot, separateMounts } from "./rootfs.ts";
+import { assembleRoot, attachRoot, changeRoot, enterGivenRoot, enterTop, sealRoot, separateMounts } from "./rootfs.ts";
 import { loadSeccomp } from "./seccomp.ts";
 import { resetSignals, takeAllSignals } from "./signals.ts";
 import type { Process } from "./spec.ts";
@@ -77,7 +77,7 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
   i.stages?.named(s);
   if (c.job.root.kind === "joined") s.call("go to the top", "chdir", ["/"]);
   else if (namespaceOf(c.spec, "mount")) mountAll(c, s, i);
-  else if (c.spec.root) enterDirectory(c, s);
+  else if (c.spec.root) enterGivenRoot(c, s);
   i.stdio.forEach((fd, n) => {
     if (fd !== undefined && !i.terminal) s.call(`make it file descriptor ${n}`, "dup3", [fd, n, 0]);
   });

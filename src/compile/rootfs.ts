@@ -225,7 +225,7 @@ function hideKernelViews(c: Context, s: SectionBuilder): void {
 }
 
 /** No mounts of its own: a directory is the root, as chroot(2) has it. */
-export function enterDirectory(c: Context, s: SectionBuilder): void {
+export function enterGivenRoot(c: Context, s: SectionBuilder): void {
   const path = c.spec.root?.path ?? "/";
   s.call(`enter ${path}`, "chdir", [path]);
   s.call("change the root", "chroot", ["."]);

@@ -38,7 +38,7 @@ const SIGKILL = 9;
  * The working directory may be closed to the command: it is born there, by who has the rights yet and is in no PID namespace
  * of the container's. No path through a descriptor of ours leads there (CVE-2024-21626): that is no ordinary link.
  */
-function enterDirectory(enter: SectionBuilder, cwd: string): Slot {
+function goToWorkdir(enter: SectionBuilder, cwd: string): Slot {
   const how = openHow(O.PATH | O.DIRECTORY, RESOLVE.NO_MAGICLINKS);
   const fd = enter.get(`look for ${cwd}`, "openat2", [AT_FDCWD, cwd, how, how.bytes.length], ANY);
   enter.skipIf(fd, "<", 0, () => {
@@ -115,7 +115,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   setAffinity(enter, process.execCPUAffinity?.initial);
   enterGroups(enter, groups.join);
   if (flags) enter.call("enter the container's namespaces", "setns", [container, flags]);
-  const entered = flags & CLONE.NEWNS && process.cwd !== "/" ? enterDirectory(enter, process.cwd) : undefined;
+  const entered = flags & CLONE.NEWNS && process.cwd !== "/" ? goToWorkdir(enter, process.cwd) : undefined;
   limitRights(c, process, enter);
   const child = spawnSibling(enter, "start the command as the runtime's child", command);
   writeCommand(c, command, process, n, { ready, settled, console: own ? high(own) : socket, entered });

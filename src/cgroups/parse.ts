@@ -1,5 +1,5 @@
 import { InvalidOptionError } from "../values/errors.ts";
-import { parseSize } from "../values/units.ts";
+import { numberIn, parseSize } from "../values/units.ts";
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 type Loose = number | string;
@@ -21,7 +21,7 @@ export const parseSizeOrMax = (field: string, value: Loose | undefined): number 
 /** A whole number or "max". */
 export const parseCountOrMax = (field: string, value: Loose | undefined): number | undefined =>
   parseMax(field, value, (f, v) => {
-    const n = typeof v === "number" ? v : /^\d+$/.test(String(v).trim()) ? Number(v) : Number.NaN;
+    const n = numberIn(v, /^\d+$/);
     if (!Number.isSafeInteger(n) || n < 0) throw new InvalidOptionError(f, v, 'a whole number from 0 on, or "max"');
     return n;
   });
@@ -29,7 +29,7 @@ export const parseCountOrMax = (field: string, value: Loose | undefined): number
 /** A weight of cgroup v2: 1 to 10000, 100 is the default. */
 export function parseWeight(field: string, value: Loose | undefined, from = 1): number | undefined {
   if (value === undefined) return undefined;
-  const n = typeof value === "number" ? value : /^\d+$/.test(String(value).trim()) ? Number(value) : Number.NaN;
+  const n = numberIn(value, /^\d+$/);
   if (!Number.isInteger(n) || n < from || n > 10000)
     throw new InvalidOptionError(field, value, `a weight from ${from} to 10000 (100 is the default)`);
   return n;

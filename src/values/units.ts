@@ -1,5 +1,11 @@
 import { InvalidOptionError } from "./errors.ts";
 
+/** A number, or the text of one that looks like this; else NaN. */
+export function numberIn(value: unknown, looks: RegExp): number {
+  if (typeof value === "number") return value;
+  return typeof value === "string" && looks.test(value.trim()) ? Number(value) : Number.NaN;
+}
+
 const binary: Record<string, number> = { "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40, p: 2 ** 50 };
 
 /** "512M", "1.5g", "64 MiB" or bytes. K, M, G… are powers of 1024, as in systemd.resource-control(5) and Docker. */
@@ -30,24 +36,14 @@ export function parseDuration(field: string, value: string | number): number {
 
 /** A number of CPUs: 1.5 or "0.25". */
 export function parseCpus(field: string, value: string | number): number {
-  const n =
-    typeof value === "number"
-      ? value
-      : typeof value === "string" && /^\d+(\.\d+)?$/.test(value.trim())
-        ? Number(value)
-        : Number.NaN;
+  const n = numberIn(value, /^\d+(\.\d+)?$/);
   if (!(Number.isFinite(n) && n > 0))
     throw new InvalidOptionError(field, value, "a number of CPUs above 0, such as 1.5");
   return n;
 }
 
 export function parseCount(field: string, value: string | number, minimum = 0): number {
-  const n =
-    typeof value === "number"
-      ? value
-      : typeof value === "string" && /^-?\d+$/.test(value.trim())
-        ? Number(value)
-        : Number.NaN;
+  const n = numberIn(value, /^-?\d+$/);
   if (!Number.isSafeInteger(n) || n < minimum)
     throw new InvalidOptionError(field, value, `a whole number from ${minimum} on`);
   return n;

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from "../../values/errors.ts";
-import { parseDuration } from "../../values/units.ts";
+import { numberIn, parseDuration } from "../../values/units.ts";
 import { type Controller, present, readKeyed, readNumber, refuse, write } from "../controller.ts";
 import { parseFraction, parseMax, parseWeight } from "../parse.ts";
 
@@ -77,7 +77,7 @@ function parse(input: CpuInput, field: string): CpuLimits {
 }
 
 function parseCpusOf(field: string, value: number | string): number {
-  const n = typeof value === "number" ? value : /^\d+(\.\d+)?$/.test(String(value).trim()) ? Number(value) : Number.NaN;
+  const n = numberIn(value, /^\d+(\.\d+)?$/);
   if (!(Number.isFinite(n) && n > 0))
     throw new InvalidOptionError(field, value, 'a number of CPUs above 0 such as 1.5, or "max"');
   return n;

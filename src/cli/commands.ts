@@ -93,7 +93,12 @@ export const commands: Readonly<Record<string, Command>> = {
     words: "[options] NAME…",
     summary: "ask to end, then kill",
     options: {
-      time: { type: "string", short: "t", value: "TIME", help: "how long to wait before killing (default 10s)" },
+      time: {
+        type: "string",
+        short: "t",
+        value: "TIME",
+        help: "how long to wait before killing (default 10s, or --stop-timeout of the run)",
+      },
       ...signal,
     },
     own: "all",

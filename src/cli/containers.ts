@@ -17,17 +17,17 @@ import {
 } from "../container/state.ts";
 import { resolveUser } from "../container/users.ts";
 import { hostFacts } from "../host/facts.ts";
-import { KILL_EVERYTHING, signalNumber } from "../kernel/signals.ts";
+import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { identify } from "../namespaces/identify.ts";
 import { isKind, kindOfProcName, namespaceKinds, procNames } from "../namespaces/kinds.ts";
 import { portsOf } from "../network/port-leases.ts";
 import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
-import { parseDuration } from "../values/units.ts";
 import { environment } from "./environment.ts";
 import { filterOf } from "./filters.ts";
-import { list, type Values } from "./option-table.ts";
+import { list, text, type Values } from "./option-table.ts";
 import { ago, print, table } from "./output.ts";
 import { commandReport, delegation } from "./perform.ts";
+import { signalOf, stopping } from "./stopping.ts";
 
 const POLL_MS = 10;
 
@@ -191,27 +191,17 @@ export async function wait(names: readonly string[]): Promise<number> {
 }
 
 const SIGKILL = 9;
-function signalOf(v: Values, otherwise: string): number {
-  const given = typeof v["signal"] === "string" ? v["signal"] : otherwise;
-  const n = signalNumber(given);
-  if (n === undefined) throw new InvalidOptionError("--signal", given, "a signal such as TERM or 15");
-  return n === SIGKILL ? KILL_EVERYTHING : n;
-}
-
 export function kill(v: Values, names: readonly string[]): number {
-  const signal = signalOf(v, "KILL");
+  const signal = signalOf("--signal", text(v, "signal") ?? "KILL");
   for (const c of names.map(runningContainer)) process.kill(c.started.supervisor, signal);
   return 0;
 }
 
-const STOP_AFTER = "10s";
-
-/** SIGTERM, and SIGKILL after a while to those that are still there. */
+/** SIGTERM, or what was asked for, and SIGKILL after a while to those that are still there. */
 export async function stop(v: Values, names: readonly string[]): Promise<number> {
-  const ms = parseDuration("--time", (v["time"] as string | undefined) ?? STOP_AFTER) * 1000;
-  const found = names.map(runningContainer);
-  for (const c of found) process.kill(c.started.supervisor, signalOf(v, "TERM"));
-  for (const c of found)
+  const found = names.map(runningContainer).map((c) => ({ c, ...stopping(v, c) }));
+  for (const { c, signal } of found) process.kill(c.started.supervisor, signal);
+  for (const { c, ms } of found)
     await untilEnded(c.noted.name, ms).catch(async (e: unknown) => {
       if (!(e instanceof NameError)) throw e;
       process.kill(c.started.supervisor, KILL_EVERYTHING);

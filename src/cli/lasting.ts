@@ -8,9 +8,8 @@ import { list, type Values } from "./option-table.ts";
 /** Options whose effect follows from their words, and from what `conditions` has. Others look at more of the machine. */
 const OPTIONS = new Set(
   `name label memory memory-reservation memory-swap cpus cpu-weight pids-limit cgroups env volume mount tmpfs read-only workdir user
-  group-add hostname network cap-add cap-drop security-opt ulimit sysctl oom-score-adj rootfs timeout init interactive rm`.split(
-    /\s+/,
-  ),
+  group-add hostname network cap-add cap-drop security-opt ulimit sysctl oom-score-adj rootfs timeout init interactive rm
+  stop-signal stop-timeout`.split(/\s+/),
 );
 
 /** Whether mounts are where they were asked for: links in the root may lead elsewhere the next time. */

@@ -10,6 +10,7 @@ import { mounts } from "./mounts.ts";
 import { namespaceOptions, toIdMap, toNamespaces } from "./namespace-options.ts";
 import { networkOptions, toHosts, toNetwork } from "./network-options.ts";
 import { list, type OptionTable, pair, text, type Values } from "./option-table.ts";
+import { stopLabels, stopOptions } from "./stopping.ts";
 import { syscallOptions, toSyscalls } from "./syscall-options.ts";
 
 /** Docker's names where Docker has one. */
@@ -96,6 +97,7 @@ export const runOptions: OptionTable = {
   ...containerOptions,
   detach: { type: "boolean", short: "d", help: "print the name and leave it running" },
   rm: { type: "boolean", help: "with --detach or --keep: remove all of it when it ends" },
+  ...stopOptions,
   json: { type: "boolean", help: "print how it went, and its output, as JSON" },
 };
 
@@ -197,7 +199,8 @@ export function toContainerOptions(v: Values): ContainerOptions {
 
 function labels(v: Values): ContainerOptions["labels"] {
   const given = list(v, "label").map((s) => (s.includes("=") ? pair("--label", s) : ([s, ""] as const)));
-  return given.length ? Object.fromEntries(given) : undefined;
+  const all = { ...Object.fromEntries(given), ...stopLabels(v) };
+  return Object.keys(all).length ? all : undefined;
 }
 
 function profile(v: Values): string | undefined {

@@ -133,3 +133,31 @@ root("doctor looks, and help helps", async () => {
   for (const c of ["run", "exec", "ps", "doctor"]) expect((await sh(c, "--help")).out).toContain(`caisson ${c}`);
   expect((await sh("completion", "bash")).out).toContain("complete -o default -F _caisson caisson");
 });
+
+test.skipIf(!isRoot)("--stop-signal and --stop-timeout are what stop does, unless it is told otherwise", async () => {
+  const name = `stopping-${process.pid}`;
+  const script = "trap 'echo term' TERM; trap 'echo usr1; exit 3' USR1; while :; do sleep 0.02; done";
+  const start = async (...words: string[]) => {
+    const run = await sh("run", "-d", "--keep", "--name", name, ...words, "--", "sh", "-c", script);
+    expect(run).toMatchObject({ code: 0, err: "" });
+    await Bun.sleep(100);
+  };
+  const said = async () => {
+    const [{ out }, { out: code }] = [await sh("logs", name), await sh("wait", name)];
+    await sh("rm", name);
+    return [out, code];
+  };
+  await start("--stop-signal", "USR1");
+  expect((await sh("stop", name)).code).toBe(0);
+  expect(await said()).toEqual(["usr1\n", "3\n"]);
+  await start("--stop-timeout", "100ms");
+  const began = Date.now();
+  expect((await sh("stop", name)).code).toBe(0);
+  expect(Date.now() - began).toBeLessThan(5000);
+  expect(await said()).toEqual(["term\n", "137\n"]);
+  await start("--stop-signal", "TERM", "--stop-timeout", "100ms");
+  expect((await sh("stop", "--signal", "USR1", "--time", "9s", name)).code).toBe(0);
+  expect(await said()).toEqual(["usr1\n", "3\n"]);
+  expect((await sh("run", "--stop-signal", "NONE", "--", "true")).err).toContain("--stop-signal");
+  expect((await sh("run", "--stop-timeout", "soon", "--", "true")).err).toContain("--stop-timeout");
+});

@@ -13,7 +13,7 @@ export CAISSON_ROOT=/run/caisson-test
 mount --bind /usr/bin/bun node_modules/bun/bin/bun.exe
 rm -f dist/caisson dist/caisson-oci
 bash scripts/build.sh
-lanes=(test/cgroups test/container test/front/small-commands.test.ts test/oci/kept.test.ts test/native test/program test/seccomp test/conformance)
+lanes=(test/cgroups test/container test/copy test/front/small-commands.test.ts test/oci/kept.test.ts test/native test/program test/seccomp test/conformance)
 only=$(sed -n 's/.*caisson.only=\(test[^ ]*\).*/\1/p' /proc/cmdline)
 [ -z "$only" ] || lanes=("./$only")
 library() { [ -n "$only" ] || node --test --test-concurrency=1 test/container/library.node.mjs test/container/isolation.node.mjs test/cgroups/group.node.mjs; }

@@ -14,7 +14,7 @@ cd "$1" || exit 1
 echo "kernel $(uname -r), control groups: $(cat /sys/fs/cgroup/cgroup.controllers)"
 # An overlay cannot be the upper layer of another: what is kept goes to memory.
 export CAISSON_ROOT=/run/caisson-test
-lanes=(test/container test/cgroups test/cli test/conformance test/oci test/attacks test/shim)
+lanes=(test/container test/cgroups test/cli test/copy test/conformance test/oci test/attacks test/shim)
 # An engine with its containers under v2 alone, where it is installed: the lane of the engines installs it.
 export CAISSON_STORAGE=vfs CAISSON_ENGINES_ALONE=1
 if command -v podman >/dev/null && command -v conmon >/dev/null; then lanes+=(./test/engines/podman.test.ts ./test/engines/rootless.test.ts); else echo "skipped: podman is not installed"; fi

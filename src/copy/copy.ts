@@ -24,20 +24,16 @@ const isContents = (path: string): boolean => path === "/" || /(^|\/)\.{1,2}\/?$
 async function opened({ side, path }: Place, what: string, use: (fd: number) => Promise<void> | void): Promise<void> {
   const fd = await side.open(path);
   if (fd === undefined) throw new CaissonError(`${what}: ${path} is not there`);
-  try {
-    await use(fd);
-  } finally {
-    closeSync(fd);
-  }
+  await using(fd, use);
 }
 
 /** Where a copy goes: into a directory that is there, or to a name in one. */
-async function target(to: Place, name: string, use: (e: Entry, isThere: boolean) => void): Promise<void> {
+async function target(to: Place, name: string, use: (e: Entry, isThere: boolean) => Promise<void>): Promise<void> {
   const there = await to.side.open(to.path);
   if (there !== undefined) {
     const isDirectory = fstatSync(there).isDirectory();
     if (isDirectory) return using(there, () => use({ at: there, name }, true));
-    using(there, () => {});
+    closeSync(there);
     if (to.path.endsWith("/")) throw new CaissonError(`DESTINATION: ${to.path} is not a directory`);
   } else if (to.path.endsWith("/")) throw new CaissonError(`DESTINATION: the directory ${to.path} is not there`);
   const parent = { ...to, path: dirname(posix.normalize(to.path)) };
@@ -50,14 +46,15 @@ async function target(to: Place, name: string, use: (e: Entry, isThere: boolean)
  */
 export async function copy(from: Place, to: Place, o: CopyOptions): Promise<void> {
   const owner = (of: Stats) => (o.archive ? to.side.seen(from.side.own(of)) : to.side.self);
-  const copying: Copying = { owner, permissions: o.archive ? 0o7777 : 0o1777, leaveOut: o.leaveOut };
+  const { make } = to.side;
+  const copying: Copying = { make, owner, permissions: o.archive ? 0o7777 : 0o1777, leaveOut: o.leaveOut };
   const top = isContents(from.path);
   const [path, name] = top ? [from.path, "."] : [dirname(posix.normalize(from.path)), basename(from.path)];
   await opened({ ...from, path }, "SOURCE", async (at) => {
     if (!statOf({ at, name })) throw new CaissonError(`SOURCE: ${from.path} is not there`);
     await target(to, name, (e, isThere) => {
       if (!top || !isThere) return copyEntry({ at, name }, e, copying);
-      using(openDirectory({ at, name }), (source) =>
+      return using(openDirectory({ at, name }), (source) =>
         using(openDirectory({ at: e.at, name: "." }), (into) => copyContents(source, into, copying)),
       );
     });

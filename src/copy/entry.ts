@@ -14,9 +14,9 @@ export const listed = own;
 
 export const statOf = (e: Entry): Stats | undefined => lstatSync(pathOf(e), { throwIfNoEntry: false });
 
-export function using<T>(fd: number, use: (fd: number) => T): T {
+export async function using(fd: number, use: (fd: number) => Promise<void> | void): Promise<void> {
   try {
-    return use(fd);
+    await use(fd);
   } finally {
     closeSync(fd);
   }
@@ -26,9 +26,13 @@ export function using<T>(fd: number, use: (fd: number) => T): T {
  * Opens what is a regular file, or nothing: what looks like one and is a device by the time that it is opened would do
  * something. A link is not followed.
  */
-export const openFile = (e: Entry, flags: number): number | undefined =>
-  using(openSync(pathOf(e), O.PATH | O.NOFOLLOW), (fd) =>
-    fstatSync(fd).isFile() ? openSync(own(fd), flags) : undefined,
-  );
+export function openFile(e: Entry, flags: number): number | undefined {
+  const fd = openSync(pathOf(e), O.PATH | O.NOFOLLOW);
+  try {
+    return fstatSync(fd).isFile() ? openSync(own(fd), flags) : undefined;
+  } finally {
+    closeSync(fd);
+  }
+}
 
 export const openDirectory = (e: Entry): number => openSync(pathOf(e), O.RDONLY | O.DIRECTORY | O.NOFOLLOW);

@@ -5,12 +5,14 @@ import { AT_FDCWD, O, RESOLVE } from "../kernel/flags.ts";
 import { launcher } from "../program/launcher.ts";
 import { performSteps } from "../program/steps.ts";
 import { StepError } from "../values/errors.ts";
-import type { Owner } from "./tree.ts";
+import { make, makeInside } from "./make.ts";
+import type { Copying, Owner } from "./tree.ts";
 
 /** Where something is copied from, or to. */
 export type Side = {
   /** Opens what leads to a place, to look at it and to what is in it; undefined: it is not there. */
   open(path: string): Promise<number | undefined>;
+  make: Copying["make"];
   /** Ids of this side, as this process sees them, and the other way round. */
   seen(ids: Owner): Owner;
   own(seen: Owner): Owner;
@@ -31,6 +33,7 @@ export const host = (): Side => ({
       throw e;
     }
   },
+  make,
   seen: same,
   own: same,
   self: { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 },
@@ -79,6 +82,7 @@ export function container(pid: number): Side {
         await performSteps((s) => s.call("close it", "close", [fd]));
       }
     },
+    make: makeInside(pid),
     seen,
     own: ({ uid, gid }) => ({ uid: mapped(uid, uids, 1), gid: mapped(gid, gids, 1) }),
     self: seen({ uid: 0, gid: 0 }),

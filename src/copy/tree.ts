@@ -4,13 +4,10 @@ import {
   fstatSync,
   futimesSync,
   lchownSync,
-  mkdirSync,
-  openSync,
   readdirSync,
   readlinkSync,
   readSync,
   type Stats,
-  symlinkSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -21,7 +18,15 @@ import { type Entry, listed, openDirectory, openFile, pathOf, statOf, using } fr
 /** Numbers of an owner, as this process sees them. */
 export type Owner = { readonly uid: number; readonly gid: number };
 
+/** What is made: a file and a directory for nobody but its owner, who is the caller yet. */
+export type Made =
+  | { readonly kind: "file" }
+  | { readonly kind: "directory" }
+  | { readonly kind: "link"; readonly target: string };
+
 export type Copying = {
+  /** Makes something where nothing is. */
+  make(to: Entry, what: Made): Promise<void>;
   /** Whose the copy of something is. */
   owner(of: Stats): Owner;
   /** The bits of a mode that are kept. */
@@ -46,65 +51,62 @@ function finish(fd: number, stat: Stats, o: Copying): void {
   futimesSync(fd, stat.atime, stat.mtime);
 }
 
-function create(to: Entry): number {
-  const made = O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW;
-  return openSync(pathOf(to), made, 0o600);
-}
-
 /** A file that is there stays the same one, as one that is bound there must; one that is being executed goes. */
-function openCopy(to: Entry): number {
+async function openCopy(to: Entry, o: Copying): Promise<number> {
   const there = statOf(to);
-  if (!there) return create(to);
-  if (there.isFile())
+  if (there?.isFile())
     try {
       const fd = openFile(to, O.WRONLY | O.TRUNC);
       if (fd !== undefined) return fd;
     } catch (e) {
       if ((e as NodeJS.ErrnoException).code !== "ETXTBSY") throw e;
     }
-  unlinkSync(pathOf(to));
-  return create(to);
+  if (there) unlinkSync(pathOf(to));
+  await o.make(to, { kind: "file" });
+  const fd = openFile(to, O.WRONLY);
+  if (fd === undefined) throw new CaissonError(`${to.name}: something else was put in its place`);
+  return fd;
 }
 
-function copyFile(from: Entry, to: Entry, o: Copying, path: string): void {
+async function copyFile(from: Entry, to: Entry, o: Copying, path: string): Promise<void> {
   const source = openFile(from, O.RDONLY);
   if (source === undefined) o.leaveOut(path);
   else
-    using(source, () => {
+    await using(source, async () => {
       const stat = fstatSync(source);
-      using(openCopy(to), (fd) => {
+      await using(await openCopy(to, o), (fd) => {
         copyBytes(source, fd);
         finish(fd, stat, o);
       });
     });
 }
 
-function copyLink(from: Entry, to: Entry, stat: Stats, o: Copying): void {
+async function copyLink(from: Entry, to: Entry, stat: Stats, o: Copying): Promise<void> {
   const target = readlinkSync(pathOf(from));
   if (statOf(to)) unlinkSync(pathOf(to));
-  symlinkSync(target, pathOf(to));
+  await o.make(to, { kind: "link", target });
   const { uid, gid } = o.owner(stat);
   lchownSync(pathOf(to), uid, gid);
 }
 
 /** What is in one directory, into another. */
-export function copyContents(from: number, to: number, o: Copying, path = ""): void {
+export async function copyContents(from: number, to: number, o: Copying, path = ""): Promise<void> {
   const { dev, ino } = fstatSync(to);
   for (const name of readdirSync(listed(from))) {
     const entry = { at: from, name };
     const stat = statOf(entry);
     // It went meanwhile, or it is the copy itself.
     if (!stat || (stat.dev === dev && stat.ino === ino)) continue;
-    copyEntry(entry, { at: to, name }, o, `${path}/${name}`);
+    await copyEntry(entry, { at: to, name }, o, `${path}/${name}`);
   }
 }
 
-function copyDirectory(from: Entry, to: Entry, o: Copying, path: string): void {
+async function copyDirectory(from: Entry, to: Entry, o: Copying, path: string): Promise<void> {
   const isNew = statOf(to) === undefined;
-  if (isNew) mkdirSync(pathOf(to), { mode: 0o700 });
-  using(openDirectory(from), (source) =>
-    using(openDirectory(to), (target) => {
-      copyContents(source, target, o, path);
+  if (isNew) await o.make(to, { kind: "directory" });
+  await using(openDirectory(from), (source) =>
+    using(openDirectory(to), async (target) => {
+      await copyContents(source, target, o, path);
       const stat = fstatSync(source);
       if (isNew) finish(target, stat, o);
     }),
@@ -112,16 +114,16 @@ function copyDirectory(from: Entry, to: Entry, o: Copying, path: string): void {
 }
 
 /** A directory with all that is in it, a file, or a link; what is there of another kind is not replaced by or with a directory. */
-export function copyEntry(from: Entry, to: Entry, o: Copying, path = from.name): void {
+export async function copyEntry(from: Entry, to: Entry, o: Copying, path = from.name): Promise<void> {
   const stat = statOf(from);
   if (!stat) throw new CaissonError(`${path}: it is not there`);
   const there = statOf(to);
   if (there && there.isDirectory() !== stat.isDirectory())
     throw new CaissonError(`${path}: a directory and what is none cannot take each other's place`);
   try {
-    if (stat.isDirectory()) copyDirectory(from, to, o, path);
-    else if (stat.isFile()) copyFile(from, to, o, path);
-    else if (stat.isSymbolicLink()) copyLink(from, to, stat, o);
+    if (stat.isDirectory()) await copyDirectory(from, to, o, path);
+    else if (stat.isFile()) await copyFile(from, to, o, path);
+    else if (stat.isSymbolicLink()) await copyLink(from, to, stat, o);
     else o.leaveOut(path);
   } catch (e) {
     // The kernel's error names descriptors of ours.

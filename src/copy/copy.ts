@@ -3,7 +3,7 @@ import { basename, dirname, posix } from "node:path";
 import { CaissonError } from "../values/errors.ts";
 import { type Entry, openDirectory, statOf, using } from "./entry.ts";
 import type { Side } from "./side.ts";
-import { type Copying, copyContents, copyEntry } from "./tree.ts";
+import { type Copying, copyContents, copyEntry, isSame } from "./tree.ts";
 
 /** A path, and on which side it is. */
 export type Place = { readonly side: Side; readonly path: string };
@@ -25,6 +25,17 @@ async function opened({ side, path }: Place, what: string, use: (fd: number) => 
   const fd = await side.open(path);
   if (fd === undefined) throw new CaissonError(`${what}: ${path} is not there`);
   await using(fd, use);
+}
+
+/** Whether a directory is another, or below it: its copy would have to have a copy of itself. */
+function isWithin(fd: number, top: Stats): boolean {
+  let name = ".";
+  for (let last: Stats | undefined; ; name += "/..") {
+    const stat = statOf({ at: fd, name }) as Stats;
+    if (isSame(stat, top)) return true;
+    if (last && isSame(stat, last)) return false;
+    last = stat;
+  }
 }
 
 /** Where a copy goes: into a directory that is there, or to a name in one. */
@@ -51,8 +62,10 @@ export async function copy(from: Place, to: Place, o: CopyOptions): Promise<void
   const top = isContents(from.path);
   const [path, name] = top ? [from.path, "."] : [dirname(posix.normalize(from.path)), basename(from.path)];
   await opened({ ...from, path }, "SOURCE", async (at) => {
-    if (!statOf({ at, name })) throw new CaissonError(`SOURCE: ${from.path} is not there`);
+    const source = statOf({ at, name });
+    if (!source) throw new CaissonError(`SOURCE: ${from.path} is not there`);
     await target(to, name, (e, isThere) => {
+      if (isWithin(e.at, source)) throw new CaissonError(`DESTINATION: ${to.path} is in the directory that is copied`);
       if (!top || !isThere) return copyEntry({ at, name }, e, copying);
       return using(openDirectory({ at, name }), (source) =>
         using(openDirectory({ at: e.at, name: "." }), (into) => copyContents(source, into, copying)),

@@ -2,6 +2,7 @@ import {
   fchmodSync,
   fchownSync,
   fstatSync,
+  ftruncateSync,
   futimesSync,
   lchownSync,
   readdirSync,
@@ -37,10 +38,18 @@ export type Copying = {
 
 const PIECE = 1 << 20;
 
+export const isSame = (a: Stats, b: Stats): boolean => a.dev === b.dev && a.ino === b.ino;
+
+/** Into a file that is empty. What is all zeros is not written: files may have holes larger than any disk. */
 function copyBytes(from: number, to: number): void {
-  const piece = Buffer.allocUnsafe(PIECE);
-  for (let n = readSync(from, piece, 0, PIECE, null); n > 0; n = readSync(from, piece, 0, PIECE, null))
-    for (let at = 0; at < n; ) at += writeSync(to, piece, at, n - at);
+  const [piece, zeros] = [Buffer.allocUnsafe(PIECE), Buffer.alloc(PIECE)];
+  let size = 0;
+  for (let n = readSync(from, piece, 0, PIECE, null); n > 0; n = readSync(from, piece, 0, PIECE, null)) {
+    if (piece.compare(zeros, 0, n, 0, n) !== 0)
+      for (let at = 0; at < n; ) at += writeSync(to, piece, at, n - at, size + at);
+    size += n;
+  }
+  ftruncateSync(to, size);
 }
 
 /** Last, since a change of the owner takes the set-user-ID bit away (chown(2)), and writing makes it new. */
@@ -52,8 +61,9 @@ function finish(fd: number, stat: Stats, o: Copying): void {
 }
 
 /** A file that is there stays the same one, as one that is bound there must; one that is being executed goes. */
-async function openCopy(to: Entry, o: Copying): Promise<number> {
+async function openCopy(of: Stats, to: Entry, o: Copying): Promise<number> {
   const there = statOf(to);
+  if (there && isSame(there, of)) throw new CaissonError(`${to.name}: source and destination are the same file`);
   if (there?.isFile())
     try {
       const fd = openFile(to, O.WRONLY | O.TRUNC);
@@ -74,7 +84,7 @@ async function copyFile(from: Entry, to: Entry, o: Copying, path: string): Promi
   else
     await using(source, async () => {
       const stat = fstatSync(source);
-      await using(await openCopy(to, o), (fd) => {
+      await using(await openCopy(stat, to, o), (fd) => {
         copyBytes(source, fd);
         finish(fd, stat, o);
       });
@@ -91,13 +101,10 @@ async function copyLink(from: Entry, to: Entry, stat: Stats, o: Copying): Promis
 
 /** What is in one directory, into another. */
 export async function copyContents(from: number, to: number, o: Copying, path = ""): Promise<void> {
-  const { dev, ino } = fstatSync(to);
   for (const name of readdirSync(listed(from))) {
     const entry = { at: from, name };
-    const stat = statOf(entry);
-    // It went meanwhile, or it is the copy itself.
-    if (!stat || (stat.dev === dev && stat.ino === ino)) continue;
-    await copyEntry(entry, { at: to, name }, o, `${path}/${name}`);
+    // What went meanwhile is not copied.
+    if (statOf(entry)) await copyEntry(entry, { at: to, name }, o, `${path}/${name}`);
   }
 }
 

@@ -65,9 +65,7 @@ export async function restoreTask(
   images: string,
   streams: Streams,
 ): Promise<Living> {
-  const [log, pidFile, work] = ["restore-log.json", "restored-pid", "criu-work"].map((n) => join(task.bundle, n)) as [
-    ...[string, string, string],
-  ];
+  const [log, pidFile, work] = NAMES.map((name) => join(task.bundle, name)) as [string, string, string];
   const [first, ...words] = [
     ...ownWords(),
     ...["--root", g.root, "--log", log, "--log-format", "json", "--criu", g.criu, "--rootless", g.rootless],
@@ -96,4 +94,5 @@ export async function restoreTask(
     if (!over) rmSync(work, { recursive: true, force: true });
   }
 }
+const NAMES = ["restore-log.json", "restored-pid", "criu-work"];
 const POLL_MS = 10;

@@ -99,6 +99,16 @@ describe.skipIf(!isRoot)("caisson cp", () => {
     expect(await inside("cat", "/root/busy")).toBe("text");
   });
 
+  test("a hole stays one, and what is behind it is where it was", async () => {
+    await inside("sh", "-c", "echo first > /root/sparse; truncate -s 256M /root/sparse; echo last >> /root/sparse");
+    await ok(`${name}:/root/sparse`, at_("sparse"));
+    const { size, blocks } = lstatSync(at_("sparse"));
+    expect(size).toBe(2 ** 28 + 5);
+    expect(blocks).toBeLessThan(10_000);
+    const ends = Bun.spawnSync(["sh", "-c", `head -c 6 ${at_("sparse")}; tail -c 5 ${at_("sparse")}`]);
+    expect(ends.stdout.toString()).toBe("first\nlast\n");
+  });
+
   test("what is no file, directory or link is left out, and said", async () => {
     await inside("sh", "-c", "mkdir /root/kinds; mkfifo /root/kinds/fifo; echo a > /root/kinds/file");
     const { code, err } = await sh("cp", `${name}:/root/kinds`, at);
@@ -141,6 +151,13 @@ describe.skipIf(!isRoot)("caisson cp", () => {
     expect(await refused(file, `${name}:/no/where`)).toContain("DESTINATION: /no is not there");
     expect(await refused(file, `${name}:/nowhere/`)).toContain("the directory /nowhere/ is not there");
     expect(await refused(file, `${name}:/etc/passwd/`)).toContain("DESTINATION");
+    await inside("sh", "-c", "mkdir -p /root/deep/deeper; echo kept > /root/deep/file");
+    expect(await refused(`${name}:/root/deep`, `${name}:/root/deep/deeper`)).toContain(
+      "in the directory that is copied",
+    );
+    expect(await refused(`${name}:/root/deep/.`, `${name}:/root/deep`)).toContain("in the directory that is copied");
+    expect(await refused(`${name}:/root/deep/file`, `${name}:/root/deep`)).toContain("the same file");
+    expect(await inside("cat", "/root/deep/file")).toBe("kept\n");
     expect(await refused(file, `${name}:/proc/new`)).toBe("caisson: copy file: open: ENOENT\n");
     expect(await refused(source, `${name}:/etc/passwd`)).toContain("cannot take each other's place");
   });

@@ -18,7 +18,8 @@ function placeOf(field: string, { container: name, path }: Word): Place {
   if (path === "") throw new InvalidOptionError(field, "", "a path, or NAME:PATH");
   if (name === undefined) return { side: host(), path };
   // A path of a container is from its top: it has no working directory of ours.
-  return { side: container(runningContainer(name).started.pid), path: path.startsWith("/") ? path : `/${path}` };
+  const { pid } = runningContainer(name).started;
+  return { side: container(pid, () => runningContainer(name)), path: path.startsWith("/") ? path : `/${path}` };
 }
 
 export async function copy(v: Values, words: readonly string[]): Promise<number> {

@@ -4,7 +4,6 @@ import { failureOf } from "../container/failure.ts";
 import { AT_FDCWD, O, RESOLVE } from "../kernel/flags.ts";
 import { launcher } from "../program/launcher.ts";
 import { performSteps } from "../program/steps.ts";
-import { StepError } from "../values/errors.ts";
 import { make, makeInside } from "./make.ts";
 import type { Copying, Owner } from "./tree.ts";
 
@@ -20,7 +19,8 @@ export type Side = {
   readonly self: Owner;
 };
 
-const isNone = (code: string | undefined) => code === "ENOENT" || code === "ENOTDIR";
+/** That it is not there, nor can be. */
+const NONE = ["ENOENT", "ENOTDIR"];
 const same = (ids: Owner): Owner => ids;
 
 /** This machine, as the caller sees it. */
@@ -29,7 +29,7 @@ export const host = (): Side => ({
     try {
       return openSync(path, O.PATH);
     } catch (e) {
-      if (isNone((e as NodeJS.ErrnoException).code)) return undefined;
+      if (NONE.includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
       throw e;
     }
   },
@@ -56,9 +56,10 @@ function mapped(id: number, ranges: readonly Range[], from: 0 | 1): number {
 
 /**
  * A container's root, as its first process sees it. Links are followed inside it alone, by the kernel: RESOLVE_IN_ROOT of
- * openat2(2), which no JavaScript runtime has, so that the launcher opens, and this process takes it from there.
+ * openat2(2), which no JavaScript runtime has, so that the launcher opens, and this process takes it from there. `runs` throws
+ * if it has ended: what was opened by its pid may be another's then.
  */
-export function container(pid: number): Side {
+export function container(pid: number, runs: () => void): Side {
   const [uids, gids] = [rangesOf(pid, "uid_map"), rangesOf(pid, "gid_map")];
   const seen = ({ uid, gid }: Owner) => ({ uid: mapped(uid, uids, 0), gid: mapped(gid, gids, 0) });
   return {
@@ -66,17 +67,16 @@ export function container(pid: number): Side {
       const done = await performSteps((s) => {
         const root = s.get("open the container's root", "openat", [AT_FDCWD, `/proc/${pid}/root`, O.PATH | O.CLOEXEC]);
         const how = openHow(O.PATH | O.CLOEXEC, RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS);
-        const fd = s.get(`open ${path} in the container`, "openat2", [root, path, how, how.bytes.length]);
+        const label = `open ${path} in the container`;
+        const fd = s.get(label, "openat2", [root, path, how, how.bytes.length], { ignore: NONE });
         s.call("close the container's root", "close", [root]);
         return fd;
       });
-      if (done.failure) {
-        const error = failureOf(done.program, done.failure);
-        if (error instanceof StepError && isNone(error.errno)) return undefined;
-        throw error;
-      }
+      if (done.failure) throw failureOf(done.program, done.failure);
       const fd = done.value(done.made);
+      if (fd < 0) return undefined;
       try {
+        runs();
         return openSync(`/proc/${launcher().pid}/fd/${fd}`, O.PATH);
       } finally {
         await performSteps((s) => s.call("close it", "close", [fd]));

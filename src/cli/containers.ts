@@ -190,7 +190,6 @@ export async function wait(names: readonly string[]): Promise<number> {
   return 0;
 }
 
-const SIGKILL = 9;
 export function kill(v: Values, names: readonly string[]): number {
   const signal = signalOf("--signal", text(v, "signal") ?? "KILL");
   for (const c of names.map(runningContainer)) process.kill(c.started.supervisor, signal);

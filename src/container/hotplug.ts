@@ -1,11 +1,12 @@
-import { openHow } from "../compile/context.ts";
+import { openInRoot } from "../compile/context.ts";
 import { attach, cloneTree } from "../compile/mounts.ts";
 import { rootOf } from "../compile/users.ts";
 import { errnoName } from "../kernel/errno.ts";
-import { AT_FDCWD, CLONE, MNT_DETACH, makedev, O, P_PID, RESOLVE, S_IF, WEXITED } from "../kernel/flags.ts";
+import { AT_FDCWD, CLONE, MNT_DETACH, makedev, O, S_IF } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { performSteps } from "../program/steps.ts";
 import type { Slot } from "../program/types.ts";
+import { inWorker } from "../program/worker.ts";
 import { NameError } from "../values/errors.ts";
 import { changing } from "./adopt.ts";
 import { type DescribedDevice, type DeviceOptions, describeDevices } from "./devices.ts";
@@ -21,34 +22,17 @@ async function onRoot(
 ): Promise<void> {
   const { pid } = c.started;
   const { failure } = await performSteps((s, program) => {
-    const worker = program.section("worker in a container");
-    const root = worker.get("open its root", "openat", [
-      AT_FDCWD,
-      `/proc/${pid}/root`,
-      O.PATH | O.DIRECTORY | O.CLOEXEC,
-      0,
-    ]);
-    const namespace = worker.get("open its mounts", "openat", [
-      AT_FDCWD,
-      `/proc/${pid}/ns/mnt`,
-      O.RDONLY | O.CLOEXEC,
-      0,
-    ]);
-    worker.call("have a root of its own", "unshare", [CLONE.FS]);
-    worker.call("clear the umask", "umask", [0]);
-    write(worker, root, () => worker.call("enter its mounts", "setns", [namespace, CLONE.NEWNS]));
-    worker.exit(0);
-    const child = s.spawn("start a worker", worker);
-    s.call("wait for it", "waitid", [P_PID, child, 0, WEXITED, 0]);
-    s.check("did it work?");
+    inWorker(s, program, "worker in a container", (worker) => {
+      const at = `/proc/${pid}`;
+      const root = worker.get("open its root", "openat", [AT_FDCWD, `${at}/root`, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
+      const namespace = worker.get("open its mounts", "openat", [AT_FDCWD, `${at}/ns/mnt`, O.RDONLY | O.CLOEXEC, 0]);
+      worker.call("have a root of its own", "unshare", [CLONE.FS]);
+      worker.call("clear the umask", "umask", [0]);
+      write(worker, root, () => worker.call("enter its mounts", "setns", [namespace, CLONE.NEWNS]));
+    });
   });
   if (failure) throw new NameError(c.noted.name, `${what}: ${errnoName(failure.errno)}`);
 }
-
-const openInside = (s: SectionBuilder, root: Slot, path: string, flags: number): Slot => {
-  const how = openHow(flags, RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS);
-  return s.get(`open ${path} in the container`, "openat2", [root, path, how, how.bytes.length]);
-};
 
 const parts = (path: string) => [path.slice(0, path.lastIndexOf("/")), path.slice(path.lastIndexOf("/") + 1)] as const;
 const isMapped = (c: Running) => c.noted.spec.linux?.namespaces?.some((n) => n.type === "user") === true;
@@ -56,7 +40,7 @@ const isMapped = (c: Running) => c.noted.spec.linux?.namespaces?.some((n) => n.t
 function addNode(c: Running, d: DescribedDevice): Promise<void> {
   const [directory, name] = parts(d.path);
   return onRoot(c, `add ${d.path}`, (s, root, enter) => {
-    const parent = openInside(s, root, directory, O.PATH | O.DIRECTORY);
+    const parent = openInRoot(s, root, directory, O.PATH | O.DIRECTORY);
     const format = d.type === "b" ? S_IF.BLK : S_IF.CHR;
     if (!isMapped(c)) {
       s.call(`make ${d.path}`, "mknodat", [
@@ -80,7 +64,7 @@ function addNode(c: Running, d: DescribedDevice): Promise<void> {
 function removeNode(c: Running, path: string): Promise<void> {
   const [directory, name] = parts(path);
   return onRoot(c, `remove ${path}`, (s, root, enter) => {
-    const parent = openInside(s, root, directory, O.PATH | O.DIRECTORY);
+    const parent = openInRoot(s, root, directory, O.PATH | O.DIRECTORY);
     if (isMapped(c)) {
       enter();
       s.call(`go to ${directory}`, "fchdir", [parent]);

@@ -66,9 +66,9 @@ export async function copy(from: Place, to: Place, o: CopyOptions): Promise<void
     if (!source) throw new CaissonError(`SOURCE: ${from.path} is not there`);
     await target(to, name, (e, isThere) => {
       if (isWithin(e.at, source)) throw new CaissonError(`DESTINATION: ${to.path} is in the directory that is copied`);
-      if (!top || !isThere) return copyEntry({ at, name }, e, copying);
-      return using(openDirectory({ at, name }), (source) =>
-        using(openDirectory({ at: e.at, name: "." }), (into) => copyContents(source, into, copying)),
+      if (!top || !isThere) return copyEntry({ at, name }, source, e, copying);
+      return using(openDirectory({ at, name }), (what) =>
+        using(openDirectory({ at: e.at, name: "." }), (into) => copyContents(what, into, copying)),
       );
     });
   });

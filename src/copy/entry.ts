@@ -8,9 +8,8 @@ import { O } from "../kernel/flags.ts";
 export type Entry = { readonly at: number; readonly name: string };
 
 /** By its descriptor, which can be opened again by nobody but us. proc(5), "/proc/[pid]/fd" */
-const own = (fd: number): string => `/proc/self/fd/${fd}`;
-export const pathOf = ({ at, name }: Entry): string => `${own(at)}/${name}`;
-export const listed = own;
+export const reopened = (fd: number): string => `/proc/self/fd/${fd}`;
+export const pathOf = ({ at, name }: Entry): string => `${reopened(at)}/${name}`;
 
 export const statOf = (e: Entry): Stats | undefined => lstatSync(pathOf(e), { throwIfNoEntry: false });
 
@@ -29,7 +28,7 @@ export async function using(fd: number, use: (fd: number) => Promise<void> | voi
 export function openFile(e: Entry, flags: number): number | undefined {
   const fd = openSync(pathOf(e), O.PATH | O.NOFOLLOW);
   try {
-    return fstatSync(fd).isFile() ? openSync(own(fd), flags) : undefined;
+    return fstatSync(fd).isFile() ? openSync(reopened(fd), flags) : undefined;
   } finally {
     closeSync(fd);
   }

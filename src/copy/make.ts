@@ -1,7 +1,8 @@
 import { closeSync, mkdirSync, openSync, symlinkSync } from "node:fs";
 import { failureOf } from "../container/failure.ts";
-import { AT_FDCWD, CLONE, O, P_PID, WEXITED } from "../kernel/flags.ts";
+import { AT_FDCWD, CLONE, O } from "../kernel/flags.ts";
 import { performSteps } from "../program/steps.ts";
+import { inWorker } from "../program/worker.ts";
 import { type Entry, pathOf } from "./entry.ts";
 import type { Made } from "./tree.ts";
 
@@ -18,22 +19,19 @@ export async function make(to: Entry, what: Made): Promise<void> {
 /** By a process that is root in the user namespace of another. */
 async function makeAs(pid: number, to: Entry, what: Made): Promise<void> {
   const done = await performSteps((s, program) => {
-    const worker = program.section("worker in the container's user namespace");
-    const directory = `/proc/${process.pid}/fd/${to.at}`;
-    const at = worker.get("open the directory", "openat", [AT_FDCWD, directory, O.PATH | O.CLOEXEC, 0]);
-    const users = `/proc/${pid}/ns/user`;
-    const namespace = worker.get(`open ${users}`, "openat", [AT_FDCWD, users, O.RDONLY | O.CLOEXEC, 0]);
-    worker.call("enter it", "setns", [namespace, CLONE.NEWUSER]);
-    worker.call("be its root's group", "setresgid", [0, 0, 0]);
-    worker.call("be its root", "setresuid", [0, 0, 0]);
-    const { name } = to;
-    if (what.kind === "directory") worker.call(`make ${name}`, "mkdirat", [at, name, DIRECTORY_MODE]);
-    else if (what.kind === "link") worker.call(`make ${name}`, "symlinkat", [what.target, at, name]);
-    else worker.call(`make ${name}`, "openat", [at, name, NEW_FILE | O.CLOEXEC, FILE_MODE]);
-    worker.exit(0);
-    const child = s.spawn("start the worker", worker);
-    s.call("wait for it", "waitid", [P_PID, child, 0, WEXITED, 0]);
-    s.check("did it work?");
+    inWorker(s, program, "worker in the container's user namespace", (worker) => {
+      const directory = `/proc/${process.pid}/fd/${to.at}`;
+      const at = worker.get("open the directory", "openat", [AT_FDCWD, directory, O.PATH | O.CLOEXEC, 0]);
+      const users = `/proc/${pid}/ns/user`;
+      const namespace = worker.get(`open ${users}`, "openat", [AT_FDCWD, users, O.RDONLY | O.CLOEXEC, 0]);
+      worker.call("enter it", "setns", [namespace, CLONE.NEWUSER]);
+      worker.call("be its root's group", "setresgid", [0, 0, 0]);
+      worker.call("be its root", "setresuid", [0, 0, 0]);
+      const { name } = to;
+      if (what.kind === "directory") worker.call(`make ${name}`, "mkdirat", [at, name, DIRECTORY_MODE]);
+      else if (what.kind === "link") worker.call(`make ${name}`, "symlinkat", [what.target, at, name]);
+      else worker.call(`make ${name}`, "openat", [at, name, NEW_FILE | O.CLOEXEC, FILE_MODE]);
+    });
   });
   if (done.failure) throw failureOf(done.program, done.failure);
 }

@@ -1,7 +1,7 @@
 import { openSync, readFileSync } from "node:fs";
-import { openHow } from "../compile/context.ts";
+import { openInRoot } from "../compile/context.ts";
 import { failureOf } from "../container/failure.ts";
-import { AT_FDCWD, O, RESOLVE } from "../kernel/flags.ts";
+import { AT_FDCWD, O } from "../kernel/flags.ts";
 import { launcher } from "../program/launcher.ts";
 import { performSteps } from "../program/steps.ts";
 import { make, makeInside } from "./make.ts";
@@ -66,9 +66,7 @@ export function container(pid: number, runs: () => void): Side {
     async open(path) {
       const done = await performSteps((s) => {
         const root = s.get("open the container's root", "openat", [AT_FDCWD, `/proc/${pid}/root`, O.PATH | O.CLOEXEC]);
-        const how = openHow(O.PATH | O.CLOEXEC, RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS);
-        const label = `open ${path} in the container`;
-        const fd = s.get(label, "openat2", [root, path, how, how.bytes.length], { ignore: NONE });
+        const fd = openInRoot(s, root, path, O.PATH, { ignore: NONE });
         s.call("close the container's root", "close", [root]);
         return fd;
       });

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { O } from "../kernel/flags.ts";
 import { CaissonError } from "../values/errors.ts";
-import { type Entry, listed, openDirectory, openFile, pathOf, statOf, using } from "./entry.ts";
+import { type Entry, openDirectory, openFile, pathOf, reopened, statOf, using } from "./entry.ts";
 
 /** Numbers of an owner, as this process sees them. */
 export type Owner = { readonly uid: number; readonly gid: number };
@@ -37,12 +37,13 @@ export type Copying = {
 };
 
 const PIECE = 1 << 20;
+/** Of all files: to make two for each would cost more than a small file's copy. */
+const [piece, zeros] = [Buffer.allocUnsafe(PIECE), Buffer.alloc(PIECE)];
 
 export const isSame = (a: Stats, b: Stats): boolean => a.dev === b.dev && a.ino === b.ino;
 
 /** Into a file that is empty. What is all zeros is not written: files may have holes larger than any disk. */
 function copyBytes(from: number, to: number): void {
-  const [piece, zeros] = [Buffer.allocUnsafe(PIECE), Buffer.alloc(PIECE)];
   let size = 0;
   for (let n = readSync(from, piece, 0, PIECE, null); n > 0; n = readSync(from, piece, 0, PIECE, null)) {
     if (piece.compare(zeros, 0, n, 0, n) !== 0)
@@ -61,8 +62,7 @@ function finish(fd: number, stat: Stats, o: Copying): void {
 }
 
 /** A file that is there stays the same one, as one that is bound there must; one that is being executed goes. */
-async function openCopy(of: Stats, to: Entry, o: Copying): Promise<number> {
-  const there = statOf(to);
+async function openCopy(of: Stats, to: Entry, there: Stats | undefined, o: Copying): Promise<number> {
   if (there && isSame(there, of)) throw new CaissonError(`${to.name}: source and destination are the same file`);
   if (there?.isFile())
     try {
@@ -78,22 +78,24 @@ async function openCopy(of: Stats, to: Entry, o: Copying): Promise<number> {
   return fd;
 }
 
-async function copyFile(from: Entry, to: Entry, o: Copying, path: string): Promise<void> {
+type Known = { readonly from: Entry; readonly to: Entry; readonly there: Stats | undefined; readonly path: string };
+
+async function copyFile({ from, to, there, path }: Known, o: Copying): Promise<void> {
   const source = openFile(from, O.RDONLY);
   if (source === undefined) o.leaveOut(path);
   else
     await using(source, async () => {
       const stat = fstatSync(source);
-      await using(await openCopy(stat, to, o), (fd) => {
+      await using(await openCopy(stat, to, there, o), (fd) => {
         copyBytes(source, fd);
         finish(fd, stat, o);
       });
     });
 }
 
-async function copyLink(from: Entry, to: Entry, stat: Stats, o: Copying): Promise<void> {
+async function copyLink({ from, to, there }: Known, stat: Stats, o: Copying): Promise<void> {
   const target = readlinkSync(pathOf(from));
-  if (statOf(to)) unlinkSync(pathOf(to));
+  if (there) unlinkSync(pathOf(to));
   await o.make(to, { kind: "link", target });
   const { uid, gid } = o.owner(stat);
   lchownSync(pathOf(to), uid, gid);
@@ -101,36 +103,34 @@ async function copyLink(from: Entry, to: Entry, stat: Stats, o: Copying): Promis
 
 /** What is in one directory, into another. */
 export async function copyContents(from: number, to: number, o: Copying, path = ""): Promise<void> {
-  for (const name of readdirSync(listed(from))) {
+  for (const name of readdirSync(reopened(from))) {
     const entry = { at: from, name };
+    const stat = statOf(entry);
     // What went meanwhile is not copied.
-    if (statOf(entry)) await copyEntry(entry, { at: to, name }, o, `${path}/${name}`);
+    if (stat) await copyEntry(entry, stat, { at: to, name }, o, `${path}/${name}`);
   }
 }
 
-async function copyDirectory(from: Entry, to: Entry, o: Copying, path: string): Promise<void> {
-  const isNew = statOf(to) === undefined;
-  if (isNew) await o.make(to, { kind: "directory" });
+async function copyDirectory({ from, to, there, path }: Known, o: Copying): Promise<void> {
+  if (!there) await o.make(to, { kind: "directory" });
   await using(openDirectory(from), (source) =>
     using(openDirectory(to), async (target) => {
       await copyContents(source, target, o, path);
-      const stat = fstatSync(source);
-      if (isNew) finish(target, stat, o);
+      if (!there) finish(target, fstatSync(source), o);
     }),
   );
 }
 
 /** A directory with all that is in it, a file, or a link; what is there of another kind is not replaced by or with a directory. */
-export async function copyEntry(from: Entry, to: Entry, o: Copying, path = from.name): Promise<void> {
-  const stat = statOf(from);
-  if (!stat) throw new CaissonError(`${path}: it is not there`);
+export async function copyEntry(from: Entry, stat: Stats, to: Entry, o: Copying, path = from.name): Promise<void> {
   const there = statOf(to);
   if (there && there.isDirectory() !== stat.isDirectory())
     throw new CaissonError(`${path}: a directory and what is none cannot take each other's place`);
+  const known: Known = { from, to, there, path };
   try {
-    if (stat.isDirectory()) await copyDirectory(from, to, o, path);
-    else if (stat.isFile()) await copyFile(from, to, o, path);
-    else if (stat.isSymbolicLink()) await copyLink(from, to, stat, o);
+    if (stat.isDirectory()) await copyDirectory(known, o);
+    else if (stat.isFile()) await copyFile(known, o);
+    else if (stat.isSymbolicLink()) await copyLink(known, stat, o);
     else o.leaveOut(path);
   } catch (e) {
     // The kernel's error names descriptors of ours.

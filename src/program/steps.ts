@@ -1,4 +1,5 @@
 import { hostArch } from "../kernel/arch.ts";
+import { P_PID, WEXITED } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "./builder.ts";
 import { encode } from "./encode.ts";
 import { launcher } from "./launcher.ts";
@@ -32,9 +33,6 @@ export async function performSteps<T>(
     failure: errno > 0 ? { section: slots[0] ?? 0, step: slots[2] ?? 0, errno } : undefined,
   };
 }
-
-const P_PID = 1;
-const WEXITED = 4;
 
 /** Waits for the end of a process that the launcher started, so that nothing of it is left. */
 export async function reap(pid: number): Promise<void> {

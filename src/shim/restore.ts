@@ -4,6 +4,7 @@ import { closeSync, constants, existsSync, openSync, readFileSync, rmSync } from
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Stream, Streams } from "../compile/runtime/lifecycle.ts";
+import { readOr } from "../host/files.ts";
 import { type Global, ownWords } from "../oci/context.ts";
 import type { Exit, Living } from "./process.ts";
 import type { CreateRequest } from "./protocol/task_pb.ts";
@@ -46,7 +47,7 @@ type Opened = { readonly stdio: (number | "ignore")[]; close(): void };
 
 /** What it said last, or how it ended. */
 function cause(log: string, child: ChildProcess): string {
-  const last = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").at(-1) : "";
+  const last = readOr(log)?.trim().split("\n").at(-1);
   return last
     ? (JSON.parse(last) as { msg: string }).msg
     : `restore: it ended with ${child.signalCode ?? child.exitCode}`;

@@ -46,26 +46,28 @@ export class Task {
   #turn: Promise<unknown> = Promise.resolve();
   #paused = false;
   /** The directory of what it is made of when it is started; "": it is there already. */
-  #checkpoint = "";
+  #checkpoint: string;
+  readonly #over = (exit: Exit) => this.#ended(this.id, this.init, exit);
 
-  private constructor(r: CreateRequest, by: Owner, g: Global) {
+  private constructor(r: CreateRequest, by: Owner, g: Global, checkpoint: string) {
     this.id = r.id;
     this.bundle = r.bundle;
     this.init = new KeptProcess(r);
     this.#by = by;
     this.#g = g;
+    this.#checkpoint = checkpoint;
   }
 
   static async create(r: CreateRequest, by: Owner): Promise<Task> {
+    const checkpoint = r.checkpoint && (await import("./restore.ts")).checkpointOf(r);
     const o = optionsOf(r.options, OptionsSchema);
     const g = globalOf(o?.root ? join(o.root, by.namespace) : runtimeRoot(by.namespace), o);
-    const task = new Task(r, by, g);
+    const task = new Task(r, by, g, checkpoint);
     ensureDirectory(g.root);
     writeFileSync(join(r.bundle, TASK_FILE), JSON.stringify({ root: g.root, systemd: g.systemd }), { mode: 0o600 });
     const rootfs = join(r.bundle, "rootfs");
     await mountRoot(r.rootfs, rootfs);
     try {
-      task.#checkpoint = r.checkpoint && (await import("./restore.ts")).checkpointOf(r);
       if (!task.#checkpoint) await task.#born(o);
     } catch (e) {
       await unmountRoot(rootfs);
@@ -90,14 +92,13 @@ export class Task {
       noNewKeyring: o?.noNewKeyring === true,
     };
     const prepare = async (kept: Kept) => (await prepareCreate(this.#g, this.id, { ...given, kept })).program;
-    await this.init.keep(this.#whose(), prepare, (exit) => this.#ended(this.id, this.init, exit));
+    await this.init.keep(this.#whose(), prepare, this.#over);
     await this.#watchOom();
   }
 
   async #restored(): Promise<void> {
     const { restoreTask } = await import("./restore.ts");
-    const ended = (exit: Exit) => this.#ended(this.id, this.init, exit);
-    await this.init.live(this.#whose(), ended, (streams) => restoreTask(this.#g, this, this.#checkpoint, streams));
+    await this.init.live(this.#whose(), this.#over, (streams) => restoreTask(this.#g, this, this.#checkpoint, streams));
     this.#checkpoint = "";
     await this.#watchOom();
   }

@@ -1,11 +1,12 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { normalize } from "node:path";
-import { openHow } from "../../compile/context.ts";
+import { openInRoot } from "../../compile/context.ts";
 import { errnoName } from "../../kernel/errno.ts";
-import { AT_FDCWD, CLONE, O, P_PID, RESOLVE, WEXITED } from "../../kernel/flags.ts";
+import { AT_FDCWD, CLONE, O } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import { performSteps } from "../../program/steps.ts";
 import type { Slot } from "../../program/types.ts";
+import { inWorker } from "../../program/worker.ts";
 import { CallGoneError, type SyscallCall, type SyscallReply } from "../../seccomp/notify/call.ts";
 
 const proc = <T>(read: () => T): T => {
@@ -46,10 +47,8 @@ export const split = (path: string): [parent: string, name: string] => {
 };
 
 /** Opens a path as the caller sees it: nothing that it names leads out of its root. */
-export function openAsCaller(s: SectionBuilder, root: number, path: string, flags: number): Slot {
-  const how = openHow(flags, RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS);
-  return s.get(`open ${path} of the caller`, "openat2", [root, path, how, how.bytes.length]);
-}
+export const openAsCaller = (s: SectionBuilder, root: number, path: string, flags: number): Slot =>
+  openInRoot(s, root, path, flags, { label: `open ${path} of the caller` });
 
 /**
  * Performs steps on the caller's root in a process of their own, and answers with the first failure's errno, or 0.
@@ -70,19 +69,16 @@ export async function onCallersRoot(
   try {
     if (opened.failure || !(await call.isWaiting())) throw new CallGoneError(`${call.name}: its caller is gone`);
     const { failure } = await performSteps((s, program) => {
-      const worker = program.section("worker for a caller");
-      // It is to change its root: its parent's stays.
-      worker.call("have a root of its own", "unshare", [CLONE.FS]);
-      worker.call("clear the umask", "umask", [0]);
-      write(worker, root, () => {
-        worker.call("enter its mounts", "setns", [namespace, CLONE.NEWNS]);
-        worker.call("go to its root", "fchdir", [root]);
-        worker.call("have its root", "chroot", ["."]);
+      inWorker(s, program, "worker for a caller", (worker) => {
+        // It is to change its root: its parent's stays.
+        worker.call("have a root of its own", "unshare", [CLONE.FS]);
+        worker.call("clear the umask", "umask", [0]);
+        write(worker, root, () => {
+          worker.call("enter its mounts", "setns", [namespace, CLONE.NEWNS]);
+          worker.call("go to its root", "fchdir", [root]);
+          worker.call("have its root", "chroot", ["."]);
+        });
       });
-      worker.exit(0);
-      const pid = s.spawn("start a worker", worker);
-      s.call("wait for it", "waitid", [P_PID, pid, 0, WEXITED, 0]);
-      s.check("did it work?");
     });
     return failure ? { errno: errnoName(failure.errno) as `E${string}` } : { value: 0 };
   } finally {

@@ -2,11 +2,8 @@ import { InvalidOptionError } from "../values/errors.ts";
 
 const pattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
 
-const NAME_BYTES = 6;
-
-/** Twelve random hexadecimal digits. */
-export const randomName = (): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(NAME_BYTES)), (b) => b.toString(16).padStart(2, "0")).join("");
+/** Twelve random hexadecimal digits: the last ones of a UUID, of which engines keep random bytes in store. */
+export const randomName = (): string => crypto.randomUUID().slice(-12);
 
 /** The name given, checked, or twelve random hexadecimal digits as other engines have them. */
 export function containerName(name?: string): string {

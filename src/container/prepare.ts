@@ -46,7 +46,7 @@ function directory(field: string, path: string): string {
   const absolute = resolve(path);
   const stat = statSync(absolute, { throwIfNoEntry: false });
   if (!stat?.isDirectory()) throw new InvalidOptionError(field, path, "an existing directory");
-  return realpathSync(absolute);
+  return realpathSync.native(absolute);
 }
 
 /** The host path of each volume, and whether it is a directory. */

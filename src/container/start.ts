@@ -8,16 +8,16 @@ import type { Job, Stdio } from "../compile/job.ts";
 import { TAKER } from "../compile/notify.ts";
 import { partsFor } from "../compile/parts.ts";
 import type { Spec } from "../compile/spec.ts";
-import { ProgramBuilder } from "../program/builder.ts";
-import { encode } from "../program/encode.ts";
 import { KIND } from "../program/frames.ts";
 import { type Launcher, launcher } from "../program/launcher.ts";
+import { performSteps } from "../program/steps.ts";
 import type { Program } from "../program/types.ts";
 import { CaissonError, UnsupportedError } from "../values/errors.ts";
 import { unclaim } from "./claim.ts";
 import { failureOf } from "./failure.ts";
 import { readPipe, writePipe } from "./pipes.ts";
 import type { Prepared } from "./prepare.ts";
+import { reapSoon } from "./reap.ts";
 import { type Ending, readEnding, readFailure } from "./record.ts";
 import { finishDelegated } from "./state.ts";
 import type { Answers } from "./syscalls.ts";
@@ -41,20 +41,6 @@ export type Started = {
   /** The pipes of the warm pool: our ends. */
   readonly warm?: { readonly to: number; readonly from: number };
 };
-
-const P_PID = 1;
-const WEXITED = 4;
-
-/** Programs of one or two steps for the launcher itself. */
-function small(
-  l: Launcher,
-  arch: Program["arch"],
-  write: (s: ReturnType<ProgramBuilder["section"]>) => void,
-): Promise<Int32Array> {
-  const b = new ProgramBuilder(arch);
-  write(b.section("launcher"));
-  return l.perform(encode(b.build(), false));
-}
 
 /** Answers the calls of a filter that was told of. */
 export const answering = (answers: Answers, spec: Spec) => async (taker: { pid: number; fd: number }) =>
@@ -147,7 +133,7 @@ export async function startProgram(
 ): Promise<Started> {
   // Once it has started no step of it fails any more: who holds many containers need not hold their programs.
   let program: (() => Program) | undefined = given.program;
-  const { arch, slots: names } = given;
+  const { slots: names } = given;
   let [began, ended] = [(_: number) => {}, (_: Ending) => {}];
   let failed = (_: Error) => {};
   const pid = new Promise<number>((resolve, reject) => {
@@ -217,11 +203,8 @@ export async function startProgram(
       failed(error);
       endFailed(error);
     });
-  // What has said that it ended is about to exit: its parent reaps it, so that its pid was ours to signal until now.
-  const reap = () =>
-    small(l, arch, (s) => s.call("reap", "waitid", [P_PID, supervisor, 0, WEXITED, 0], { ignore: "all" })).catch(
-      () => {},
-    );
+  // Its parent reaps it, so that its pid was ours to signal until it said that it ended.
+  const reap = () => reapSoon(supervisor);
   ending.then(reap, reap);
   if (onListener) {
     const pid = slot(TAKER);
@@ -231,7 +214,7 @@ export async function startProgram(
     ending
       .then(
         () => stopAnswering?.then((stop) => stop()),
-        () => small(l, arch, (s) => s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" })),
+        () => reapSoon(pid),
       )
       .catch(() => {});
   }
@@ -252,7 +235,7 @@ export async function startProgram(
   const open = pipes.flatMap((n) => (n ? [slot(n, 0), slot(n, 1)] : []));
   if (isWarm) for (const name of ["pipe of what comes", "pipe of the answer"]) open.push(slot(name, 0), slot(name, 1));
   if (open.length)
-    void small(l, arch, (s) => {
+    void performSteps((s) => {
       for (const n of open) s.call("close our side", "close", [n], { ignore: "all" });
     }).catch(() => {});
   return {

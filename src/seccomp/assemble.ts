@@ -1,183 +1,129 @@
-import type { Seccomp, SeccompAction, SeccompArg, SeccompRule } from "../compile/spec.ts";
+import type { Seccomp, SeccompArg, SeccompRule } from "../compile/spec.ts";
 import { alternatives } from "./alternatives.ts";
 import { architectures, type SeccompArch } from "./architectures.ts";
-import {
-  AND,
-  ARCH_AT,
-  argHighAt,
-  argLowAt,
-  type Instruction,
-  JEQ,
-  JGE,
-  JGT,
-  JUMP,
-  LOAD,
-  MAX_INSTRUCTIONS,
-  NR_AT,
-  op,
-  RET,
-} from "./bpf.ts";
+import { ARCH_AT, argHighAt, argLowAt, type Instruction, JEQ, JGE, JGT, MAX_INSTRUCTIONS, NR_AT } from "./bpf.ts";
+import { actionValue, type Decision, load, masked, test, verdict } from "./decision.ts";
+import { layOut } from "./layout.ts";
 import { unknownFrom } from "./unknown.ts";
 
-const EPERM = 1;
 const ENOSYS = 38;
-
-/** What a filter returns for an action (seccomp(2) "SECCOMP_RET_…"). */
-export function actionValue(action: SeccompAction, errno?: number): number {
-  switch (action) {
-    case "SCMP_ACT_KILL_PROCESS":
-      return 0x80000000;
-    case "SCMP_ACT_KILL":
-    case "SCMP_ACT_KILL_THREAD":
-      return 0;
-    case "SCMP_ACT_TRAP":
-      return 0x30000;
-    case "SCMP_ACT_ERRNO":
-      return 0x50000 | (errno ?? EPERM);
-    case "SCMP_ACT_TRACE":
-      return 0x7ff00000 | (errno ?? EPERM);
-    case "SCMP_ACT_NOTIFY":
-      return 0x7fc00000;
-    case "SCMP_ACT_LOG":
-      return 0x7ffc0000;
-    case "SCMP_ACT_ALLOW":
-      return 0x7fff0000;
-  }
-}
+const NOT_THERE = verdict(actionValue("SCMP_ACT_ERRNO", ENOSYS));
+/** Bit 30 of a number: a call of the x32 ABI, which comes with the audit number of x86-64. */
+const X32 = 0x40000000;
 
 const halves = (v: number | bigint): [low: number, high: number] => {
   const b = BigInt.asUintN(64, BigInt(v));
   return [Number(b & 0xffffffffn), Number(b >> 32n)];
 };
 
-const NOT_THERE = actionValue("SCMP_ACT_ERRNO", ENOSYS);
-
-/** A jump that is not resolved yet: to the code behind a rule ("no"), or to the next test ("yes"). */
-type Draft = Instruction & { readonly t?: "yes" | "no"; readonly f?: "yes" | "no" };
-const test = (code: number, k: number, t?: "yes" | "no", f?: "yes" | "no"): Draft => ({
-  ...op(code, k),
-  ...(t && { t }),
-  ...(f && { f }),
-});
-
-/** One comparison of a 64-bit argument, in 32-bit halves; it falls through to "yes". */
-function comparison({ index, value, valueTwo = 0, op: how }: SeccompArg): Draft[] {
+/** One comparison of a 64-bit argument, in 32-bit halves. */
+function comparison({ index, value, valueTwo = 0, op }: SeccompArg, yes: Decision, no: Decision): Decision {
   const [low, high] = halves(value);
-  const loadHigh = op(LOAD, argHighAt(index));
-  const loadLow = op(LOAD, argLowAt(index));
-  switch (how) {
+  const ofHigh = (next: Decision) => load(argHighAt(index), next);
+  const ofLow = (code: number, met: Decision, unmet: Decision) => load(argLowAt(index), test(code, low, met, unmet));
+  const above = (met: Decision, same: Decision, unmet: Decision) =>
+    ofHigh(test(JGT, high, met, test(JEQ, high, same, unmet)));
+  switch (op) {
     case "SCMP_CMP_EQ":
-      return [loadHigh, test(JEQ, high, undefined, "no"), loadLow, test(JEQ, low, undefined, "no")];
+      return ofHigh(test(JEQ, high, ofLow(JEQ, yes, no), no));
     case "SCMP_CMP_NE":
-      return [loadHigh, test(JEQ, high, undefined, "yes"), loadLow, test(JEQ, low, "no")];
+      return ofHigh(test(JEQ, high, ofLow(JEQ, no, yes), yes));
     case "SCMP_CMP_GE":
-      return [
-        loadHigh,
-        test(JGT, high, "yes"),
-        test(JEQ, high, undefined, "no"),
-        loadLow,
-        test(JGE, low, undefined, "no"),
-      ];
+      return above(yes, ofLow(JGE, yes, no), no);
     case "SCMP_CMP_GT":
-      return [
-        loadHigh,
-        test(JGT, high, "yes"),
-        test(JEQ, high, undefined, "no"),
-        loadLow,
-        test(JGT, low, undefined, "no"),
-      ];
+      return above(yes, ofLow(JGT, yes, no), no);
     case "SCMP_CMP_LT":
-      return [loadHigh, test(JGT, high, "no"), test(JEQ, high, undefined, "yes"), loadLow, test(JGE, low, "no")];
+      return above(no, ofLow(JGE, no, yes), yes);
     case "SCMP_CMP_LE":
-      return [loadHigh, test(JGT, high, "no"), test(JEQ, high, undefined, "yes"), loadLow, test(JGT, low, "no")];
+      return above(no, ofLow(JGT, no, yes), yes);
     case "SCMP_CMP_MASKED_EQ": {
       const [low2, high2] = halves(valueTwo);
-      return [
-        loadHigh,
-        op(AND, high),
-        test(JEQ, high2, undefined, "no"),
-        loadLow,
-        op(AND, low),
-        test(JEQ, low2, undefined, "no"),
-      ];
+      const lower = load(argLowAt(index), masked(low, test(JEQ, low2, yes, no)));
+      return high === 0 && high2 === 0 ? lower : ofHigh(masked(high, test(JEQ, high2, lower, no)));
     }
   }
 }
 
-/** Resolves "yes" to the end of its comparison and "no" to the end of the rule, whose RET is `behind` + 1 long. */
-function ruleCode(rule: SeccompRule): Instruction[] {
-  const tests = (rule.args ?? []).map(comparison);
-  const total = tests.reduce((n, t) => n + t.length, 0) + 1;
-  const code: Instruction[] = [];
-  for (const part of tests) {
-    const end = code.length + part.length;
-    for (const draft of part) {
-      const from = code.length + 1;
-      const resolve = (where?: "yes" | "no") => (where === "yes" ? end - from : where === "no" ? total - from : 0);
-      code.push({ code: draft.code, k: draft.k, jt: resolve(draft.t), jf: resolve(draft.f) });
-    }
+/** Rules which all want one value each of the same argument: the halves of it are loaded once. */
+type Choice = { readonly index: number; readonly high: number; readonly lows: Decision; readonly otherwise: Decision };
+
+/** What rules say, the first that matches. Equal lists of rules are one decision. */
+class Rules {
+  readonly #choices = new Map<Decision, Choice>();
+  readonly #decided = new Map<Decision, Map<SeccompRule, Decision>>();
+
+  #before(rule: SeccompRule, next: Decision): Decision {
+    const action = verdict(actionValue(rule.action, rule.errnoRet));
+    const [only, second] = rule.args ?? [];
+    if (only?.op !== "SCMP_CMP_EQ" || second)
+      return (rule.args ?? []).reduceRight<Decision>((yes, arg) => comparison(arg, yes, next), action);
+    const [low, high] = halves(only.value);
+    const known = this.#choices.get(next);
+    const joins = known?.index === only.index && known.high === high;
+    const { lows, otherwise } = joins ? known : { lows: next, otherwise: next };
+    const choice = { index: only.index, high, lows: test(JEQ, low, action, lows), otherwise };
+    const whole = load(argHighAt(only.index), test(JEQ, high, load(argLowAt(only.index), choice.lows), otherwise));
+    this.#choices.set(whole, choice);
+    return whole;
   }
-  code.push(op(RET, actionValue(rule.action, rule.errnoRet)));
-  return code;
+
+  decide(rules: readonly SeccompRule[], otherwise: Decision): Decision {
+    return rules.reduceRight<Decision>((next, rule) => {
+      const known = this.#decided.get(next) ?? new Map<SeccompRule, Decision>();
+      const decision = known.get(rule) ?? this.#before(rule, next);
+      this.#decided.set(next, known.set(rule, decision));
+      return decision;
+    }, otherwise);
+  }
 }
 
-type Range = { readonly from: number; readonly code: readonly Instruction[] };
+/** Numbers from `from` on, up to the next range. */
+type Range = { readonly from: number; readonly decision: Decision };
 
 /**
  * A binary search for the system call's number, as libseccomp can do: the kernel runs the filter for every system
  * call of the container, and once for each number when it is loaded (its cache of what is always allowed).
  */
-function search(ranges: readonly Range[]): Instruction[] {
-  const first = ranges[0];
-  if (!first) return [];
-  if (ranges.length === 1) return [...first.code];
+function search(ranges: readonly Range[]): Decision {
+  const [first, second, third] = ranges as readonly [Range, ...Range[]];
+  if (!second) return first.decision;
+  if (ranges.length === 3 && third?.from === second.from + 1 && third.decision === first.decision)
+    return test(JEQ, second.from, second.decision, first.decision);
   const middle = ranges.length >> 1;
-  const left = search(ranges.slice(0, middle));
-  const right = search(ranges.slice(middle));
-  const pivot = ranges[middle]?.from ?? 0;
-  if (left.length < 256) return [op(JGE, pivot, left.length, 0), ...left, ...right];
-  return [op(JGE, pivot, 0, 1), op(JUMP, left.length), ...left, ...right];
+  return test(JGE, ranges[middle]?.from ?? 0, search(ranges.slice(middle)), search(ranges.slice(0, middle)));
 }
 
 /** Neighbouring numbers with the same decision become one range. */
-function ranges(decisions: ReadonlyMap<number, readonly Instruction[]>, otherwise: readonly Instruction[]): Range[] {
-  const found: Range[] = [{ from: 0, code: otherwise }];
-  const same = (a: readonly Instruction[], b: readonly Instruction[]) =>
-    a === b || (a.length === 1 && b.length === 1 && a[0]?.code === b[0]?.code && a[0]?.k === b[0]?.k);
-  const add = (from: number, code: readonly Instruction[]) => {
-    const last = found[found.length - 1] as Range;
-    if (last.from === from) found[found.length - 1] = { from, code };
-    else if (!same(last.code, code)) found.push({ from, code });
-    const previous = found[found.length - 2];
-    if (previous && same(previous.code, (found[found.length - 1] as Range).code)) found.pop();
+function ranges(decisions: ReadonlyMap<number, Decision>, otherwise: Decision, end: Range | undefined): Range[] {
+  const found: Range[] = [{ from: 0, decision: otherwise }];
+  const add = (range: Range) => {
+    if (found.at(-1)?.from === range.from) found.pop();
+    if (found.at(-1)?.decision !== range.decision) found.push(range);
   };
   for (const nr of [...decisions.keys()].sort((a, b) => a - b)) {
-    add(nr, decisions.get(nr) ?? otherwise);
-    add(nr + 1, otherwise);
+    add({ from: nr, decision: decisions.get(nr) ?? otherwise });
+    add({ from: nr + 1, decision: otherwise });
   }
+  if (end) add(end);
   return found;
 }
 
-function archCode(seccomp: Seccomp, arch: SeccompArch): Instruction[] {
-  const otherwise = [op(RET, actionValue(seccomp.defaultAction, seccomp.defaultErrnoRet))];
+function ofArchitecture(seccomp: Seccomp, arch: SeccompArch): Decision {
+  const otherwise = verdict(actionValue(seccomp.defaultAction, seccomp.defaultErrnoRet));
   const table = arch.table();
-  const decisions = new Map<number, Instruction[]>();
-  const decided = new Set<number>();
-  for (const rule of (seccomp.syscalls ?? []).flatMap(alternatives)) {
-    const code = ruleCode(rule);
+  const byNumber = new Map<number, SeccompRule[]>();
+  for (const rule of (seccomp.syscalls ?? []).flatMap(alternatives))
     for (const name of rule.names) {
       // Names of another architecture, or of a newer kernel than this table, are passed over, as libseccomp does.
       const nr = table.get(name);
-      if (nr === undefined || decided.has(nr)) continue;
-      decisions.set(nr, [...(decisions.get(nr) ?? []), ...code]);
-      if (!rule.args?.length) decided.add(nr);
+      if (nr !== undefined) byNumber.set(nr, [...(byNumber.get(nr) ?? []), rule]);
     }
-  }
-  for (const [nr, code] of decisions) if (!decided.has(nr)) decisions.set(nr, [...code, ...otherwise]);
-  const all = ranges(decisions, otherwise);
-  const from = unknownFrom(seccomp, arch);
-  const known = all.filter((range) => range.from < from);
-  return search(from === Number.POSITIVE_INFINITY ? all : [...known, { from, code: [op(RET, NOT_THERE)] }]);
+  const rules = new Rules();
+  const decisions = new Map([...byNumber].map(([nr, list]) => [nr, rules.decide(list, otherwise)]));
+  const unknown = unknownFrom(seccomp, arch);
+  const from = unknown === Number.POSITIVE_INFINITY && arch.name === "SCMP_ARCH_X86_64" ? X32 : unknown;
+  const end = from === Number.POSITIVE_INFINITY ? undefined : { from, decision: NOT_THERE };
+  return load(NR_AT, search(ranges(decisions, otherwise, end)));
 }
 
 /**
@@ -187,15 +133,11 @@ function archCode(seccomp: Seccomp, arch: SeccompArch): Instruction[] {
 export function assemble(seccomp: Seccomp, native: SeccompArch): Instruction[] {
   const names = seccomp.architectures?.length ? seccomp.architectures : [native.name];
   const listed = names.flatMap((name) => architectures.find((a) => a.name === name) ?? []);
-  const wanted = [native, ...listed.filter((a) => a !== native)];
-  const code: Instruction[] = [op(LOAD, ARCH_AT)];
-  for (const arch of wanted) {
-    // x32 calls come with the audit number of x86-64 and bit 30 set: without this they would be past all rules.
-    const guard = arch.name === "SCMP_ARCH_X86_64" ? [op(JGE, 0x40000000, 0, 1), op(RET, NOT_THERE)] : [];
-    const body = [op(LOAD, NR_AT), ...guard, ...archCode(seccomp, arch)];
-    code.push(op(JEQ, arch.audit, 1, 0), op(JUMP, body.length), ...body);
-  }
-  code.push(op(RET, actionValue("SCMP_ACT_KILL_PROCESS")));
+  const byArchitecture = [native, ...listed.filter((a) => a !== native)].reduceRight<Decision>(
+    (others, arch) => test(JEQ, arch.audit, ofArchitecture(seccomp, arch), others),
+    verdict(actionValue("SCMP_ACT_KILL_PROCESS")),
+  );
+  const code = layOut(load(ARCH_AT, byArchitecture));
   if (code.length > MAX_INSTRUCTIONS)
     throw new RangeError(`linux.seccomp: ${code.length} instructions, but the kernel takes ${MAX_INSTRUCTIONS}`);
   return code;

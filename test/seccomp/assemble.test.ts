@@ -4,9 +4,10 @@ import type { Seccomp } from "../../src/compile/spec.ts";
 import { defaultCapabilities } from "../../src/container/capabilities.ts";
 import { syscallNumber, syscallTable } from "../../src/kernel/arch.ts";
 import { architectures, nativeArchitecture } from "../../src/seccomp/architectures.ts";
-import { actionValue, assemble } from "../../src/seccomp/assemble.ts";
+import { assemble } from "../../src/seccomp/assemble.ts";
 import { filterBytes, interpret } from "../../src/seccomp/bpf.ts";
 import { decide } from "../../src/seccomp/decide.ts";
+import { actionValue } from "../../src/seccomp/decision.ts";
 import { defaultProfile, prebuiltFilter } from "../../src/seccomp/profile.ts";
 
 const x64 = nativeArchitecture("x86_64");

@@ -8,7 +8,7 @@
 
 enum { MAGIC = 0x4e535343, VERSION = 1, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
 enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, HASH, COPY, DATE, OPS };
-enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, ARGUMENT, ARGUMENTS, KINDS };
+enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, ARGUMENT, ARGUMENTS, ENVIRONMENT, KINDS };
 enum { SAME_TEXT = 5, OTHER_TEXT = 6, IN_ENVIRONMENT = 7, ONLY = 8 };
 enum { IGNORE_ALL = 1 };
 enum { FAILED_SECTION, FAILED_STEP, FAILED_ERRNO, RESERVED_SLOTS }; /* the slots a failure is written to */
@@ -121,6 +121,15 @@ static int load(struct program *p, char *base, u64 size) {
 
 /* ---- steps ---- */
 
+/* The strings of the environment are behind the arguments, and a null pointer behind them. */
+static u64 *environment(void) { return arguments + arguments[0] + 2; }
+
+static s64 of_environment(u64 n) {
+  u64 *e = environment();
+  while (*e && n) e++, n--;
+  return (s64)*e;
+}
+
 static s64 value(struct program *p, struct step *s, int i) {
   u64 a = s->args[i];
   switch (s->kinds[i]) {
@@ -131,6 +140,7 @@ static s64 value(struct program *p, struct step *s, int i) {
   case SLOT_HI: return p->slots[a] >> 32;
   case ARGUMENT: return a < arguments[0] ? (s64)arguments[1 + a] : 0;
   case ARGUMENTS: return (s64)&arguments[1 + (a < arguments[0] ? a : arguments[0])];
+  case ENVIRONMENT: return of_environment(a);
   default: return (s64)a;
   }
 }
@@ -172,9 +182,9 @@ static int only(const char *a, const char *b) {
   return a != 0;
 }
 
-/* Whether a string of the environment, which is behind the arguments, begins with this text. */
+/* Whether a string of the environment begins with this text. */
 static int in_environment(const char *text) {
-  for (u64 *e = arguments + arguments[0] + 2; text && *e; e++) {
+  for (u64 *e = environment(); text && *e; e++) {
     const char *a = text, *b = (const char *)*e;
     while (*a && *a == *b) a++, b++;
     if (!*a) return 1;

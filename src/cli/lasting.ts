@@ -2,6 +2,7 @@ import { canBeHere } from "../compile/here.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { givenRoot, type Prepared } from "../container/prepare.ts";
 import { isCompiled } from "../host/compiled.ts";
+import { namesForOnce } from "../remember/environment-words.ts";
 import { type Given, isUsualState } from "../remember/places.ts";
 import { list, type Values } from "./option-table.ts";
 
@@ -20,10 +21,11 @@ const hasOwnPlaces = ({ options, spec }: Prepared): boolean =>
 export const isWhereGiven = (o: ContainerOptions): boolean => o.workdir === undefined && o.rootfs === undefined;
 
 /** How a program for these words is kept, if one can be: for any directory where they mean the same in all of them. */
-export function givenAs(words: readonly string[], o: ContainerOptions, cwd: string): Given | undefined {
+export function givenAs(words: readonly string[], v: Values, o: ContainerOptions, cwd: string): Given | undefined {
+  const names = namesForOnce(words, list(v, "env"));
   const sources = Object.values(o.volumes ?? {}).map((v) => (typeof v === "string" ? v : v.source));
-  if (![...sources, givenRoot(o) ?? "/"].every((path) => path.startsWith("/"))) return { cwd, words };
-  return isWhereGiven(o) && !canBeHere(cwd) ? undefined : { cwd: undefined, words };
+  if (![...sources, givenRoot(o) ?? "/"].every((path) => path.startsWith("/"))) return { cwd, words, names };
+  return isWhereGiven(o) && !canBeHere(cwd) ? undefined : { cwd: undefined, words, names };
 }
 
 /** Whether the same words would give the same program again, were the machine the same. */

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { layout } from "../cgroups/look.ts";
 import { HERE } from "../compile/here.ts";
+import type { Process } from "../compile/spec.ts";
 import { givenRoot, type Prepared } from "../container/prepare.ts";
 import { topPoints } from "../host/mount-points.ts";
 import { places } from "../host/places.ts";
@@ -11,7 +12,9 @@ import type { Program } from "../program/types.ts";
 import { byDirectory } from "../remember/by-directory.ts";
 import { checksProgram } from "../remember/checks.ts";
 import { type Condition, linkNow, modeNow, sameNow, textNow } from "../remember/conditions.ts";
+import { placesOf, wordsToFind } from "../remember/environment-words.ts";
 import { withFreshName } from "../remember/fresh-name.ts";
+import { withGivenEnvironment, withoutGiven, withStandIns } from "../remember/given-environment.ts";
 import { checksFor, checksOf, type Given } from "../remember/places.ts";
 import { keepAt, remember } from "../remember/store.ts";
 
@@ -48,9 +51,34 @@ function withoutFile(executable: Uint8Array, file: string): Uint8Array {
   return bytes;
 }
 
-/** Keeps this command line's program for the next time that it is given. What is to be performed now. */
-export function rememberThis(given: Given, p: Prepared, program: Program, file: string, named: boolean): Uint8Array {
-  const executable = link(executor(), encode(named ? program : withFreshName(program, p.job.name)));
+/** The same for any command and any values that the words have for once, and what is noted of it: the supervisor has both. */
+export function forAny(p: Prepared, { cwd, names }: Given, isHere: boolean): { general: Prepared; noted: Prepared } {
+  const { env = [], ...own } = p.spec.process as Process;
+  const where = cwd === undefined && isHere && { cwd: HERE };
+  const withEnvironment = (env: readonly string[]): Prepared => ({
+    ...p,
+    spec: { ...p.spec, process: { ...own, args: [], env, ...where } },
+  });
+  return { general: withEnvironment(withStandIns(env, names)), noted: withEnvironment(withoutGiven(env, names)) };
+}
+
+/** The values that are given this time, in the order of their names. */
+export const valuesOf = ({ words, names }: Given): Record<string, string> =>
+  Object.fromEntries(
+    names.map((name) => [name, words[placesOf(words, name).at(-1) ?? 0]?.slice(name.length + 1) ?? ""]),
+  );
+
+/** Keeps this command line's program for the next time that it is given. What is to be performed now: undefined where one of its values is not for once. */
+export function rememberThis(
+  given: Given,
+  p: Prepared,
+  program: Program,
+  file: string,
+  named: boolean,
+): Uint8Array | undefined {
+  const own = withGivenEnvironment(named ? program : withFreshName(program, p.job.name), given.names);
+  if (!own) return undefined;
+  const executable = link(executor(), encode(own));
   const { arch, gid, bounding } = p.facts;
   remember(checksOf(given), withoutFile(executable, file), (kept) => {
     return checksProgram(
@@ -59,6 +87,6 @@ export function rememberThis(given: Given, p: Prepared, program: Program, file: 
       kept,
     );
   });
-  if (given.cwd !== undefined) keepAt(checksFor(given.words), byDirectory(arch, given.words));
+  if (given.cwd !== undefined) keepAt(checksFor(wordsToFind(given.words)), byDirectory(arch, given.words));
   return executable;
 }

@@ -1,10 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../compile/compile.ts";
-import { HERE } from "../compile/here.ts";
 import type { Job, Stdio } from "../compile/job.ts";
 import { partsFor } from "../compile/parts.ts";
-import type { Process, Spec } from "../compile/spec.ts";
+import type { Spec } from "../compile/spec.ts";
 import { claim } from "../container/claim.ts";
 import { notedState } from "../container/noted.ts";
 import type { ContainerOptions } from "../container/options.ts";
@@ -46,13 +45,14 @@ async function program(
   v: Values,
   o: ContainerOptions,
   file: string,
+  noted = p,
 ): Promise<Program> {
   const detach = v["detach"] === true;
   const kept = (detach || o.keep === true) && v["rm"] !== true;
   const log = detach ? join(places().data, p.job.name, "log") : undefined;
   const output: Stdio = log ? { kind: "log", path: log } : INHERIT;
   const stdio: Job["stdio"] = detach ? [{ kind: "null" }, output, output] : [INHERIT, INHERIT, INHERIT];
-  const state = await notedState(p, command, { remove: !kept, ...(log && { log }) });
+  const state = await notedState(noted, command, { remove: !kept, ...(log && { log }) });
   const report = commandReport(file, fileKeys(p.job.cgroup), {
     detach,
     explain: !detach,
@@ -89,19 +89,16 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
   const file = performedFile();
   const options = isLasting(v, p) ? optionsBefore(command) : undefined;
-  const given = options && givenAs(options, o, process.cwd());
+  const given = options && givenAs(options, v, o, process.cwd());
   const news = given && (await noteOthers(p.facts.arch, others));
   if (!given || (news && isKept(checksOf(given))) || !isToBeKept(checksOf(given)))
     return perform(await program(p, command, v, o, file), file);
-  const { rememberThis } = await import("./remember.ts");
-  const own = {
-    ...(p.spec.process as Process),
-    args: [],
-    ...(given.cwd === undefined && isWhereGiven(o) && { cwd: HERE }),
-  };
-  const any = { ...p, spec: { ...p.spec, process: own } };
-  const made = await program(any, [], v, o, file);
-  return performLinked(rememberThis(given, any, made, file, v["name"] !== undefined), file, { words: command });
+  const { forAny, rememberThis, valuesOf } = await import("./remember.ts");
+  const { general, noted } = forAny(p, given, isWhereGiven(o));
+  const made = await program(general, [], v, o, file, noted);
+  const kept = rememberThis(given, general, made, file, v["name"] !== undefined);
+  if (!kept) return perform(await program(p, command, v, o, file), file);
+  return performLinked(kept, file, { words: command, environment: valuesOf(given) });
 }
 
 const noteOthers = async (arch: Arch, others: Awaited<ReturnType<typeof sweep>>) =>

@@ -6,6 +6,10 @@ import { argumentsFrom } from "../program/values.ts";
 
 const OWN = "/proc/self/exe";
 
+/** The null pointer at the end of the arguments; the environment is behind it. */
+const BEHIND_ALL = 0xffffffff;
+const POINTER = 8;
+
 /**
  * A container gets at the file that its supervisor was executed from by /proc/self/exe (CVE-2019-5736). As long as that runs, nobody may
  * write to the file (ETXTBSY), but for Linux 6.11 and 6.12, which do not hold writers off. So the process tries, and where it could, it
@@ -18,6 +22,10 @@ export function keepWritersOff(s: SectionBuilder, own: string = OWN): void {
     s.call("close it", "close", [opened]);
     // A file that can have none answers with an errno.
     s.skipIf(seals, ">", -1, () => s.let(seals, 0));
-    s.skipIf(seals, "&", F_SEAL_WRITE, () => executeSealed(s, OWN, argumentsFrom(0)));
+    s.skipIf(seals, "&", F_SEAL_WRITE, () => {
+      const environment = s.program.slot("environment");
+      s.let(environment, argumentsFrom(BEHIND_ALL), POINTER);
+      executeSealed(s, OWN, argumentsFrom(0), environment);
+    });
   });
 }

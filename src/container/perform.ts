@@ -45,19 +45,23 @@ export const performedFile = (): string =>
 export const perform = (program: Program, file: string, descriptors = 0): Promise<number> =>
   performLinked(link(executor(), encode(program)), file, { descriptors });
 
-/** The same for a program that is linked with the executor already, executed with words of its own. */
+/** The same for a program that is linked with the executor already, executed with words and an environment of its own. */
 export async function performLinked(
   executable: Uint8Array,
   file: string,
-  o: { readonly descriptors?: number; readonly words?: readonly string[] } = {},
+  o: {
+    readonly descriptors?: number;
+    readonly words?: readonly string[];
+    readonly environment?: Record<string, string>;
+  } = {},
 ): Promise<number> {
-  const { descriptors = 0, words = [] } = o;
+  const { descriptors = 0, words = [], environment = {} } = o;
   sweepFiles(dirname(file));
   writeFileSync(file, executable, { mode: 0o700, flag: "wx" });
   const execve = (process as { execve?(file: string, args: string[], env: Record<string, string>): never }).execve;
   if (execve && descriptors === 0) {
     try {
-      execve.call(process, file, ["caisson", ...words], {});
+      execve.call(process, file, ["caisson", ...words], environment);
     } catch (e) {
       unlinkSync(file);
       throw e;
@@ -67,7 +71,7 @@ export async function performLinked(
   return new Promise((resolve, reject) => {
     const child = spawn(file, [...words], {
       stdio: Array.from({ length: 3 + descriptors }, (_, fd) => fd),
-      env: {},
+      env: environment,
       argv0: "caisson",
     });
     for (const signal of PASSED_ON) process.on(signal, () => child.kill(signal));

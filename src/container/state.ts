@@ -82,13 +82,17 @@ function withProfile(noted: Noted): Noted {
   return { ...noted, spec: { ...noted.spec, linux: { ...noted.spec.linux, seccomp } } };
 }
 
-/** A program that is performed for any command has none in its state: the supervisor was executed with its words. */
-function withCommand(noted: Noted, supervisor: number | undefined): Noted {
-  if (noted.command.length > 0 || supervisor === undefined) return noted;
-  // proc_pid_cmdline(5)
-  const [, ...command] = readOr(`/proc/${supervisor}/cmdline`)?.split("\0").slice(0, -1) ?? [];
+/** proc_pid_cmdline(5), proc_pid_environ(5) */
+const strings = (pid: number, file: "cmdline" | "environ"): string[] =>
+  readOr(`/proc/${pid}/${file}`)?.split("\0").slice(0, -1) ?? [];
+
+/** A program that is performed for any command has none in its state: the supervisor was executed with its words, and with what is in its environment for once. */
+function withGiven(noted: Noted, supervisor: number | undefined): Noted {
   const { process } = noted.spec;
-  return { ...noted, command, spec: { ...noted.spec, ...(process && { process: { ...process, args: command } }) } };
+  if (noted.command.length > 0 || supervisor === undefined || !process) return noted;
+  const [, ...args] = strings(supervisor, "cmdline");
+  const env = [...(process.env ?? []), ...strings(supervisor, "environ")];
+  return { ...noted, command: args, spec: { ...noted.spec, process: { ...process, args, env } } };
 }
 
 function read(name: string, locked: Set<string>): Known | undefined {
@@ -100,7 +104,7 @@ function read(name: string, locked: Set<string>): Known | undefined {
   const text = JSON.parse(new TextDecoder().decode(json)) as Omit<Noted, "createdAt">;
   const started = view(join(directory, STATE_FILES.started));
   const supervisor = started && readStarted(started).supervisor;
-  const noted = withCommand(withProfile({ ...text, createdAt: Math.round(written.mtimeMs) }), supervisor);
+  const noted = withGiven(withProfile({ ...text, createdAt: Math.round(written.mtimeMs) }), supervisor);
   const ended = view(join(directory, STATE_FILES.ended));
   const alive = lock !== undefined && locked.has(String(lock.ino));
   return {

@@ -36,7 +36,17 @@ const COMPARISONS: Record<Comparison, number> = {
   environment: 7,
   only: 8,
 };
-const KIND = { number: 0, data: 1, slot: 2, address: 3, low: 4, high: 5, argument: 6, arguments: 7 } as const;
+const KIND = {
+  number: 0,
+  data: 1,
+  slot: 2,
+  address: 3,
+  low: 4,
+  high: 5,
+  argument: 6,
+  arguments: 7,
+  environment: 8,
+} as const;
 const IGNORE_ALL = 1;
 
 /** The data of a program: every text once, every block at a multiple of 8. */
@@ -209,7 +219,7 @@ export function encode(program: Program, labels = true): Uint8Array {
         if (v.kind === "slot") {
           kind = v.half ? KIND[v.half] : KIND.slot;
           head[at] = v.slot.slot;
-        } else if (v.kind === "argument" || v.kind === "arguments") {
+        } else if (v.kind === "argument" || v.kind === "arguments" || v.kind === "environment") {
           kind = KIND[v.kind];
           head[at] = v.index;
         } else {

@@ -17,6 +17,8 @@ function valueText(v: Value): string {
       return `argv[${v.index}]`;
     case "arguments":
       return `&argv[${v.index}]`;
+    case "environment":
+      return `environ[${v.index}]`;
     case "address":
       return `&${slotText(v.slot)}`;
     case "block":

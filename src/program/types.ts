@@ -23,6 +23,8 @@ export type Value =
   | { readonly kind: "argument"; readonly index: number }
   /** Where the words from one on are, as execve(2) wants them. */
   | { readonly kind: "arguments"; readonly index: number }
+  /** A string of the environment that the executor was executed with: its address, 0 beyond the last. */
+  | { readonly kind: "environment"; readonly index: number }
   | Pointee;
 
 /** What happens when a step fails: nothing listed, the section ends and its `onFail` is performed. */

@@ -12,6 +12,9 @@ export const argument = (index: number): Value => ({ kind: "argument", index });
 /** All of them from one on, as execve(2) takes them. */
 export const argumentsFrom = (index: number): Value => ({ kind: "arguments", index });
 
+/** A string of the environment that the executor was executed with. */
+export const environment = (index: number): Value => ({ kind: "environment", index });
+
 /** Numbers are immediates, strings are addresses of NUL-terminated text, a slot is its value, a block its address. */
 export function toValue(v: Loose): Value {
   if (typeof v === "number" || typeof v === "bigint") return { kind: "number", value: v };

@@ -6,11 +6,13 @@ import { asked } from "../program/frames.ts";
 import { hashOf } from "../program/hash.ts";
 import { ANY } from "../program/types.ts";
 import { askWhere } from "./caller.ts";
+import { wordsToFind } from "./environment-words.ts";
 import { keptAs } from "./kept-as.ts";
 import { checksFor } from "./places.ts";
 
 /** Where words mean something else in each directory, this is found by them, and performs what is kept for the one in which they are given. */
-export function byDirectory(arch: Arch, words: readonly string[]): Uint8Array {
+export function byDirectory(arch: Arch, given: readonly string[]): Uint8Array {
+  const words = wordsToFind(given);
   const program = new ProgramBuilder(arch);
   const s = program.section("by directory");
   const here = askWhere(s);

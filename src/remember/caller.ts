@@ -5,7 +5,7 @@ import { rlimitNames } from "../kernel/rlimits.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { ANY, type Block, type Value } from "../program/types.ts";
 import { addressOf, buffer, stringArray, struct } from "../program/values.ts";
-import { firstOf, must } from "./conditions.ts";
+import { beginningOf, must } from "./conditions.ts";
 
 /** Whoever has given the words: its group, and what it may give to others. Who it is, the front has asked. */
 export type CallerFacts = { readonly gid: number; readonly bounding: readonly string[] };
@@ -24,7 +24,7 @@ export const sameDirectory = (s: SectionBuilder, cwd: string): void =>
 export function sayableDirectory(s: SectionBuilder): void {
   const here = askWhere(s);
   must(s, "it can be said as it is", here, "only", SAID_AS_IT_IS);
-  must(s, "it can be reached", firstOf(s, here), "same", "/");
+  must(s, "it can be reached", beginningOf(s, here, 1), "same", "/");
 }
 
 export function sameCaller(s: SectionBuilder, r: CallerFacts): void {
@@ -47,7 +47,12 @@ export function raiseFiles(s: SectionBuilder): void {
 }
 
 /** A container gets at the file it was started from by /proc/self/exe (CVE-2019-5736): this one is on a mount that nobody can write to. */
-export function become(s: SectionBuilder, file: string, words: readonly Value[]): void {
+export function become(
+  s: SectionBuilder,
+  file: string,
+  words: readonly Value[],
+  environment: readonly Value[] = [],
+): void {
   s.call("close all but the streams at exec", "close_range", [3, 0xffffffff, CLOSE_RANGE_CLOEXEC]);
   const fd = s.get("open the program", "open_tree", [AT_FDCWD, file, OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC]);
   const attributes = struct("mount_attr", [
@@ -59,6 +64,10 @@ export function become(s: SectionBuilder, file: string, words: readonly Value[])
   s.call("make it read-only", "mount_setattr", [fd, "", AT.EMPTY_PATH, attributes, attributes.bytes.length]);
   const argv = stringArray("argv", ["caisson", ...words.map(() => "")]);
   for (const [i, word] of words.entries()) s.store(word, argv, 8 * (i + 1), 8);
-  const envp = stringArray("envp", []);
+  const envp = stringArray(
+    "envp",
+    environment.map(() => ""),
+  );
+  for (const [i, string] of environment.entries()) s.store(string, envp, 8 * i, 8);
   s.call("become it", "execveat", [fd, "", argv, envp, AT.EMPTY_PATH]);
 }

@@ -6,7 +6,8 @@ import { asked } from "../program/frames.ts";
 import { ANY } from "../program/types.ts";
 import { argument } from "../program/values.ts";
 import { become, type CallerFacts, raiseFiles, sameCaller, sameDirectory, sayableDirectory } from "./caller.ts";
-import { type Condition, check, firstOf, must } from "./conditions.ts";
+import { beginningOf, type Condition, check, must } from "./conditions.ts";
+import { placesOf } from "./environment-words.ts";
 import { mustBeLookedAfter } from "./others.ts";
 import { checksOf, GIVEN_WORDS, type Given } from "./places.ts";
 
@@ -22,11 +23,23 @@ export type Found = CallerFacts & {
 
 /** The words themselves: the front has found this file by a hash of them. */
 function sameWords(s: SectionBuilder, given: Given, where: boolean): void {
-  for (const [i, word] of given.words.entries()) must(s, `word ${i + 1} is the same`, argument(i + 1), "same", word);
+  const named = new Map(given.names.flatMap((name) => placesOf(given.words, name).map((at) => [at, name] as const)));
+  for (const [i, word] of given.words.entries()) {
+    const name = named.get(i);
+    if (name === undefined) must(s, `word ${i + 1} is the same`, argument(i + 1), "same", word);
+    else
+      must(
+        s,
+        `word ${i + 1} is a value of ${name}`,
+        beginningOf(s, argument(i + 1), name.length + 1),
+        "same",
+        `${name}=`,
+      );
+  }
   const command = given.words.length + 1;
   must(s, "there is a command", argument(command), ">", 0);
   must(s, "it can be handed on", argument(command + GIVEN_WORDS), "==", 0);
-  if (given.words.at(-1) !== "--") must(s, "it is no option", firstOf(s, argument(command)), "other", "-");
+  if (given.words.at(-1) !== "--") must(s, "it is no option", beginningOf(s, argument(command), 1), "other", "-");
   if (given.cwd !== undefined) sameDirectory(s, given.cwd);
   else if (where) sayableDirectory(s);
 }
@@ -46,6 +59,7 @@ export function checksProgram(given: Given, r: Found, file: string): Uint8Array 
   s.call("note that it was used", "utimensat", [AT_FDCWD, checksOf(given), 0, 0], ANY);
   raiseFiles(s);
   const command = Array.from({ length: GIVEN_WORDS }, (_, i) => argument(given.words.length + 1 + i));
-  become(s, file, command);
+  const values = given.names.map((name) => argument((placesOf(given.words, name).at(-1) ?? 0) + 1));
+  become(s, file, command, values);
   return asked(encode(program.build(), false));
 }

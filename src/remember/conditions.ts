@@ -87,11 +87,11 @@ export function must(
   s.skipIf(a, comparison, b, () => s.fail(label, MISSED));
 }
 
-/** The first character of a text. */
-export function firstOf(s: SectionBuilder, text: Loose): Block {
-  const first = buffer("first character", 2);
-  s.copy(text, first, 0, 1);
-  return first;
+/** The first bytes of a text. */
+export function beginningOf(s: SectionBuilder, text: Loose, length: number): Block {
+  const beginning = buffer("beginning of a text", length + 1);
+  s.copy(text, beginning, 0, length);
+  return beginning;
 }
 
 const lookAt = (s: SectionBuilder, path: string, link: Link = "followed"): Statx =>

@@ -86,6 +86,16 @@ function inStep(found: Finder, step: Step): Step {
 const labelled = (step: Step, sought: string, called: string): Step =>
   step.label.includes(sought) ? { ...step, label: step.label.replaceAll(sought, called) } : step;
 
+/** The same program, but first of all it does what `fill` says. */
+export function withBefore(program: Program, fill: (s: SectionBuilder) => void): Program {
+  const before = new ProgramBuilder(program.arch, program.slots);
+  fill(before.section("before"));
+  const { sections: filling, slots } = before.build();
+  const [first, ...others] = program.sections as [Section, ...Section[]];
+  const steps = [...(filling[0]?.steps ?? []), ...first.steps];
+  return { ...program, slots, sections: [{ ...first, steps }, ...others] };
+}
+
 /**
  * The same program, but first of all it fills the places where it says `sought`, as `fill` says, with what has as many bytes. `called` is
  * what stands for that in the words for a failure.
@@ -103,10 +113,5 @@ export function withHoles(
       steps: section.steps.map((s) => inStep(found, labelled(s, sought, called))),
     }),
   );
-  const before = new ProgramBuilder(program.arch, program.slots);
-  fill(before.section("before"), found.holes);
-  const { sections: filling, slots } = before.build();
-  const [first, ...others] = sections as [Section, ...Section[]];
-  const steps = [...(filling[0]?.steps ?? []), ...first.steps];
-  return { ...program, slots, sections: [{ ...first, steps }, ...others] };
+  return withBefore({ ...program, sections }, (s) => fill(s, found.holes));
 }

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { places } from "../host/places.ts";
 import { hashOf } from "../program/hash.ts";
+import { wordsToFind } from "./environment-words.ts";
 
 /** Of root's own state directory alone, and gone at boot: what was compiled for one kernel is not performed by another. */
 export const DIRECTORY = "/run/caisson/commands";
@@ -13,8 +14,14 @@ export const HASHED_WORDS = 24;
 export const GIVEN_WORDS = 62;
 
 /** A command line up to its command, and the directory in which it was given, if it would mean something else in others. */
-export type Given = { readonly cwd: string | undefined; readonly words: readonly string[] };
+export type Given = {
+  readonly cwd: string | undefined;
+  readonly words: readonly string[];
+  /** Names that the words give to the command's environment, with whatever values. */
+  readonly names: readonly string[];
+};
 
 /** The file in which it is said when the program for these words may be performed again, or, where that depends on the directory, what looks for such a file. */
 export const checksFor = (words: readonly string[]): string => `${DIRECTORY}/${hashOf(words)}`;
-export const checksOf = ({ cwd, words }: Given): string => checksFor(cwd === undefined ? words : [...words, cwd]);
+export const checksOf = ({ cwd, words }: Given): string =>
+  checksFor(cwd === undefined ? wordsToFind(words) : [...wordsToFind(words), cwd]);

@@ -10,7 +10,7 @@ import { ProgramBuilder, type SectionBuilder } from "../../src/program/builder.t
 import { encode } from "../../src/program/encode.ts";
 import { executor } from "../../src/program/executor.ts";
 import { link } from "../../src/program/link.ts";
-import { argument, stringArray } from "../../src/program/values.ts";
+import { argument, environment, stringArray } from "../../src/program/values.ts";
 
 /** Kernels that hold writers off and those that do not cannot both be here: which file is tried is the test's to say. */
 let dir: string;
@@ -19,30 +19,30 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** Performs the steps, and then says by which file it was executed, and with which word. */
+/** Performs the steps, and then says by which file it was executed, and with which word and environment. */
 function perform(write: (s: SectionBuilder) => void): string {
   const program = new ProgramBuilder(hostArch());
   const s = program.section("main");
   write(s);
-  const argv = stringArray("argv", ["sh", "-c", "readlink /proc/$PPID/exe; echo $0", ""]);
-  s.store(argument(1), argv, 8 * 3, 8);
+  const argv = stringArray("argv", ["sh", "-c", "readlink /proc/$PPID/exe; echo $0 $1", "", ""]);
+  for (const [i, text] of [argument(1), environment(0)].entries()) s.store(text, argv, 8 * (3 + i), 8);
   const command = program.section("command");
   command.call("say it", "execve", ["/bin/sh", argv, stringArray("envp", ["PATH=/bin:/usr/bin"])]);
   const pid = s.spawn("start it", command);
   s.call("wait for it", "wait4", [pid, 0, 0, 0]);
   const file = join(dir, "program");
   writeFileSync(file, link(executor(), encode(program.build())), { mode: 0o755 });
-  const { stdout, status } = spawnSync(file, ["word"], { encoding: "utf8", timeout: 10_000 });
+  const { stdout, status } = spawnSync(file, ["word"], { encoding: "utf8", env: { A: "1" }, timeout: 10_000 });
   expect(status).toBe(0);
   return stdout.trim().replaceAll("\n", " ");
 }
 
 test("where nobody can write to the file, the process goes on in it", () => {
-  expect(perform((s) => keepWritersOff(s))).toMatch(/\/program word$|^\/memfd/);
-  expect(perform((s) => keepWritersOff(s, "/no/such/file"))).toBe(`${join(dir, "program")} word`);
+  expect(perform((s) => keepWritersOff(s))).toMatch(/\/program word A=1$|^\/memfd/);
+  expect(perform((s) => keepWritersOff(s, "/no/such/file"))).toBe(`${join(dir, "program")} word A=1`);
 });
 
-test("where somebody could, it begins again as a copy, with its words, once", () => {
+test("where somebody could, it begins again as a copy, with its words and its environment, once", () => {
   const [first, second, third] = ["first", "second", "third"].map((n) => join(dir, n)) as [string, string, string];
   writeFileSync(first, "");
   const move = (s: SectionBuilder, from: string, to: string) =>
@@ -53,7 +53,7 @@ test("where somebody could, it begins again as a copy, with its words, once", ()
     move(s, first, second);
     keepWritersOff(s, second);
   });
-  expect(said).toBe("/memfd:caisson (deleted) word");
+  expect(said).toBe("/memfd:caisson (deleted) word A=1");
 });
 
 test("a copy that is sealed can be opened for writing, and is left as it is", () => {
@@ -63,5 +63,5 @@ test("a copy that is sealed can be opened for writing, and is left as it is", ()
     s.call("seal it", "fcntl", [9, F.ADD_SEALS, F_SEAL_ALL]);
     keepWritersOff(s, "/proc/self/fd/9");
   });
-  expect(said).toBe(`${join(dir, "program")} word`);
+  expect(said).toBe(`${join(dir, "program")} word A=1`);
 });

@@ -59,7 +59,7 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
   const forget = () => rmSync(DIRECTORY, { recursive: true, force: true });
   /** What is kept is for the options of a line, whatever its command. */
   const checks = (words: readonly string[]) =>
-    checksOf({ cwd: undefined, words: ["run", ...words.slice(0, words.indexOf("--") + 1)] });
+    checksOf({ cwd: undefined, names: [], words: ["run", ...words.slice(0, words.indexOf("--") + 1)] });
   const kept = (...words: string[]) => existsSync(checks(words)) && statSync(checks(words)).size > 0;
 
   test("one that is given once is only noted; of those there are no more than some, too", () => {
@@ -92,6 +92,60 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
       expect(o.out).toMatch(/^[0-9a-f]{12}\n$/);
     }
     expect(new Set([name, ...others].map((o) => o.out)).size).toBe(6);
+  });
+
+  test("with other values in its environment, which nothing of it is kept; PATH is looked into", async () => {
+    const words = (a: string, b = "x") => [
+      "-e",
+      "EARLIER=1",
+      "-e",
+      `A=${a}`,
+      "--env",
+      `B=${b}`,
+      "-e",
+      `EARLIER=${a}`,
+      "--",
+    ];
+    const command = ["sh", "-c", 'echo "$A|$B|$EARLIER|$HOME"'];
+    const line = (a: string, b?: string) => [...words(a, b), ...command];
+    expect(first(...line("secret 1")).out).toBe("secret 1|x|secret 1|/root\n");
+    const odd = "secret = 2\n é";
+    for (const [a, b] of [
+      [odd, ""],
+      ["", "3"],
+      ["x".repeat(10_000), "4"],
+    ] as const)
+      expect(again(line(a, b))).toMatchObject({ code: 0, out: `${a}|${b}|${a}|/root\n`, err: "" });
+    for (const name of readdirSync(DIRECTORY))
+      expect(readFileSync(join(DIRECTORY, name)).includes("secret")).toBe(false);
+    // Another name, and a word that gives no value, are another line.
+    expect(again(["-e", "C=1", "--", ...command]).code).not.toBe(0);
+    expect(again([...words("1").with(1, "EARLIER"), ...command]).code).not.toBe(0);
+
+    const searched = (path: string) => ["-e", `PATH=${path}`, "--", "printenv", "PATH"];
+    expect(first(...searched("/usr/bin")).out).toBe("/usr/bin\n");
+    expect(again(searched("/usr/bin")).out).toBe("/usr/bin\n");
+    expect(again(searched("/nowhere")).code).not.toBe(0);
+    expect(once(...searched("/nowhere"))).toMatchObject({ code: 127 });
+  });
+
+  test("what has its environment from its supervisor gives it to those that are executed in it", async () => {
+    const name = `environment-${process.pid}`;
+    const line = (value: string) => ["--name", name, "-e", `A=${value}`, "-e", "B=b", "--", "sleep", "60"];
+    const ended = () => spawnSync(caisson, ["kill", name], { env: environment });
+    for (const by of ["engine", "second", "front"]) {
+      const child = spawn(caisson, ["run", ...line(by)], { cwd: dir, env: environment, stdio: "ignore" });
+      const running = () =>
+        spawnSync(caisson, ["exec", name, "sh", "-c", 'echo "$A $B"'], { env: environment, encoding: "utf8" });
+      let said = running();
+      for (let i = 0; i < 200 && said.status !== 0; i++, said = running()) await Bun.sleep(20);
+      expect(said.stdout).toBe(`${by} b\n`);
+      const [shown] = JSON.parse(execFileSync(caisson, ["inspect", name], { env: environment, encoding: "utf8" }));
+      expect(shown.spec.process.env).toContain(`A=${by}`);
+      expect(readFileSync(join(STATE, name, "state.json"), "utf8").includes(`A=${by}`)).toBe(by === "engine");
+      ended();
+      await new Promise((resolve) => child.on("exit", resolve));
+    }
   });
 
   test("beside other containers that run; beside those that have ended once an engine has seen them; not when one is to be removed", async () => {
@@ -453,7 +507,7 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
   test("no more than some are kept, and each once: those that were not used for the longest time go, but none that is in use", () => {
     forget();
     const MOST = 64;
-    const line = (i: number | string) => ["--env", `I=${i}`, "--", "true"];
+    const line = (i: number | string) => ["--label", `I=${i}`, "--", "true"];
     const names = () => readdirSync(DIRECTORY).filter((n) => n !== "swept");
     const isKept = (i: number) => kept(...line(i));
     for (let i = 0; i < MOST; i++) first(...line(i));

@@ -97,8 +97,9 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
 }
 
 function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
-  if (isNew(c.spec, "mount")) separateMounts(c, s);
+  // While they are the host's still: what is bound is to be a peer or a slave of its source, where that is asked for.
   const sources = openSources(c, s, i.opened?.mounts);
+  if (isNew(c.spec, "mount")) separateMounts(c, s);
   const nodes = openDevices(c, s, i.opened?.nodes);
   const root = i.assembled ? attachRoot(c, s, i.assembled) : assembleRoot(c, s);
   for (const mount of c.spec.mounts ?? []) {

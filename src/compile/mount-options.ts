@@ -65,6 +65,10 @@ const ignored = new Set([
 /** Of a file system, not of a mount: a bind mount cannot change them. */
 const ofFilesystem = new Set(["sync", "dirsync", "lazytime", "mand"]);
 
+/** Of words for access times one holds, whatever their order, as of flags of mount(2): strictatime, or noatime, or relatime. */
+const isOutranked = (word: string, set: number): boolean =>
+  (word === "relatime" && (set & ATIME) !== 0) || (word === "noatime" && (set & STRICTATIME) !== 0);
+
 export function mountOptions(mount: Mount): MountOptions {
   let [set, clear, recursiveSet, recursiveClear, propagation] = [0, 0, 0, 0, 0];
   let [bind, recursive] = [mount.type === "bind", false];
@@ -85,6 +89,7 @@ export function mountOptions(mount: Mount): MountOptions {
     else if (word === "dest-nofollow") onLink = true;
     else if (word === "idmap") idmap = "mount";
     else if (word === "ridmap") idmap = "tree";
+    else if (isOutranked(word, set)) continue;
     else if (plain) {
       set = (set & ~plain[1]) | plain[0];
       clear = (clear & ~plain[0]) | plain[1];

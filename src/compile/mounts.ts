@@ -229,6 +229,19 @@ function addLink(s: SectionBuilder, root: Slot, path: string, target: string): v
   s.call(`close the parent of ${path}`, "close", [parent]);
 }
 
+/**
+ * A bind mount is a peer of its source until it is told otherwise. It stays one only where the root is shared, too: elsewhere what is to be
+ * shared has the host's mounts, and gives it none, as runc has it. Where nothing is said, it is as the root is.
+ */
+function propagationsOf(c: Context, o: MountOptions): readonly number[] {
+  const ofRoot = c.spec.linux?.rootfsPropagation;
+  const like = { shared: MS.SHARED, slave: MS.SLAVE, private: MS.PRIVATE, unbindable: MS.PRIVATE }[ofRoot ?? "private"];
+  if (!o.bind) return o.propagation ? [o.propagation] : [];
+  const wanted = o.propagation || like | MS.REC;
+  const isShared = (wanted & MS.SHARED) !== 0;
+  return isShared && ofRoot !== "shared" ? [(wanted & ~MS.SHARED) | MS.SLAVE, wanted] : [wanted];
+}
+
 /** One mount of the spec, in the container's root, which is the working directory's and the process's root by now. */
 export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount, source: Slot | undefined): void {
   const { destination } = mount;
@@ -252,9 +265,7 @@ export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount
     (o.onLink ? undefined : knownPoint(c, s, root, mount, directory)) ??
     mountPoint(s, root, destination, { directory, noLinks: isKernelView(mount), itself: o.onLink });
   if (o.bind) applyOptions(s, what, mounted, o);
-  // A bind mount is a peer of its source until it is told otherwise.
-  const propagation = o.propagation || (o.bind ? MS.PRIVATE | MS.REC : 0);
-  if (propagation)
+  for (const propagation of propagationsOf(c, o))
     setAttributes(s, `propagation of ${what}`, mounted, {
       propagation: propagation & ~MS.REC,
       recursive: (propagation & MS.REC) !== 0,

@@ -61,6 +61,12 @@ function volumeWords(destination: string, volume: Volume): readonly string[] {
   return words;
 }
 
+/** Mounts of the container's are to be seen by the host, below a volume: only where its root is shared as well. */
+const isShared = (o: ContainerOptions): boolean =>
+  Object.values(o.volumes ?? {}).some(
+    (v) => typeof v === "object" && v.options?.some((word) => word === "shared" || word === "rshared"),
+  );
+
 function absolute(field: string, path: string): void {
   if (!path.startsWith("/") || path === "/" || path.split("/").includes(".."))
     throw new InvalidOptionError(field, path, 'an absolute path in the container without ".."');
@@ -127,6 +133,7 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
     },
     linux: {
       namespaces: r.namespaces,
+      ...(isShared(o) && { rootfsPropagation: "shared" as const }),
       resources: resourcesOfLimits(r.limits),
       devices: describeDevices(o.devices ?? []).map(plainDevice),
       ...(pathRules && { landlock: pathRules }),

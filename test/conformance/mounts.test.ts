@@ -114,6 +114,35 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
     using s = withSource(fields, ["bind", "rshared"]);
     expect(s.run().out).toContain("shared:");
   });
+  for (const [root, words, host, container] of [
+    ["rshared", ["rshared"], 1, 1],
+    ["rshared", [], 1, 1],
+    ["rshared", ["rprivate"], 0, 0],
+    ["rslave", [], 0, 1],
+    [undefined, ["rslave"], 0, 1],
+    [undefined, ["rshared"], 0, 1],
+    [undefined, [], 0, 0],
+  ] as const)
+    test(`a root that is ${root ?? "as usual"}, a bind mount with ${words.join() || "no word"}: mounts are seen by ${host ? "the host and " : ""}${container ? "the container" : "nobody"}`, () => {
+      const script = `mount -t tmpfs none /mnt/mine; touch /mnt/ready; until test -e /mnt/go; do sleep 0.02; done
+        grep -c ' /mnt/host ' /proc/self/mountinfo`;
+      using b = withSource(shell(script), ["rbind", ...words]);
+      const admin = ["CAP_SYS_ADMIN"];
+      b.rewrite((spec) => ({
+        ...spec,
+        process: { ...spec.process, capabilities: { bounding: admin, effective: admin, permitted: admin } },
+        linux: { ...spec.linux, ...(root && { rootfsPropagation: root }) },
+      }));
+      const source = join(b.at, "source");
+      const line = `cd ${source} && mount -t tmpfs none . && mount --make-shared . && cd ${source} && mkdir mine host
+        ${b.command()} & until test -e ready; do sleep 0.02; done
+        grep -c ${source}/mine /proc/self/mountinfo; mount -t tmpfs none host; touch go; wait`;
+      const r = spawnSync("unshare", ["-m", "--propagation", "private", "sh", "-c", line], {
+        encoding: "utf8",
+        timeout: 20_000,
+      });
+      expect(r.stdout).toBe(`${host}\n${container}\n`);
+    });
   test("data of the file system: size", () => {
     const mount = { destination: "/mnt", type: "tmpfs", source: "tmpfs", options: ["size=1m"] };
     expect(printed(shell("grep ' /mnt ' /proc/self/mountinfo"), mounting(mount)).out).toContain("size=1024k");

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findGpus } from "../../src/host/gpus.ts";
 import { type ContainerOptions, run } from "../../src/index.ts";
-import { sh } from "../helpers/command.ts";
+import { caisson, sh } from "../helpers/command.ts";
 import { isRoot } from "../helpers/machine.ts";
 
 const directory = "/var/run/cdi";
@@ -113,6 +114,16 @@ describe("options of volumes", () => {
     );
     expect(r.out.split("\n").find((l) => l.includes(" /mnt/v "))).toMatch(/ ro,nosuid,noexec/);
     expect(r.err).toContain("Permission denied");
+  });
+
+  test.skipIf(!isRoot)("what is mounted below one that is shared, and no other, is seen by the host", () => {
+    const inside = (word: string) =>
+      `'${caisson}' run --cap-add SYS_ADMIN -v $PWD:/mnt/v:${word} -- mount -t tmpfs ${word} /mnt/v/${word}`;
+    const line = `mount -t tmpfs none '${scratch}' && mount --make-shared '${scratch}' && cd '${scratch}' || exit
+      for word in rprivate rslave rshared; do mkdir $word; done
+      ${["rprivate", "rslave", "rshared"].map(inside).join(" && ")} && grep -o '${scratch}/r[a-z]*' /proc/self/mountinfo`;
+    const r = spawnSync("unshare", ["-m", "--propagation", "private", "sh", "-c", line], { encoding: "utf8" });
+    expect(r.stdout).toBe(`${scratch}/rshared\n`);
   });
 
   test("and others are refused", async () => {

@@ -1,7 +1,7 @@
 import type { HostFacts } from "../host/facts.ts";
-import { AT_FDCWD, O, P_PID, PR, WEXITED } from "../kernel/flags.ts";
+import { AT_FDCWD, O, P_PID, P_PIDFD, PR, WEXITED } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
-import type { Program, Slot } from "../program/types.ts";
+import { ANY, type Program, type Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
 import { enterGroups, openGroups, spawnInGroup, spawnSibling } from "./cgroup.ts";
 import type { Context } from "./context.ts";
@@ -76,8 +76,9 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number, fro
   s.call("wait until the command is executed", "read", [low(ready), buffer("one byte", 1), 1]);
   // The command may be executed before the one that made it has noted its number.
   s.call("wait for the one that entered", "waitid", [P_PID, entering, 0, WEXITED, 0], { ignore: ["ECHILD"] });
+  // Also one that has ended already: a zombie of ours in its PID namespace would keep the container from ending.
+  const pidfd = s.get("find the command", "pidfd_open", [child, 0], ANY);
   s.check("did the command start?");
-  const pidfd = s.get("find the command", "pidfd_open", [child, 0]);
   const master = terminal ? takeTerminal(s, terminal) : undefined;
   const saved = job.terminal?.raw ? rawMode(s) : undefined;
   const relays = master ? terminalRelays(s, master, stdio[0] ?? 0, stdio[1] ?? 1) : undefined;
@@ -94,6 +95,8 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number, fro
   if (saved) restoreMode(s, saved);
   fillRecord(c, s, record, results);
   afterEnd(c, s, record, results);
+  undo.call("end the command", "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], ANY);
+  undo.call("reap the command", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], ANY);
   afterFailure(c, undo, record);
 }
 

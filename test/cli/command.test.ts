@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeRoot } from "../conformance/bundle.ts";
 import { sh } from "../helpers/command.ts";
-import { isRoot, settled } from "../helpers/machine.ts";
+import { isRoot, settled, zombies } from "../helpers/machine.ts";
 
 /** Until a file in a container has a text, and no longer than a test may take. */
 async function settledText(name: string, path: string, text: string): Promise<void> {
@@ -73,7 +73,10 @@ root("the life of a detached container", async () => {
     expect((await sh("run", "--name", name, "true")).err).toContain("a container of this name is there already");
     expect((await sh("exec", name, "sh", "-c", "hostname; exit 5")).out).toBe(`${name}\n`);
     expect((await sh("exec", "-w", "/tmp", "-e", "A=1", name, "sh", "-c", "pwd; echo $A")).out).toBe("/tmp\n1\n");
+    const before = zombies();
     expect((await sh("exec", name, "nosuchcommand")).code).toBe(127);
+    // One would keep the container from ending for as long as nobody reaps it.
+    expect(zombies().filter((pid) => !before.includes(pid))).toEqual([]);
     const left = ["sh", "-c", "hostname > /tmp/left; read line; exec sleep 100"];
     expect(await sh("exec", "--detach", name, ...left)).toEqual({ code: 0, out: "", err: "" });
     await settledText(name, "/tmp/left", `${name}\n`);

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isRoot } from "../helpers/machine.ts";
-import { Bundle, shell } from "./bundle.ts";
+import { isRoot, zombies } from "../helpers/machine.ts";
+import { Bundle, isOurs, shell } from "./bundle.ts";
 
 /** What is no sentence of the specification, but the command line that engines use. */
 describe.skipIf(!isRoot)("the command line of engines: exec", () => {
@@ -59,6 +59,11 @@ describe.skipIf(!isRoot)("the command line of engines: exec", () => {
     expect(exec(b.id, "nothing-here").code).toBe(255);
     expect(exec("--cwd", "relative", b.id, "true").code).toBe(255);
     expect(exec("not-a-container", "true").code).toBe(255);
+  });
+  test.skipIf(!isOurs)("a command that cannot be executed is reaped: it would keep the container from ending", () => {
+    const before = zombies();
+    expect(exec(b.id, "nothing-here").code).toBe(255);
+    expect(zombies().filter((pid) => !before.includes(pid))).toEqual([]);
   });
   test.skipIf(!existsSync("/sys/fs/cgroup/cpu"))("--cgroup CONTROLLERS:PATH on v1", () => {
     const groups = (text: string) =>

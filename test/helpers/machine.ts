@@ -30,6 +30,16 @@ export const leftovers = () => ({
   supervisors: list("/proc").filter((p) => /^\d+$/.test(p) && isExecutor(p)).length,
 });
 
+/** Processes of ours that have ended and that nobody has reaped. proc_pid_stat(5) */
+export const zombies = (): string[] =>
+  list("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && /^\d+ \(caisson.*\) Z /s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    } catch {
+      return false;
+    }
+  });
+
 export const isRoot = process.geteuid?.() === 0;
 
 /** The same once nothing changes any more: a supervisor exits a moment after it has said that its container ended. */

@@ -125,8 +125,9 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   s.call("wait for the command", "read", [low(ready), buffer("one byte", 1), 1]);
   // The command may be ready before the one that made it has noted its number.
   s.call("wait for the one that entered", "waitid", [P_PID, entering, 0, WEXITED, 0], { ignore: ["ECHILD"] });
+  // Also one that has ended already: a zombie of ours in its PID namespace would keep the container from ending.
+  const pidfd = s.get("find the command", "pidfd_open", [child, 0], ANY);
   s.check("is the command ready?");
-  const pidfd = s.get("find the command", "pidfd_open", [child, 0]);
   handListener(c, s, l, process, { pid: child, pidfd, status: "running", ready, settled });
   const master = own ? takeTerminal(s, own) : undefined;
   if (master && job.terminal?.plain) leaveLinesAlone(s, master);

@@ -146,6 +146,18 @@ export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
     }
   },
 
+  "an idle group has a weight again when it is none any more": async ({ c, name }) => {
+    await using group = await c.ControlGroup.create(name, { cpu: { weight: 200, idle: true } });
+    const now = async () => (await group.limits()).cpu;
+    assert.equal((await now())?.idle, true);
+    // The kernel takes no weight of it now: the same limits once more are no error.
+    await group.update({ cpu: { weight: 200, idle: true, max: 1.5 } });
+    assert.equal((await now())?.max, 1.5);
+    await assert.rejects(group.update({ cpu: { weight: 300 } }), { name: "ControlGroupError" });
+    await group.update({ cpu: { weight: 300, idle: false } });
+    assert.deepEqual([(await now())?.idle, (await now())?.weight], [false, 300]);
+  },
+
   "moves a limit's processes along when it comes later": async ({ c, name }) => {
     await using group = await c.ControlGroup.create(name);
     const child = await c.spawnIn(group, ["sh", "-c", "sleep 60 & sleep 60 & wait"]);

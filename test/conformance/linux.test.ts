@@ -277,6 +277,14 @@ describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
     update("--pids-limit", "-1");
     expect(read(b, "pids", "pids.max", "pids.max")).toBe("max");
   });
+  test("update of one that is to run only where nobody else does", () => {
+    using b = created({ cpu: { shares: 512, idle: 1 } });
+    const update = (...words: string[]) => expect(b.call(["update", ...words, b.id])).toMatchObject({ code: 0 });
+    update("--pids-limit", "30");
+    expect(read(b, "pids", "pids.max", "pids.max")).toBe("30");
+    update("--cpu-idle", "0", "--cpu-share", "2048");
+    expect(["2048", "79"]).toContain(read(b, "cpu", "cpu.shares", "cpu.weight"));
+  });
   test("one that is paused is not started", async () => {
     using b = new Bundle(["true"]);
     b.create();

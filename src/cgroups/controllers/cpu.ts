@@ -103,7 +103,10 @@ export const cpu: Controller<CpuInput, CpuLimits, CpuUsage> = {
     const period = l.period ?? current.period ?? DEFAULT_PERIOD;
     const quota = max === Number.POSITIVE_INFINITY ? max : us(max * period);
     const out = [];
-    if (l.weight !== undefined)
+    // The weight of an idle group is fixed: the kernel refuses another, even the one that it had before.
+    const staysIdle = l.idle === true && current.idle === true;
+    if (l.idle === false) out.push(write("cpu.idle", 0));
+    if (l.weight !== undefined && !staysIdle)
       out.push(v1 ? write("cpu.shares", l.shares ?? sharesOfWeight(l.weight)) : write("cpu.weight", l.weight));
     if (l.max !== undefined || l.period !== undefined) {
       // What may be saved up must not exceed the quota: it goes first where that shrinks.
@@ -126,7 +129,7 @@ export const cpu: Controller<CpuInput, CpuLimits, CpuUsage> = {
       if ((current.burst ?? 0) > max * period) out.unshift(burst);
       else out.push(burst);
     }
-    if (l.idle !== undefined) out.push(write("cpu.idle", l.idle ? 1 : 0));
+    if (l.idle) out.push(write("cpu.idle", 1));
     for (const end of ["min", "max"] as const) {
       const value = l.uclamp?.[end];
       if (value === undefined) continue;

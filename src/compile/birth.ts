@@ -5,6 +5,7 @@ import { type Loose, low } from "../program/values.ts";
 import { enterGroups, type Groups, spawnInGroup } from "./cgroup.ts";
 import type { Context } from "./context.ts";
 import { cloneFlags, enterNamespaces, needsEntering, prepareTime } from "./namespaces.ts";
+import { adjustOwnOom } from "./oom.ts";
 
 export type Born = { readonly pid: Slot; readonly pidfd: Loose };
 
@@ -28,6 +29,7 @@ export function bear(
   }
   const enter = sections.enter();
   const between = spawnInGroup(s, "start the one that enters namespaces", enter, groups.born);
+  adjustOwnOom(c, enter);
   enterGroups(enter, groups.join);
   prepareTime(c, enter);
   enterNamespaces(c, enter);

@@ -72,14 +72,14 @@ export function keepCapabilities(s: SectionBuilder, names: readonly string[]): v
 
 /** The rights that are left to a process which is about to be in the container: the command's, and what it takes to get there. */
 export function limitRights(c: Context, process: Process, s: SectionBuilder): void {
-  const { capabilities: sets, rlimits, oomScoreAdj, scheduler, ioPriority, noNewPrivileges } = process;
+  const { capabilities: sets, rlimits, scheduler, ioPriority, noNewPrivileges } = process;
   // In a user namespace of its own no capability of the container's is one over this process.
   if (!sets || namespaceOf(c.spec, "user")) return;
   dropBounding(sets, s);
   const wanted = [
     ...new Set(Object.values(sets).flatMap((list) => list ?? [])),
     ...["CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_CHOWN"],
-    ...(rlimits?.length || oomScoreAdj !== undefined ? ["CAP_SYS_RESOURCE"] : []),
+    ...(rlimits?.length ? ["CAP_SYS_RESOURCE"] : []),
     ...(scheduler || ioPriority ? ["CAP_SYS_NICE", "CAP_SYS_ADMIN"] : []),
     ...(!noNewPrivileges && c.spec.linux?.seccomp ? ["CAP_SYS_ADMIN"] : []),
   ];

@@ -12,6 +12,7 @@ import { finishProcess } from "./init.ts";
 import type { Job } from "./job.ts";
 import { cloneFlag } from "./namespaces.ts";
 import { keepListenerSocket, listenerSockets, takeListener } from "./notify.ts";
+import { adjustOwnOom } from "./oom.ts";
 import { keepWritersOff } from "./own-file.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
@@ -45,6 +46,7 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number, fro
   const terminal = job.terminal ? terminalSockets(s) : undefined;
   const entering = spawnInGroup(s, "start the one that enters", enter, groups.born);
 
+  adjustOwnOom(c, enter, ["EACCES"]);
   // It is closed to ptrace before the container can see it: a process inside could take it over otherwise.
   enter.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
   enterGroups(enter, groups.join);

@@ -1,11 +1,11 @@
-import { AT_FDCWD, CLONE, KEYCTL_JOIN_SESSION_KEYRING, O, PR } from "../kernel/flags.ts";
+import { CLONE, KEYCTL_JOIN_SESSION_KEYRING, O, PR } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { buffer, high, low } from "../program/values.ts";
 import { enterGroups } from "./cgroup.ts";
 import { executeCommand } from "./command.ts";
 import { letUsersEnter } from "./confine.ts";
-import { type Context, isNew, namespaceOf, openInRoot, writeText } from "./context.ts";
+import { type Context, isNew, namespaceOf } from "./context.ts";
 import { keepCapabilities, setRlimits, takeIdentity } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
 import { addDevices, openDevices } from "./devices.ts";
@@ -17,7 +17,9 @@ import { maskedPaths, readonlyPaths } from "./masks.ts";
 import { mountOptions } from "./mount-options.ts";
 import { addMount, isMounted, mountPoint, openSources, sealMounts } from "./mounts.ts";
 import { setNames } from "./names.ts";
+import { hasOwnQueues, needsEntering } from "./namespaces.ts";
 import { keepListenerSocket } from "./notify.ts";
+import { adjustOwnOom } from "./oom.ts";
 import type { Opened } from "./opener.ts";
 import { endIfOrphaned } from "./orphan.ts";
 import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
@@ -65,8 +67,10 @@ export type Stages = {
 export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder | undefined, i: Inherited): void {
   s.call("end when the supervisor does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   s.call("leave the caller's session", "setsid", [], { ignore: ["EPERM"] });
+  if (!needsEntering(c.spec) && !i.mapped) adjustOwnOom(c, s);
   enterGroups(s, i.groups);
   if (i.mapped) awaitIdMaps(s, i.mapped);
+  if (hasOwnQueues(c.spec)) s.call("make the IPC namespace", "unshare", [CLONE.NEWIPC]);
   if (isNew(c.spec, "cgroup")) s.call("make the cgroup namespace", "unshare", [CLONE.NEWCGROUP]);
   if (i.leaf !== undefined) enterGroups(s, [i.leaf]);
   setNames(c, s);
@@ -83,7 +87,6 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
   });
   if (i.stages) i.stages.descriptors(s);
   else keepDescriptors(s, i);
-  adjustOom(c, s);
   setPersonality(c.spec, s);
   setMemoryPolicy(c.spec, s);
   if (!c.job.sharedKeyring)
@@ -145,17 +148,6 @@ function awaitIdMaps(s: SectionBuilder, mapped: Slot): void {
   awaitByte(s, mapped, "the id maps");
   s.call("become group 0 of the user namespace", "setresgid", [0, 0, 0]);
   s.call("become user 0 of the user namespace", "setresuid", [0, 0, 0]);
-}
-
-function adjustOom(c: Context, s: SectionBuilder): void {
-  const value = c.spec.process?.oomScoreAdj;
-  if (value === undefined) return;
-  const root = s.get("open the top", "openat", [AT_FDCWD, "/", O.PATH | O.CLOEXEC, 0]);
-  // /proc/self is an ordinary link inside procfs: RESOLVE_NO_MAGICLINKS lets it pass.
-  const fd = openInRoot(s, root, "/proc/self/oom_score_adj", O.WRONLY);
-  writeText(s, `set oom_score_adj to ${value}`, fd, String(value));
-  s.call("close oom_score_adj", "close", [fd]);
-  s.call("close the top", "close", [root]);
 }
 
 export const lastRights = (s: SectionBuilder) =>

@@ -17,12 +17,18 @@ export const cloneFlag: Record<NamespaceKind, number> = {
 
 const hasOffsets = (spec: Spec) => Object.keys(spec.linux?.timeOffsets ?? {}).length > 0;
 
+/**
+ * /dev/mqueue belongs to who makes its IPC namespace: to nobody, in a user namespace, unless that has an id there already.
+ */
+export const hasOwnQueues = (spec: Spec): boolean => isNew(spec, "user") && isNew(spec, "ipc");
+
 /** The new namespaces that clone3(2) makes at once. */
 export function cloneFlags(spec: Spec): number {
   let flags = 0;
   for (const { type, path } of spec.linux?.namespaces ?? []) {
     // The cgroup namespace's root is the group its maker is in, so it is made once the process is in its own.
     if (path !== undefined || type === "cgroup" || (type === "time" && hasOffsets(spec))) continue;
+    if (type === "ipc" && hasOwnQueues(spec)) continue;
     flags |= cloneFlag[type];
   }
   return flags;

@@ -10,6 +10,7 @@ import { raiseHardLimits } from "./credentials.ts";
 import { FD } from "./descriptors.ts";
 import { writeInit, writePayload } from "./init.ts";
 import { needsEntering } from "./namespaces.ts";
+import { adjustOomOf } from "./oom.ts";
 import { assembleOutside, leaveOpened, openOutside } from "./outside.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
@@ -83,6 +84,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     s.call("close the container's end", "close", [low(mapped)]);
     writeIdMaps(c, s, pid);
     raiseHardLimits(c, s, pid);
+    if (!needsEntering(c.spec)) adjustOomOf(c, s, pid);
     writeText(s, "say that ids are mapped", high(mapped), "!");
     s.call("close the pipe of the id maps", "close", [high(mapped)]);
   }

@@ -62,7 +62,10 @@ export async function prepareExec(
   const own = revive(c.saved.spec);
   const facts = hostFacts();
   const granted = grantable(process, own, facts, (message) => warn(g.log, message));
-  const spec: Spec = { ...own, process: withEnvironment(granted, own) };
+  // As for runc: else it would have the engine's, which nothing is to kill for want of memory.
+  const { oomScoreAdj } = own.process ?? {};
+  const ofContainer = oomScoreAdj === undefined ? {} : { oomScoreAdj };
+  const spec: Spec = { ...own, process: { ...ofContainer, ...withEnvironment(granted, own) } };
   const file = performedFile();
   const doing = `exec in ${c.saved.id}`;
   const job: Job = {

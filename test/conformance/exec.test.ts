@@ -55,6 +55,23 @@ describe.skipIf(!isRoot)("the command line of engines: exec", () => {
     expect(await p.exited).toBe(0);
     expect(readFileSync(`/proc/${readFileSync(file, "utf8")}/cmdline`, "utf8")).toBe("sleep\x00999\x00");
   });
+  test("oom_score_adj is the container's, and not that of who executes it, or the process's own", () => {
+    using other = new Bundle(["sleep", "1000"], (s) => ({ ...s, process: { ...s.process, oomScoreAdj: 300 } }));
+    other.create();
+    other.start();
+    const raised = (words: string[]) =>
+      spawnSync("sh", ["-c", 'echo 50 > /proc/self/oom_score_adj; exec "$@"', "sh", ...other.words("exec", ...words)], {
+        encoding: "utf8",
+      }).stdout;
+    const command = ["cat", "/proc/self/oom_score_adj"];
+    expect(raised([other.id, ...command])).toBe("300\n");
+    const file = join(other.at, "process.json");
+    const given = { user: { uid: 0, gid: 0 }, args: command, env: ["PATH=/bin"], cwd: "/" };
+    writeFileSync(file, JSON.stringify(given));
+    expect(raised(["--process", file, other.id])).toBe("300\n");
+    writeFileSync(file, JSON.stringify({ ...given, oomScoreAdj: 400 }));
+    expect(raised(["--process", file, other.id])).toBe("400\n");
+  });
   test("what is wrong with exec itself has status 255", () => {
     expect(exec(b.id, "nothing-here").code).toBe(255);
     expect(exec("--cwd", "relative", b.id, "true").code).toBe(255);

@@ -176,6 +176,19 @@ describe.skipIf(!isRoot)("config-linux.md Devices", () => {
     });
     expect(b.run()).toMatchObject({ out: "character special file 1 5 644 7 8\nfifo 0\n1\n", err: "" });
   });
+  test("in a user namespace: message queues of an IPC namespace of its own are its root's", () => {
+    const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const queues = { destination: "/dev/mqueue", type: "mqueue", source: "mqueue" };
+    const r = printed(["stat", "-c", "%u", "/dev/mqueue"], (s) => ({
+      ...linux({
+        namespaces: [...(s.linux?.namespaces ?? []), { type: "user" }],
+        uidMappings: maps,
+        gidMappings: maps,
+      })(s),
+      mounts: [...(s.mounts ?? []), queues],
+    }));
+    expect(r.out).toBe("0\n");
+  });
   test("a FIFO", () => {
     const device = { path: "/dev/pipe", type: "p", fileMode: 0o600 };
     expect(printed(["stat", "-c", "%F", "/dev/pipe"], linux({ devices: [device] })).out).toBe("fifo\n");

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Spec } from "../../src/compile/spec.ts";
 import { isRoot } from "../helpers/machine.ts";
 import { Bundle, printed, processWith, shell } from "./bundle.ts";
 
@@ -108,6 +109,21 @@ describe.skipIf(!isRoot)("config.md Process", () => {
   });
   test("oomScoreAdj", () => {
     expect(printed(["cat", "/proc/self/oom_score_adj"], processWith({ oomScoreAdj: 100 })).out).toBe("100\n");
+  });
+  test("oomScoreAdj in a user namespace, and where there is no /proc", () => {
+    const map = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const users = (spec: Spec) => ({
+      ...processWith({ oomScoreAdj: 100 })(spec),
+      linux: {
+        ...spec.linux,
+        namespaces: [...(spec.linux?.namespaces ?? []), { type: "user" }],
+        uidMappings: map,
+        gidMappings: map,
+      },
+    });
+    expect(printed(["cat", "/proc/self/oom_score_adj"], users).out).toBe("100\n");
+    const without = (spec: Spec) => ({ ...processWith({ oomScoreAdj: 100 })(spec), mounts: [] });
+    expect(printed(["true"], without).code).toBe(0);
   });
   test("ioPriority", () => {
     const ioPriority = { class: "IOPRIO_CLASS_IDLE", priority: 0 };

@@ -9,6 +9,8 @@ import { type Context, isNew, writeText } from "../context.ts";
 import { raiseHardLimits } from "../credentials.ts";
 import { writeInit } from "../init.ts";
 import type { Job } from "../job.ts";
+import { needsEntering } from "../namespaces.ts";
+import { adjustOomOf } from "../oom.ts";
 import { leaveOpened, openOutside } from "../outside.ts";
 import { afterFailure, endRecord } from "../report.ts";
 import { forgetBrokenPipe, resetSignals, takeSignalsToPassOn } from "../signals.ts";
@@ -94,6 +96,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
     s.call("close the container's end", "close", [low(mapped)]);
     writeIdMaps(c, s, pid);
     raiseHardLimits(c, s, pid);
+    if (!needsEntering(c.spec)) adjustOomOf(c, s, pid);
     writeText(s, "say that ids are mapped", high(mapped), "!");
     s.call("close the pipe of the id maps", "close", [high(mapped)]);
   }

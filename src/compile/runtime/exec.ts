@@ -9,6 +9,7 @@ import { limitRights } from "../credentials.ts";
 import { execute } from "../init.ts";
 import type { Job } from "../job.ts";
 import { cloneFlag } from "../namespaces.ts";
+import { adjustOwnOom } from "../oom.ts";
 import { resetAffinity, setAffinity, setPersonality } from "../process.ts";
 import { afterFailure, endRecord } from "../report.ts";
 import { notifies } from "../seccomp.ts";
@@ -110,6 +111,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   const socket = given === undefined ? undefined : connect(s, `connect to the console socket ${given}`, given);
   const entering = spawnInGroup(s, "start the one that enters", enter, groups.born);
 
+  adjustOwnOom(c, enter, ["EACCES"]);
   // It is closed to ptrace before the container can see it: a process inside could take it over otherwise.
   enter.call("be closed to ptrace", "prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
   setAffinity(enter, process.execCPUAffinity?.initial);

@@ -78,7 +78,7 @@ function dropNulls(value: unknown, depth = 0): unknown {
 
 export function parseSpec(value: unknown, say: Say): Spec {
   const spec = check(specSchema, dropNulls(value), "") as Spec;
-  return spec.process ? { ...spec, process: withoutUnknown(spec.process, say) } : spec;
+  return spec.process ? { ...spec, process: withoutUnknown({ capabilities: {}, ...spec.process }, say) } : spec;
 }
 export const parseProcess = (value: unknown, say: Say): Process =>
   withoutUnknown(check(processSchema, dropNulls(value), "process.") as Process, say);

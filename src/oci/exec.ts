@@ -39,6 +39,15 @@ export async function exec(
   return perform(program, file, o.preserve);
 }
 
+/**
+ * What a process has of the container's own where nothing is said of it, as for runc: else its score would be the engine's, which nothing is
+ * to kill for want of memory.
+ */
+function inherited({ process }: Spec): Pick<Process, "capabilities" | "oomScoreAdj"> {
+  const { capabilities = {}, oomScoreAdj } = process ?? {};
+  return { capabilities, ...(oomScoreAdj !== undefined && { oomScoreAdj }) };
+}
+
 export type How = Pick<
   ExecOptions,
   "pidFile" | "consoleSocket" | "pidfdSocket" | "preserve" | "detach" | "cgroup" | "ignorePaused"
@@ -61,11 +70,8 @@ export async function prepareExec(
   const init = firstProcess(c, status, ["created", "running", "paused"]);
   const own = revive(c.saved.spec);
   const facts = hostFacts();
-  const granted = grantable(process, own, facts, (message) => warn(g.log, message));
-  // As for runc: else it would have the engine's, which nothing is to kill for want of memory.
-  const { oomScoreAdj } = own.process ?? {};
-  const ofContainer = oomScoreAdj === undefined ? {} : { oomScoreAdj };
-  const spec: Spec = { ...own, process: { ...ofContainer, ...withEnvironment(granted, own) } };
+  const granted = grantable({ ...inherited(own), ...process }, own, facts, (message) => warn(g.log, message));
+  const spec: Spec = { ...own, process: withEnvironment(granted, own) };
   const file = performedFile();
   const doing = `exec in ${c.saved.id}`;
   const job: Job = {

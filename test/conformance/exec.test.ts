@@ -55,7 +55,7 @@ describe.skipIf(!isRoot)("the command line of engines: exec", () => {
     expect(await p.exited).toBe(0);
     expect(readFileSync(`/proc/${readFileSync(file, "utf8")}/cmdline`, "utf8")).toBe("sleep\x00999\x00");
   });
-  test("oom_score_adj is the container's, and not that of who executes it, or the process's own", () => {
+  test("oom_score_adj, and capabilities, are the container's unless they are given", () => {
     using other = new Bundle(["sleep", "1000"], (s) => ({ ...s, process: { ...s.process, oomScoreAdj: 300 } }));
     other.create();
     other.start();
@@ -69,6 +69,10 @@ describe.skipIf(!isRoot)("the command line of engines: exec", () => {
     const given = { user: { uid: 0, gid: 0 }, args: command, env: ["PATH=/bin"], cwd: "/" };
     writeFileSync(file, JSON.stringify(given));
     expect(raised(["--process", file, other.id])).toBe("300\n");
+    const bounding = (pid: string) => ["grep", "CapBnd", `/proc/${pid}/status`];
+    const { out } = exec(b.id, ...bounding("1"));
+    writeFileSync(file, JSON.stringify({ ...given, args: bounding("self") }));
+    expect(exec("--process", file, b.id)).toMatchObject({ code: 0, out });
     writeFileSync(file, JSON.stringify({ ...given, oomScoreAdj: 400 }));
     expect(raised(["--process", file, other.id])).toBe("400\n");
   });

@@ -39,7 +39,6 @@ export const process = v.object({
       permitted: v.optional(texts),
       ambient: v.optional(texts),
     }),
-    {},
   ),
   rlimits: v.optional(rlimits),
   noNewPrivileges: v.optional(flag),

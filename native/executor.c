@@ -6,7 +6,7 @@
  */
 #include "abi.h"
 
-enum { MAGIC = 0x4e535343, VERSION = 1, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
+enum { MAGIC = 0x4e535343, VERSION = 2, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
 enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, HASH, COPY, DATE, OPS };
 enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, ARGUMENT, ARGUMENTS, ENVIRONMENT, KINDS };
 enum { SAME_TEXT = 5, OTHER_TEXT = 6, IN_ENVIRONMENT = 7, ONLY = 8 };
@@ -22,7 +22,6 @@ struct step {
   u8 kinds[6], retries, flags;
   u16 ignore[4];
   u64 args[6];
-  u32 label, pad;
 };
 struct program {
   struct header *h;
@@ -46,7 +45,7 @@ static int serve(int in, int out);
 static int within(u64 at, u64 len, u64 size) { return at <= size && len <= size - at; }
 
 static int check_step(const struct header *h, const struct section *sec, u32 self, u32 index, const struct step *s) {
-  if (s->op >= OPS || (s->slot != NO_SLOT && s->slot >= h->slots) || s->label >= h->data_len) return 0;
+  if (s->op >= OPS || (s->slot != NO_SLOT && s->slot >= h->slots)) return 0;
   for (int i = 0; i < 6; i++) {
     if (s->kinds[i] >= KINDS) return 0;
     if (s->kinds[i] == DATA && s->args[i] >= h->data_len) return 0;

@@ -3,10 +3,10 @@ import { errno } from "../kernel/errno.ts";
 import type { Block, Comparison, Pointee, Policy, Program, Slot, Step, Value } from "./types.ts";
 
 export const MAGIC = 0x4e535343;
-const VERSION = 1;
+const VERSION = 2;
 const HEADER = 48;
 const SECTION = 16;
-const STEP = 80;
+const STEP = 72;
 const NONE = 0xffffffff;
 const NO_SLOT = 0xffff;
 const OPS: Record<Step["op"], number> = {
@@ -110,29 +110,34 @@ class Data {
   }
 }
 
-const number = (value: number | bigint): Value => ({ kind: "number", value });
+const encoder = new TextEncoder();
+const NO_WORDS = new Uint8Array(0);
+
 const at = (block: Block, offset: number): Value => ({ kind: "block", block, offset });
 
 type Shape = { nr: number; result: Slot | undefined; args: readonly Value[]; policy: Policy };
 
-/** What each kind of step has in the common record. */
-function shape(step: Step, table: Map<string, number>): Shape {
+type Call = Step & { readonly op: "call" };
+
+function callShape(step: Call, table: Map<string, number>): Shape {
+  const nr = table.get(step.call);
+  if (nr === undefined) throw new RangeError(`${step.label}: no system call ${step.call} on this architecture`);
+  return { nr, result: step.result, args: step.args, policy: step };
+}
+
+/** What each other kind of step has in the common record. */
+function shape(step: Exclude<Step, Call>): Shape {
   const policy = {};
   switch (step.op) {
-    case "call": {
-      const nr = table.get(step.call);
-      if (nr === undefined) throw new RangeError(`${step.label}: no system call ${step.call} on this architecture`);
-      return { nr, result: step.result, args: step.args, policy: step };
-    }
     case "spawn":
       return {
         nr: step.section,
         result: step.result,
-        args: [at(step.args, 0), number(step.args.bytes.length)],
+        args: [at(step.args, 0), step.args.bytes.length],
         policy: step,
       };
     case "jump":
-      return { nr: COMPARISONS[step.if], result: undefined, args: [step.a, step.b, number(step.over)], policy };
+      return { nr: COMPARISONS[step.if], result: undefined, args: [step.a, step.b, step.over], policy };
     case "format":
     case "date":
       return { nr: 0, result: undefined, args: [step.value, at(step.block, step.at)], policy };
@@ -141,7 +146,7 @@ function shape(step: Step, table: Map<string, number>): Shape {
     case "copy":
       return {
         ...{ nr: 0, result: undefined, policy },
-        args: [step.text, at(step.block, step.at), number(step.most), number(step.until)],
+        args: [step.text, at(step.block, step.at), step.most, step.until],
       };
     case "check":
       return { nr: 0, result: undefined, args: [], policy };
@@ -150,7 +155,7 @@ function shape(step: Step, table: Map<string, number>): Shape {
     case "supervise": {
       const { child, pidfd, signals, timeout, relays, result } = step;
       const count = relays.bytes.length / 16;
-      return { nr: 0, result, args: [child, pidfd, signals, number(timeout), at(relays, 0), number(count)], policy };
+      return { nr: 0, result, args: [child, pidfd, signals, timeout, at(relays, 0), count], policy };
     }
     case "serve":
       return { nr: 0, result: undefined, args: [step.from, step.to], policy: step };
@@ -164,14 +169,16 @@ function shape(step: Step, table: Map<string, number>): Shape {
 }
 
 /** Where the words of a step's record are, in units of 4 bytes: struct step of native/executor.c. */
-const WORD = { op: 0, nr: 1, kinds: 2, more: 3, ignore: 4, args: 6, label: 18 } as const;
+const WORD = { op: 0, nr: 1, kinds: 2, more: 3, ignore: 4, args: 6 } as const;
 const LARGE = 0x100000000;
 
 /** The ignored errnos, packed as the record has them: two words of two each. */
-function ignored(step: string, names: readonly string[]): [number, number] {
+function ignored(step: string, names: readonly string[], head: Int32Array, at: number): void {
   if (names.length > 4) throw new RangeError(`${step}: at most 4 errnos can be ignored by name`);
-  const [a = 0, b = 0, c = 0, d = 0] = names.map(errno);
-  return [a | (b << 16), c | (d << 16)];
+  for (let i = 0; i < names.length; i++) {
+    const word = at + (i >> 1);
+    head[word] = (head[word] ?? 0) | (errno(names[i] as string) << (16 * (i & 1)));
+  }
 }
 
 /**
@@ -197,22 +204,22 @@ export function encode(program: Program, labels = true): Uint8Array {
     head[o + 2] = section.onFail ?? NONE;
     let w = (stepsAt + STEP * first) / 4;
     for (const step of section.steps) {
-      const { nr, result, args, policy } = shape(step, table);
-      head[w + WORD.op] = OPS[step.op] | ((result ? result.slot : NO_SLOT) << 16);
+      const { nr, result, args, policy } = step.op === "call" ? callShape(step, table) : shape(step);
+      head[w] = OPS[step.op] | ((result ? result.slot : NO_SLOT) << 16);
       head[w + WORD.nr] = nr;
-      let [kinds, more] = [0, 0];
+      let kinds = 0;
+      let more = 0;
       for (let a = 0; a < args.length; a++) {
         const v = args[a] as Value;
         const at = w + WORD.args + 2 * a;
-        if (v.kind === "number") {
-          const n = v.value;
-          if (typeof n === "number") {
-            head[at] = n;
-            if (n < 0 || n >= LARGE) head[at + 1] = Math.floor(n / LARGE);
-          } else {
-            head[at] = Number(BigInt.asIntN(32, n));
-            head[at + 1] = Number(BigInt.asIntN(32, n >> 32n));
-          }
+        if (typeof v === "number") {
+          head[at] = v;
+          if (v < 0 || v >= LARGE) head[at + 1] = Math.floor(v / LARGE);
+          continue;
+        }
+        if (typeof v === "bigint") {
+          head[at] = Number(BigInt.asIntN(32, v));
+          head[at + 1] = Number(BigInt.asIntN(32, v >> 32n));
           continue;
         }
         let kind: number;
@@ -222,6 +229,9 @@ export function encode(program: Program, labels = true): Uint8Array {
         } else if (v.kind === "argument" || v.kind === "arguments" || v.kind === "environment") {
           kind = KIND[v.kind];
           head[at] = v.index;
+        } else if (v.kind === "text") {
+          kind = KIND.data;
+          head[at] = data.text(v.text);
         } else {
           const place = data.place(v);
           kind = place[0];
@@ -233,21 +243,19 @@ export function encode(program: Program, labels = true): Uint8Array {
       head[w + WORD.kinds] = kinds;
       const { ignore } = policy;
       head[w + WORD.more] = more | ((policy.retries ?? 0) << 16) | ((ignore === "all" ? IGNORE_ALL : 0) << 24);
-      if (ignore && ignore !== "all") {
-        const packed = ignored(step.label, ignore);
-        head[w + WORD.ignore] = packed[0];
-        head[w + WORD.ignore + 1] = packed[1];
-      }
-      if (labels) head[w + WORD.label] = data.text(step.label);
+      if (ignore && ignore !== "all") ignored(step.label, ignore, head, w + WORD.ignore);
       w += STEP / 4;
     }
     first += section.steps.length;
   }
 
   const bytes = data.finish();
+  const words = labels
+    ? encoder.encode(program.sections.flatMap((s) => s.steps.map((t) => t.label)).join("\0"))
+    : NO_WORDS;
   const relocsAt = head.length * 4;
   const dataAt = relocsAt + data.relocs.length * 4;
-  const out = new Uint8Array(dataAt + bytes.length);
+  const out = new Uint8Array(dataAt + bytes.length + words.length);
   head.set([
     MAGIC,
     VERSION,
@@ -265,5 +273,6 @@ export function encode(program: Program, labels = true): Uint8Array {
   out.set(new Uint8Array(head.buffer));
   new Uint32Array(out.buffer, relocsAt, data.relocs.length).set(data.relocs);
   out.set(bytes, dataAt);
+  out.set(words, dataAt + bytes.length);
   return out;
 }

@@ -4,11 +4,9 @@ const slotText = (s: Slot) => `<${s.name}>`;
 const quote = (text: string) => JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
 function valueText(v: Value): string {
+  if (typeof v === "number" || typeof v === "bigint")
+    return typeof v === "number" && v > 9 && v < 2 ** 32 ? `0x${v.toString(16)}` : String(v);
   switch (v.kind) {
-    case "number":
-      return typeof v.value === "number" && v.value > 9 && v.value < 2 ** 32
-        ? `0x${v.value.toString(16)}`
-        : String(v.value);
     case "slot":
       return `${slotText(v.slot)}${v.half ? `.${v.half}` : ""}`;
     case "text":

@@ -8,13 +8,11 @@ export function programIn(file: Uint8Array): DataView | undefined {
   return undefined;
 }
 
-/** The label of a step of an encoded program. */
+/** The label of a step of an encoded program: behind its data, in the order of the steps. */
 export function labelOf(program: DataView, section: number, step: number): string {
   const word = (at: number) => program.getUint32(at, true);
-  const [sectionsAt, stepsAt, dataAt] = [word(16), word(24), word(36)];
-  const first = word(sectionsAt + 16 * section);
-  const start = dataAt + word(stepsAt + 80 * (first + step) + 72);
-  let end = start;
-  while (program.getUint8(end) !== 0) end++;
-  return new TextDecoder().decode(new Uint8Array(program.buffer, program.byteOffset + start, end - start));
+  const [size, sectionsAt, dataAt, dataLength] = [word(8), word(16), word(36), word(40)];
+  const from = dataAt + dataLength;
+  const labels = new Uint8Array(program.buffer, program.byteOffset + from, size - from);
+  return new TextDecoder().decode(labels).split("\0")[word(sectionsAt + 16 * section) + step] ?? "";
 }

@@ -15,9 +15,10 @@ export type Pointee =
   | { kind: "block"; block: Block; offset: number }
   | { kind: "address"; slot: Slot };
 
-/** An argument of a step. */
+/** An argument of a step. Numbers are themselves: most arguments are, and an engine that interprets is slow with objects of many shapes. */
 export type Value =
-  | { readonly kind: "number"; readonly value: number | bigint }
+  | number
+  | bigint
   | { readonly kind: "slot"; readonly slot: Slot; readonly half?: "low" | "high" }
   /** A word that the executor was executed with: its address, 0 beyond the last. */
   | { readonly kind: "argument"; readonly index: number }

@@ -17,7 +17,7 @@ export const environment = (index: number): Value => ({ kind: "environment", ind
 
 /** Numbers are immediates, strings are addresses of NUL-terminated text, a slot is its value, a block its address. */
 export function toValue(v: Loose): Value {
-  if (typeof v === "number" || typeof v === "bigint") return { kind: "number", value: v };
+  if (typeof v === "number" || typeof v === "bigint") return v;
   if (typeof v === "string") return { kind: "text", text: v };
   if ("kind" in v) return v;
   if ("bytes" in v) return into(v);

@@ -24,7 +24,7 @@ function placesIn(program: Program, text: string): Hole[] {
   const calls = program.sections.flatMap((s) => s.steps).filter((step) => step.op === "call");
   const arrays = calls.flatMap(({ call, args }) => {
     const envp = call === "execve" ? args[2] : call === "execveat" ? args[3] : undefined;
-    return envp?.kind === "block" ? [envp.block] : [];
+    return typeof envp === "object" && envp.kind === "block" ? [envp.block] : [];
   });
   return [...new Set(arrays)].flatMap((block) =>
     block.pointers.flatMap(({ at, to }) => (to.kind === "text" && to.text === text ? [{ block, at }] : [])),

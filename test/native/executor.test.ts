@@ -62,7 +62,6 @@ test("addresses and slots outside of the program are refused", async () => {
   for (const [offset, value] of [
     [step + 2, 4000], // the result's slot
     [step, 99], // an operation that there is not
-    [step + 72, 0xfffffff], // a label
     [DATA_LENGTH_AT, 0xffffff],
   ] as const) {
     const changed = harmless();

@@ -1,16 +1,19 @@
 import { P_PID, WEXITED } from "../kernel/flags.ts";
+import type { Launcher } from "../program/launcher.ts";
 import { performSteps } from "../program/steps.ts";
 
 /** Long enough for those that end one after the other to be one program, and for each to have exited. */
 const SOON_MS = 10;
 
-let ended: number[] = [];
+let ended: { readonly l: Launcher; readonly pid: number }[] = [];
 
 function reapAll(): void {
-  const pids = ended;
+  // Those of a launcher that has ended are somebody else's.
+  const ours = ended.filter(({ l }) => !l.dead);
   ended = [];
+  if (ours.length === 0) return;
   performSteps((s) => {
-    for (const pid of pids) s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" });
+    for (const { pid } of ours) s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" });
   }).catch(() => {});
 }
 
@@ -18,6 +21,6 @@ function reapAll(): void {
  * Has the launcher reap a child of its own that said that it ends. Not at once: it would only wait until that has
  * exited, and start no container meanwhile.
  */
-export function reapSoon(pid: number): void {
-  if (ended.push(pid) === 1) setTimeout(reapAll, SOON_MS).unref();
+export function reapSoon(l: Launcher, pid: number): void {
+  if (ended.push({ l, pid }) === 1) setTimeout(reapAll, SOON_MS).unref();
 }

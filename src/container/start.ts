@@ -204,7 +204,7 @@ export async function startProgram(
       endFailed(error);
     });
   // Its parent reaps it, so that its pid was ours to signal until it said that it ended.
-  const reap = () => reapSoon(supervisor);
+  const reap = () => reapSoon(l, supervisor);
   ending.then(reap, reap);
   if (onListener) {
     const pid = slot(TAKER);
@@ -214,7 +214,7 @@ export async function startProgram(
     ending
       .then(
         () => stopAnswering?.then((stop) => stop()),
-        () => reapSoon(pid),
+        () => reapSoon(l, pid),
       )
       .catch(() => {});
   }

@@ -34,7 +34,8 @@ export async function remove(g: Global, id: string | undefined, force: boolean):
   }
   const c = load(g.root, id);
   const status = statusOf(c);
-  if (status !== "stopped" && !force)
+  // One that nobody has started goes, too, as for runc and crun: an engine that gives up between the two has no other word for it.
+  if (status !== "stopped" && status !== "created" && !force)
     throw new RuntimeError(`cannot delete container ${id} that is not stopped: ${status}`);
   await killContainer(c);
   await removeGroups(c);

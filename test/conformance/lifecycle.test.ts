@@ -168,6 +168,20 @@ describe.skipIf(!isRoot)("runtime.md Delete", () => {
     expect(b.call(["delete", b.id]).code).not.toBe(0);
     expect(b.state_().status).toBe("running");
   });
+  test("one that nobody has started goes as well; one that is paused does not", () => {
+    using b = new Bundle(forever);
+    b.create();
+    const { pid } = b.state_();
+    expect(b.call(["delete", b.id]).code).toBe(0);
+    expect(b.call(["state", b.id]).code).not.toBe(0);
+    // Nobody of ours reaps it.
+    const stat = existsSync(`/proc/${pid}`) ? readFileSync(`/proc/${pid}/stat`, "utf8") : "gone";
+    expect(stat).toMatch(/gone|\) Z /);
+    b.create();
+    expect(b.call(["pause", b.id]).code).toBe(0);
+    expect(b.call(["delete", b.id]).code).not.toBe(0);
+    expect(b.call(["resume", b.id]).code).toBe(0);
+  });
   test("what was created is gone, and the id is free", async () => {
     using b = new Bundle(["true"]);
     for (let i = 0; i < 2; i++) {

@@ -113,8 +113,8 @@ describe.skipIf(!isRoot)("small commands without an engine", () => {
   test("what goes wrong is the engine's to say", async () => {
     const b = bundle(["sleep", "1000"]);
     const call = (...words: string[]) => b.call(words);
-    expect(call("delete", b.id).err).toContain("cannot delete container");
     expect(call("start", b.id).code).toBe(0);
+    expect(call("delete", b.id).err).toContain("cannot delete container");
     expect(call("start", b.id).err).toContain("already running");
     expect(call("start", b.id, "more").err).toContain("one word too many");
     expect(call("kill", b.id, "NOSUCH").err).toContain("SIGNAL");

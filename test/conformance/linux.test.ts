@@ -296,7 +296,7 @@ describe.skipIf(!isRoot)("config-linux.md Control Groups", () => {
     update("--pids-limit", "30");
     expect(read(b, "pids", "pids.max", "pids.max")).toBe("30");
     update("--cpu-idle", "0", "--cpu-share", "2048");
-    expect(["2048", "79"]).toContain(read(b, "cpu", "cpu.shares", "cpu.weight"));
+    expect(["2048", "174"]).toContain(read(b, "cpu", "cpu.shares", "cpu.weight"));
   });
   test("one that is paused is not started", async () => {
     using b = new Bundle(["true"]);

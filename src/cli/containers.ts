@@ -29,8 +29,6 @@ import { ago, print, table } from "./output.ts";
 import { commandReport, delegation } from "./perform.ts";
 import { signalOf, stopping } from "./stopping.ts";
 
-const POLL_MS = 10;
-
 const statusOf = (c: Known) => (isPaused(c) ? "paused" : c.status);
 const describeStatus = (c: Known) => (c.ending ? `exited (${c.ending.exitCode})` : statusOf(c));
 

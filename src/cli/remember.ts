@@ -12,9 +12,14 @@ import type { Program } from "../program/types.ts";
 import { byDirectory } from "../remember/by-directory.ts";
 import { checksProgram } from "../remember/checks.ts";
 import { type Condition, linkNow, modeNow, sameNow, textNow } from "../remember/conditions.ts";
-import { placesOf, wordsToFind } from "../remember/environment-words.ts";
+import { lastPlaceOf, wordsToFind } from "../remember/environment-words.ts";
 import { withFreshName } from "../remember/fresh-name.ts";
-import { withGivenEnvironment, withoutGiven, withStandIns } from "../remember/given-environment.ts";
+import {
+  isOfEnvironmentAlone,
+  withGivenEnvironment,
+  withoutGiven,
+  withStandIns,
+} from "../remember/given-environment.ts";
 import { checksFor, checksOf, type Given } from "../remember/places.ts";
 import { keepAt, remember } from "../remember/store.ts";
 
@@ -64,9 +69,7 @@ export function forAny(p: Prepared, { cwd, names }: Given, isHere: boolean): { g
 
 /** The values that are given this time, in the order of their names. */
 export const valuesOf = ({ words, names }: Given): Record<string, string> =>
-  Object.fromEntries(
-    names.map((name) => [name, words[placesOf(words, name).at(-1) ?? 0]?.slice(name.length + 1) ?? ""]),
-  );
+  Object.fromEntries(names.map((name) => [name, words[lastPlaceOf(words, name)]?.slice(name.length + 1) ?? ""]));
 
 /** Keeps this command line's program for the next time that it is given. What is to be performed now: undefined where one of its values is not for once. */
 export function rememberThis(
@@ -76,9 +79,9 @@ export function rememberThis(
   file: string,
   named: boolean,
 ): Uint8Array | undefined {
-  const own = withGivenEnvironment(named ? program : withFreshName(program, p.job.name), given.names);
-  if (!own) return undefined;
-  const executable = link(executor(), encode(own));
+  const own = encode(withGivenEnvironment(named ? program : withFreshName(program, p.job.name), given.names));
+  if (!isOfEnvironmentAlone(own, given.names)) return undefined;
+  const executable = link(executor(), own);
   const { arch, gid, bounding } = p.facts;
   remember(checksOf(given), withoutFile(executable, file), (kept) => {
     return checksProgram(

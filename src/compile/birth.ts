@@ -3,9 +3,9 @@ import { CLONE_ARGS_CGROUP, cloneArgs, type SectionBuilder } from "../program/bu
 import type { Slot } from "../program/types.ts";
 import { type Loose, low } from "../program/values.ts";
 import { enterGroups, type Groups, spawnInGroup } from "./cgroup.ts";
-import type { Context } from "./context.ts";
+import { type Context, isNew } from "./context.ts";
 import { cloneFlags, enterNamespaces, needsEntering, prepareTime } from "./namespaces.ts";
-import { adjustOwnOom } from "./oom.ts";
+import { adjustOomOf, adjustOwnOom } from "./oom.ts";
 
 export type Born = { readonly pid: Slot; readonly pidfd: Loose };
 
@@ -25,7 +25,10 @@ export function bear(
     const pidfd = c.program.slot("pidfd of the container");
     const args = cloneArgs({ flags: flags | BigInt(CLONE.PIDFD) | (groups.born ? CLONE.INTO_CGROUP : 0n), pidfd });
     if (groups.born) s.store(groups.born, args, CLONE_ARGS_CGROUP, 8);
-    return { pid: s.spawn("start the container", init, args), pidfd: low(pidfd) };
+    const pid = s.spawn("start the container", init, args);
+    // It waits for its ids meanwhile.
+    if (isNew(c.spec, "user")) adjustOomOf(c, s, pid);
+    return { pid, pidfd: low(pidfd) };
   }
   const enter = sections.enter();
   const between = spawnInGroup(s, "start the one that enters namespaces", enter, groups.born);

@@ -1,9 +1,10 @@
 import type { HostFacts } from "../host/facts.ts";
-import { AT_FDCWD, O, P_PID, P_PIDFD, PR, WEXITED } from "../kernel/flags.ts";
+import { AT_FDCWD, O, P_PID, PR, WEXITED } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { ANY, type Program, type Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
 import { enterGroups, openGroups, spawnInGroup, spawnSibling } from "./cgroup.ts";
+import { endChild } from "./child.ts";
 import type { Context } from "./context.ts";
 import { limitRights } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
@@ -97,8 +98,7 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number, fro
   if (saved) restoreMode(s, saved);
   fillRecord(c, s, record, results);
   afterEnd(c, s, record, results);
-  undo.call("end the command", "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], ANY);
-  undo.call("reap the command", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], ANY);
+  endChild(undo, "the command", pidfd);
   afterFailure(c, undo, record);
 }
 

@@ -1,14 +1,13 @@
 import { AT_FDCWD, CLONE, MOUNT_ATTR, O, P_PID, WEXITED } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
-import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
+import { addressOf, buffer, high, low } from "../program/values.ts";
+import { openProc } from "./child.ts";
 import type { Context } from "./context.ts";
 import { mountOptions } from "./mount-options.ts";
 import { cloneTree, setAttributes } from "./mounts.ts";
 import type { Mount } from "./spec.ts";
 import { type Maps, mapsOf, writeIdMaps } from "./users.ts";
-
-const PID_AT = 6;
 
 const mapsFor = (c: Context, mount: Mount): Maps =>
   mount.uidMappings?.length || mount.gidMappings?.length
@@ -23,9 +22,7 @@ export function userNamespace(c: Context, s: SectionBuilder, maps: Maps, holder:
   holder.call("close the other end", "close", [high(pipe)]);
   holder.call("stay until it is opened", "read", [low(pipe), buffer("one byte", 1), 1]);
   writeIdMaps(c, s, pid, maps);
-  const path = textBlock(`/proc/${"\0".repeat(11)}\0`, "path of its proc directory");
-  s.format(pid, path, PID_AT);
-  const directory = s.get("open its proc directory", "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0]);
+  const directory = openProc(s, pid);
   const fd = s.get("open its user namespace", "openat", [directory, "ns/user", O.RDONLY | O.CLOEXEC, 0]);
   for (const n of [directory, low(pipe), high(pipe)]) s.call("close what was for that", "close", [n]);
   s.call("reap it", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: ["ECHILD"] });

@@ -45,12 +45,13 @@ const attributes: Record<string, [set: number, clear: number]> = {
   nosymfollow: [NOSYMFOLLOW, 0],
   symfollow: [0, NOSYMFOLLOW],
 };
-const propagations: Record<string, number> = {
+export const propagations = {
   shared: MS.SHARED,
   slave: MS.SLAVE,
   private: MS.PRIVATE,
   unbindable: MS.UNBINDABLE,
-};
+} as const;
+const propagationOf: Record<string, number> = propagations;
 const ignored = new Set([
   "defaults",
   "silent",
@@ -79,7 +80,7 @@ export function mountOptions(mount: Mount): MountOptions {
   for (const word of mount.options ?? []) {
     const plain = attributes[word];
     const deep = word.startsWith("r") ? attributes[word.slice(1)] : undefined;
-    const spread = propagations[word] ?? (word.startsWith("r") ? propagations[word.slice(1)] : undefined);
+    const spread = propagationOf[word] ?? (word.startsWith("r") ? propagationOf[word.slice(1)] : undefined);
     if (word === "bind") bind = true;
     else if (word === "rbind") [bind, recursive] = [true, true];
     else if (word === "remount") remount = true;
@@ -96,7 +97,7 @@ export function mountOptions(mount: Mount): MountOptions {
     } else if (deep) {
       recursiveSet = (recursiveSet & ~deep[1]) | deep[0];
       recursiveClear = (recursiveClear & ~deep[0]) | deep[1];
-    } else if (spread !== undefined) propagation = spread | (propagations[word] ? 0 : MS.REC);
+    } else if (spread !== undefined) propagation = spread | (propagationOf[word] ? 0 : MS.REC);
     else if (!ignored.has(word)) data.push(word);
   }
   if (idmap === "no" && (mount.uidMappings?.length || mount.gidMappings?.length)) idmap = "mount";

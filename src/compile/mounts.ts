@@ -19,7 +19,7 @@ import type { Block, Slot } from "../program/types.ts";
 import { buffer, type Loose, struct } from "../program/values.ts";
 import { type Context, openHow, openInRoot } from "./context.ts";
 import { copyUp } from "./copy-up.ts";
-import { type MountOptions, mountOptions } from "./mount-options.ts";
+import { type MountOptions, mountOptions, propagations } from "./mount-options.ts";
 import type { Mount, Spec } from "./spec.ts";
 
 /** A new file system, not attached anywhere yet: fsopen(2), fsconfig(2), fsmount(2). */
@@ -235,9 +235,8 @@ function addLink(s: SectionBuilder, root: Slot, path: string, target: string): v
  */
 function propagationsOf(c: Context, o: MountOptions): readonly number[] {
   const ofRoot = c.spec.linux?.rootfsPropagation;
-  const like = { shared: MS.SHARED, slave: MS.SLAVE, private: MS.PRIVATE, unbindable: MS.PRIVATE }[ofRoot ?? "private"];
   if (!o.bind) return o.propagation ? [o.propagation] : [];
-  const wanted = o.propagation || like | MS.REC;
+  const wanted = o.propagation || propagations[ofRoot === "shared" || ofRoot === "slave" ? ofRoot : "private"] | MS.REC;
   const isShared = (wanted & MS.SHARED) !== 0;
   return isShared && ofRoot !== "shared" ? [(wanted & ~MS.SHARED) | MS.SLAVE, wanted] : [wanted];
 }

@@ -1,20 +1,17 @@
 import { AT_FDCWD, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
-import { textBlock } from "../program/values.ts";
+import { openProc } from "./child.ts";
 import { type Context, writeText } from "./context.ts";
 
-const PROC = "/proc/";
-const HOLE = "\0".repeat(11);
-
-/** `of`: whose, by the path of its proc directory. `ignore`: errnos that do not matter. */
-function adjust(c: Context, s: SectionBuilder, of: string | ReturnType<typeof textBlock>, ignore?: string[]): void {
+/** `open` opens the proc directory. `ignore`: errnos that do not matter. */
+function adjust(c: Context, s: SectionBuilder, open: () => Slot, ignore?: string[]): void {
   const value = c.spec.process?.oomScoreAdj;
   if (value === undefined) return;
-  const directory = s.get("open the proc directory", "openat", [AT_FDCWD, of, O.PATH | O.CLOEXEC, 0]);
+  const directory = open();
   const fd = s.get("open oom_score_adj", "openat", [directory, "oom_score_adj", O.WRONLY | O.CLOEXEC, 0]);
   writeText(s, `set oom_score_adj to ${value}`, fd, String(value), ignore);
-  for (const open of [fd, directory]) s.call("close what was for oom_score_adj", "close", [open]);
+  for (const opened of [fd, directory]) s.call("close what was for oom_score_adj", "close", [opened]);
 }
 
 /**
@@ -22,12 +19,13 @@ function adjust(c: Context, s: SectionBuilder, of: string | ReturnType<typeof te
  * the score cannot be lowered, and of who has changed its ids there the file belongs to somebody else. proc_pid_oom_score_adj(5).
  */
 export const adjustOwnOom = (c: Context, s: SectionBuilder, ignore?: string[]): void =>
-  adjust(c, s, `${PROC}self`, ignore);
+  adjust(
+    c,
+    s,
+    () => s.get("open its own proc directory", "openat", [AT_FDCWD, "/proc/self", O.PATH | O.CLOEXEC, 0]),
+    ignore,
+  );
 
 /** One that is born into a user namespace has these rights never: its parent does it. */
-export function adjustOomOf(c: Context, s: SectionBuilder, pid: Slot): void {
-  if (c.spec.process?.oomScoreAdj === undefined) return;
-  const path = textBlock(`${PROC}${HOLE}\0`, "path of the child's proc directory");
-  s.format(pid, path, PROC.length);
-  adjust(c, s, path);
-}
+export const adjustOomOf = (c: Context, s: SectionBuilder, pid: Slot): void =>
+  adjust(c, s, () => openProc(s, pid, "the child's"));

@@ -2,7 +2,8 @@ import type { HostFacts } from "../host/facts.ts";
 import { AT, AT_FDCWD, CLONE, MNT_DETACH, O, P_PIDFD, PR, WEXITED } from "../kernel/flags.ts";
 import { cloneArgs, ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
-import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
+import { addressOf, buffer, high, low } from "../program/values.ts";
+import { endChild, openProc } from "./child.ts";
 import { type Context, writeFile, writeText } from "./context.ts";
 import type { Job } from "./job.ts";
 import { loopbackUp } from "./loopback.ts";
@@ -87,9 +88,7 @@ export function compilePod(spec: Spec, facts: HostFacts, job: Job, plan: PodPlan
   writeText(s, "say that the network is there", high(pipes.linked), "!");
   s.call("wait for the holder", "read", [low(pipes.ready), buffer("one byte", 1), 1]);
   s.check("are the namespaces set up?");
-  const path = textBlock(`/proc/${"\0".repeat(11)}\0`, "path of its proc directory");
-  s.format(pid, path, 6);
-  const proc = s.get("open its proc directory", "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0]);
+  const proc = openProc(s, pid);
   for (const { kind, file } of plan.keep) {
     const target = `${plan.directory}/${kind}`;
     const fd = s.get(`make ${target}`, "openat", [AT_FDCWD, target, O.RDONLY | O.CREAT | O.EXCL | O.CLOEXEC, 0o600]);
@@ -113,8 +112,7 @@ export function compilePod(spec: Spec, facts: HostFacts, job: Job, plan: PodPlan
   ])
     s.call("close what was for that", "close", [p]);
 
-  undo.call("end the holder", "pidfd_send_signal", [low(pidfd), SIGKILL, 0, 0], { ignore: "all" });
-  undo.call("reap the holder", "waitid", [P_PIDFD, low(pidfd), 0, WEXITED, 0], { ignore: "all" });
+  endChild(undo, "the holder", low(pidfd));
   disconnectNetwork(c, undo, begun);
   undo.skipIf(made, "!=", 0, () => removeKept(undo, plan));
   for (const p of Object.values(pipes))

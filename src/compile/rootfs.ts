@@ -5,10 +5,9 @@ import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { type Context, isNew } from "./context.ts";
 import type { RootEntry } from "./job.ts";
+import { propagations } from "./mount-options.ts";
 import { attach, cloneTree, newFilesystem, setAttributes } from "./mounts.ts";
 import { mapsOf, rootOf } from "./users.ts";
-
-const propagations = { shared: MS.SHARED, slave: MS.SLAVE, private: MS.PRIVATE, unbindable: MS.UNBINDABLE };
 
 /** From now on no mount of ours is seen by the host; `slave` lets the host's be seen here until the root is changed. */
 export function separateMounts(c: Context, s: SectionBuilder): void {

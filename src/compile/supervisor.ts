@@ -1,16 +1,16 @@
-import { AT_FDCWD, O, P_PIDFD, PR, WEXITED } from "../kernel/flags.ts";
+import { AT_FDCWD, O, PR } from "../kernel/flags.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
 import { bear, leftToEnter } from "./birth.ts";
 import { endRest, makeGroups, removeGroups } from "./cgroup.ts";
+import { endChild } from "./child.ts";
 import { type Context, isNew, writeText } from "./context.ts";
 import { raiseHardLimits } from "./credentials.ts";
 import { FD } from "./descriptors.ts";
 import { writeInit, writePayload } from "./init.ts";
 import { needsEntering } from "./namespaces.ts";
-import { adjustOomOf } from "./oom.ts";
 import { assembleOutside, leaveOpened, openOutside } from "./outside.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
@@ -19,7 +19,6 @@ import { arrangeStdio, type Given, leaveStdio } from "./stdio.ts";
 import { rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "./terminal.ts";
 import { writeIdMaps } from "./users.ts";
 
-const SIGKILL = 9;
 const ESRCH = 3;
 /** When the launcher ends, its containers end. It may have ended before this was said: then 1 is the parent. */
 export function endWithLauncher(s: SectionBuilder): void {
@@ -84,7 +83,6 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     s.call("close the container's end", "close", [low(mapped)]);
     writeIdMaps(c, s, pid);
     raiseHardLimits(c, s, pid);
-    if (!needsEntering(c.spec)) adjustOomOf(c, s, pid);
     writeText(s, "say that ids are mapped", high(mapped), "!");
     s.call("close the pipe of the id maps", "close", [high(mapped)]);
   }
@@ -131,8 +129,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   afterEnd(c, s, record, results);
 
   // The container's first process is killed and reaped before its control groups are removed.
-  undo.call("end the container", "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], { ignore: "all" });
-  undo.call("reap the container", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], { ignore: "all" });
+  endChild(undo, "the container", pidfd);
   if (saved) restoreMode(undo, saved);
   if (outlives) endRest(undo, job.cgroup);
   c.parts?.network?.disconnectNetwork(c, undo, begun);

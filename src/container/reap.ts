@@ -1,6 +1,5 @@
-import { P_PID, WEXITED } from "../kernel/flags.ts";
 import type { Launcher } from "../program/launcher.ts";
-import { performSteps } from "../program/steps.ts";
+import { reap } from "../program/steps.ts";
 
 /** Long enough for those that end one after the other to be one program, and for each to have exited. */
 const SOON_MS = 10;
@@ -12,9 +11,7 @@ function reapAll(): void {
   const ours = ended.filter(({ l }) => !l.dead);
   ended = [];
   if (ours.length === 0) return;
-  performSteps((s) => {
-    for (const { pid } of ours) s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" });
-  }).catch(() => {});
+  reap(...ours.map(({ pid }) => pid)).catch(() => {});
 }
 
 /**

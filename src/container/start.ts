@@ -235,9 +235,13 @@ export async function startProgram(
   const open = pipes.flatMap((n) => (n ? [slot(n, 0), slot(n, 1)] : []));
   if (isWarm) for (const name of ["pipe of what comes", "pipe of the answer"]) open.push(slot(name, 0), slot(name, 1));
   if (open.length)
-    void performSteps((s) => {
-      for (const n of open) s.call("close our side", "close", [n], { ignore: "all" });
-    }).catch(() => {});
+    void performSteps(
+      (s) => {
+        for (const n of open) s.call("close our side", "close", [n], { ignore: "all" });
+      },
+      undefined,
+      l,
+    ).catch(() => {});
   return {
     pid,
     supervisor,

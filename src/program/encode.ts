@@ -205,7 +205,7 @@ export function encode(program: Program, labels = true): Uint8Array {
     let w = (stepsAt + STEP * first) / 4;
     for (const step of section.steps) {
       const { nr, result, args, policy } = step.op === "call" ? callShape(step, table) : shape(step);
-      head[w] = OPS[step.op] | ((result ? result.slot : NO_SLOT) << 16);
+      head[w + WORD.op] = OPS[step.op] | ((result ? result.slot : NO_SLOT) << 16);
       head[w + WORD.nr] = nr;
       let kinds = 0;
       let more = 0;

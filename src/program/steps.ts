@@ -20,11 +20,12 @@ export type Performed<T> = {
 export async function performSteps<T>(
   write: (s: SectionBuilder, program: ProgramBuilder) => T,
   token?: number,
+  l = launcher(),
 ): Promise<Performed<T>> {
   const builder = new ProgramBuilder(hostArch());
   const made = write(builder.section("launcher"), builder);
   const program = builder.build();
-  const slots = await launcher().perform(encode(program, false), token);
+  const slots = await l.perform(encode(program, false), token);
   const errno = slots[4] ?? 0;
   return {
     program,
@@ -34,7 +35,9 @@ export async function performSteps<T>(
   };
 }
 
-/** Waits for the end of a process that the launcher started, so that nothing of it is left. */
-export async function reap(pid: number): Promise<void> {
-  await performSteps((s) => s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" }));
+/** Waits for the end of processes that the launcher started, so that nothing of them is left. */
+export async function reap(...pids: readonly number[]): Promise<void> {
+  await performSteps((s) => {
+    for (const pid of pids) s.call("reap", "waitid", [P_PID, pid, 0, WEXITED, 0], { ignore: "all" });
+  });
 }

@@ -7,7 +7,7 @@ import { ANY } from "../program/types.ts";
 import { argument } from "../program/values.ts";
 import { become, type CallerFacts, raiseFiles, sameCaller, sameDirectory, sayableDirectory } from "./caller.ts";
 import { beginningOf, type Condition, check, must } from "./conditions.ts";
-import { placesOf } from "./environment-words.ts";
+import { lastPlaceOf, placesOf } from "./environment-words.ts";
 import { mustBeLookedAfter } from "./others.ts";
 import { checksOf, GIVEN_WORDS, type Given } from "./places.ts";
 
@@ -59,7 +59,7 @@ export function checksProgram(given: Given, r: Found, file: string): Uint8Array 
   s.call("note that it was used", "utimensat", [AT_FDCWD, checksOf(given), 0, 0], ANY);
   raiseFiles(s);
   const command = Array.from({ length: GIVEN_WORDS }, (_, i) => argument(given.words.length + 1 + i));
-  const values = given.names.map((name) => argument((placesOf(given.words, name).at(-1) ?? 0) + 1));
+  const values = given.names.map((name) => argument(lastPlaceOf(given.words, name) + 1));
   become(s, file, command, values);
   return asked(encode(program.build(), false));
 }

@@ -6,15 +6,18 @@ export const LOOKED_INTO = "PATH";
 export const LONGEST_NAME = 255;
 
 const isOption = (word: string | undefined) => ENVIRONMENT_OPTIONS.some((o) => o === word);
-const nameOf = (word: string) => word.split("=", 1)[0] as string;
+export const nameOf = (word: string) => word.split("=", 1)[0] as string;
 
 /** The words by which what is kept is found: of a value only its name counts. The front takes the same ones (src/front/remembered.ts). */
 export const wordsToFind = (words: readonly string[]): string[] =>
   words.map((word, i) => (isOption(words[i - 1]) && nameOf(word) !== LOOKED_INTO ? nameOf(word) : word));
 
-/** Where values of a name are given. The last one is meant. */
+/** Where values of a name are given. */
 export const placesOf = (words: readonly string[], name: string): number[] =>
   words.flatMap((word, i) => (isOption(words[i - 1]) && word.startsWith(`${name}=`) ? [i] : []));
+
+/** Where the one is that is meant. */
+export const lastPlaceOf = (words: readonly string[], name: string): number => placesOf(words, name).at(-1) ?? 0;
 
 /** As JavaScript keeps the order of its keys, and in ASCII. */
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;

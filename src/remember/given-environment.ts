@@ -1,6 +1,6 @@
-import { encode } from "../program/encode.ts";
 import type { Program } from "../program/types.ts";
 import { environment } from "../program/values.ts";
+import { nameOf } from "./environment-words.ts";
 import { type Hole, withBefore } from "./holes.ts";
 
 const POINTER = 8;
@@ -8,8 +8,6 @@ const POINTER = 8;
 /** What a program is compiled with in place of a value. */
 const standInFor = (name: string): string => `what is given for ${name} each time`;
 const stringOf = (name: string): string => `${name}=${standInFor(name)}`;
-
-const nameOf = (string: string): string => string.split("=", 1)[0] as string;
 
 /** The environment that a program is compiled with which has these values given each time. */
 export const withStandIns = (env: readonly string[], names: readonly string[]): string[] =>
@@ -33,14 +31,19 @@ function placesIn(program: Program, text: string): Hole[] {
 
 /**
  * The same program, but for the values of these names the command has the strings of the environment that the program itself is executed with,
- * in their order. Undefined if a value is found elsewhere in it, too.
+ * in their order.
  */
-export function withGivenEnvironment(program: Program, names: readonly string[]): Program | undefined {
-  const bytes = Buffer.from(encode(program));
-  const isOnce = (text: string) => bytes.includes(text) && bytes.indexOf(text) === bytes.lastIndexOf(text);
-  if (!names.every((name) => isOnce(standInFor(name)))) return undefined;
-  return withBefore(program, (s) => {
+export const withGivenEnvironment = (program: Program, names: readonly string[]): Program =>
+  withBefore(program, (s) => {
     for (const [i, name] of names.entries())
       for (const { block, at } of placesIn(program, stringOf(name))) s.store(environment(i), block, at, POINTER);
+  });
+
+/** Whether a program, as it is encoded, has these values nowhere else. */
+export function isOfEnvironmentAlone(encoded: Uint8Array, names: readonly string[]): boolean {
+  const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.length);
+  return names.every((name) => {
+    const at = bytes.indexOf(standInFor(name));
+    return at >= 0 && at === bytes.lastIndexOf(standInFor(name));
   });
 }

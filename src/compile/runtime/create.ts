@@ -1,16 +1,15 @@
 import type { HostFacts } from "../../host/facts.ts";
-import { O, P_PIDFD, PR, WEXITED } from "../../kernel/flags.ts";
+import { O, PR } from "../../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import type { Program, Slot } from "../../program/types.ts";
 import { addressOf, buffer, high, low } from "../../program/values.ts";
 import { bear, leftToEnter } from "../birth.ts";
 import { endRest, makeGroups, removeGroups } from "../cgroup.ts";
+import { endChild } from "../child.ts";
 import { type Context, isNew, writeText } from "../context.ts";
 import { raiseHardLimits } from "../credentials.ts";
 import { writeInit } from "../init.ts";
 import type { Job } from "../job.ts";
-import { needsEntering } from "../namespaces.ts";
-import { adjustOomOf } from "../oom.ts";
 import { leaveOpened, openOutside } from "../outside.ts";
 import { afterFailure, endRecord } from "../report.ts";
 import { forgetBrokenPipe, resetSignals, takeSignalsToPassOn } from "../signals.ts";
@@ -96,7 +95,6 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
     s.call("close the container's end", "close", [low(mapped)]);
     writeIdMaps(c, s, pid);
     raiseHardLimits(c, s, pid);
-    if (!needsEntering(c.spec)) adjustOomOf(c, s, pid);
     writeText(s, "say that ids are mapped", high(mapped), "!");
     s.call("close the pipe of the id maps", "close", [high(mapped)]);
   }
@@ -162,8 +160,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
     s.exit(results[0] as Slot);
   }
 
-  undo.call("end the container", "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], { ignore: "all" });
-  undo.call("reap the container", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], { ignore: "all" });
+  endChild(undo, "the container", pidfd);
   if (saved) restoreMode(undo, saved);
   endRest(undo, job.cgroup);
   removeGroups(undo, groups.made);

@@ -1,9 +1,10 @@
 import type { HostFacts } from "../../host/facts.ts";
-import { AT_FDCWD, CLONE, O, P_PID, P_PIDFD, PR, RESOLVE, WEXITED } from "../../kernel/flags.ts";
+import { AT_FDCWD, CLONE, O, P_PID, PR, RESOLVE, WEXITED } from "../../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import { ANY, type Program, type Slot } from "../../program/types.ts";
 import { addressOf, buffer, high, low } from "../../program/values.ts";
 import { enterGroups, openGroups, spawnInGroup, spawnSibling } from "../cgroup.ts";
+import { endChild } from "../child.ts";
 import { type Context, openHow } from "../context.ts";
 import { limitRights } from "../credentials.ts";
 import { execute } from "../init.ts";
@@ -156,8 +157,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
     s.exit(results[0] as Slot);
   } else s.exit(0);
 
-  undo.call("end the command", "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], { ignore: "all" });
-  undo.call("reap the command", "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], { ignore: "all" });
+  endChild(undo, "the command", pidfd);
   if (saved) restoreMode(undo, saved);
   forgetBrokenPipe(undo);
   resetSignals(undo);

@@ -1,8 +1,8 @@
-import { AT_FDCWD, O } from "../../kernel/flags.ts";
+import { O } from "../../kernel/flags.ts";
 import { addAddress, linkUp, moveLink } from "../../kernel/rtnetlink.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import type { Slot } from "../../program/types.ts";
-import { textBlock } from "../../program/values.ts";
+import { openProc } from "../child.ts";
 import type { Context } from "../context.ts";
 import type { MovedDevice } from "../job.ts";
 import { ask, openNetlink } from "../netlink.ts";
@@ -11,9 +11,7 @@ import { ask, openNetlink } from "../netlink.ts";
 export function moveDevices(c: Context, s: SectionBuilder, pid: Slot): void {
   const devices = c.job.netDevices ?? [];
   if (devices.length === 0) return;
-  const path = textBlock(`/proc/${"\0".repeat(11)}\0`, "path of its proc directory");
-  s.format(pid, path, 6);
-  const directory = s.get("open its proc directory", "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0]);
+  const directory = openProc(s, pid);
   const ns = s.get("open its network namespace", "openat", [directory, "ns/net", O.RDONLY | O.CLOEXEC, 0]);
   const socket = openNetlink(s, "ROUTE");
   for (const d of devices) {

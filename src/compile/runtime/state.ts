@@ -1,7 +1,8 @@
 import { AT, AT_FDCWD, LOCK, O, S_IF } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import type { Slot } from "../../program/types.ts";
-import { buffer, into, type Loose, textBlock } from "../../program/values.ts";
+import { buffer, into, type Loose } from "../../program/values.ts";
+import { openProc } from "../child.ts";
 import { writeFile } from "../context.ts";
 import { type Lifecycle, NOTIFY, RUNTIME_FILES } from "./lifecycle.ts";
 import { notePlain } from "./plain.ts";
@@ -42,9 +43,7 @@ export function noteCreated(
 ): void {
   writeFile(s, "write what its last steps are", at(l, "labels"), labels, O.WRONLY | O.CREAT | O.TRUNC);
   const stat = buffer("stat", 1024);
-  const path = textBlock(`/proc/${"\0".repeat(11)}\0`, "path of its proc directory");
-  s.format(pid, path, 6);
-  const directory = s.get("open its proc directory", "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0]);
+  const directory = openProc(s, pid);
   const read = s.get("open its stat", "openat", [directory, "stat", O.RDONLY | O.CLOEXEC, 0]);
   const length = s.get("read its stat", "read", [read, stat, stat.bytes.length]);
   const write = s.get("open the note", "openat", [

@@ -1,0 +1,22 @@
+import { AT_FDCWD, O, P_PIDFD, WEXITED } from "../kernel/flags.ts";
+import type { SectionBuilder } from "../program/builder.ts";
+import { ANY, type Slot } from "../program/types.ts";
+import { type Loose, textBlock } from "../program/values.ts";
+
+const SIGKILL = 9;
+const PROC = "/proc/";
+/** As many digits as a pid has, and the NUL. */
+const HOLE = "\0".repeat(12);
+
+/** The proc directory of a process whose pid is only known when it exists: the path has a hole for it. */
+export function openProc(s: SectionBuilder, pid: Slot, whose = "its"): Slot {
+  const path = textBlock(`${PROC}${HOLE}`, `path of ${whose} proc directory`);
+  s.format(pid, path, PROC.length);
+  return s.get(`open ${whose} proc directory`, "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0]);
+}
+
+/** Whatever has become of it: a descriptor that was never opened is EBADF. */
+export function endChild(s: SectionBuilder, what: string, pidfd: Loose): void {
+  s.call(`end ${what}`, "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], ANY);
+  s.call(`reap ${what}`, "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], ANY);
+}

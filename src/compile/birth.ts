@@ -2,12 +2,13 @@ import { CLONE, P_PID, WEXITED } from "../kernel/flags.ts";
 import { CLONE_ARGS_CGROUP, cloneArgs, type SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { type Loose, low } from "../program/values.ts";
+import { type Beside, makeBeside, prepareBeside } from "./beside.ts";
 import { enterGroups, type Groups, spawnInGroup } from "./cgroup.ts";
 import { type Context, isNew } from "./context.ts";
 import { cloneFlags, enterNamespaces, needsEntering, prepareTime } from "./namespaces.ts";
 import { adjustOomOf, adjustOwnOom } from "./oom.ts";
 
-export type Born = { readonly pid: Slot; readonly pidfd: Loose };
+export type Born = { readonly pid: Slot; readonly pidfd: Loose; readonly beside?: Beside };
 
 /**
  * Clones the first process. What must be entered before it is born is entered by a process in between, so that this
@@ -20,7 +21,8 @@ export function bear(
   groups: Groups,
 ): Born {
   const { init } = sections;
-  const flags = BigInt(cloneFlags(c.spec));
+  const beside = prepareBeside(c, s);
+  const flags = BigInt(cloneFlags(c.spec, beside ? ["network"] : []));
   if (!needsEntering(c.spec)) {
     const pidfd = c.program.slot("pidfd of the container");
     const args = cloneArgs({ flags: flags | BigInt(CLONE.PIDFD) | (groups.born ? CLONE.INTO_CGROUP : 0n), pidfd });
@@ -28,7 +30,8 @@ export function bear(
     const pid = s.spawn("start the container", init, args);
     // It waits for its ids meanwhile.
     if (isNew(c.spec, "user")) adjustOomOf(c, s, pid);
-    return { pid, pidfd: low(pidfd) };
+    if (beside) makeBeside(s, beside);
+    return { pid, pidfd: low(pidfd), ...(beside && { beside }) };
   }
   const enter = sections.enter();
   const between = spawnInGroup(s, "start the one that enters namespaces", enter, groups.born);

@@ -45,7 +45,7 @@ function compileForLauncher(c: Context): void {
   };
   const streams = launcherPipes(c, main);
   const warm = c.job.warm ? { from: pipe("pipe of what comes"), to: pipe("pipe of the answer") } : undefined;
-  const notify = c.job.notify ? listenerSockets(c, main) : undefined;
+  const notify = c.job.notify ? listenerSockets(main) : undefined;
   main.spawn("start the supervisor", supervisor);
   writeSupervisor(c, supervisor, { streams, ...(warm && { warm }), ...(notify && { notify }) });
   if (notify) takeListener(c, main, notify);

@@ -120,7 +120,7 @@ export function compileExec(spec: Spec, facts: HostFacts, job: Job, pid: number)
   const main = program.section("launcher");
   const supervisor = program.section("supervisor");
   const streams = launcherPipes(c, main);
-  const notify = job.notify ? listenerSockets(c, main) : undefined;
+  const notify = job.notify ? listenerSockets(main) : undefined;
   main.spawn("start the supervisor", supervisor);
   writeExec(c, supervisor, { streams, ...(notify && { notify }) }, pid);
   if (notify) takeListener(c, main, notify);

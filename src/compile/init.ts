@@ -2,6 +2,7 @@ import { CLONE, KEYCTL_JOIN_SESSION_KEYRING, O, PR } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { buffer, high, low } from "../program/values.ts";
+import { awaitLoopback, type Beside, isAt, joinBeside } from "./beside.ts";
 import { enterGroups } from "./cgroup.ts";
 import { executeCommand } from "./command.ts";
 import { letUsersEnter } from "./confine.ts";
@@ -13,9 +14,9 @@ import { showFiles } from "./files.ts";
 import { workingDirectory } from "./here.ts";
 import { limitPaths } from "./landlock.ts";
 import { loopbackUp } from "./loopback.ts";
-import { maskedPaths, readonlyPaths } from "./masks.ts";
+import { confinePaths } from "./masks.ts";
 import { mountOptions } from "./mount-options.ts";
-import { addMount, isMounted, mountPoint, openSources, sealMounts } from "./mounts.ts";
+import { addMount, isMounted, makeFilesystem, mountPoint, openSources, sealMounts } from "./mounts.ts";
 import { setNames } from "./names.ts";
 import { hasOwnQueues, needsEntering } from "./namespaces.ts";
 import { keepListenerSocket } from "./notify.ts";
@@ -47,6 +48,8 @@ export type Inherited = {
   readonly notify?: boolean;
   /** Mounts made outside, where there is the right to. */
   readonly opened?: Opened;
+  /** The network namespace is made meanwhile. */
+  readonly beside?: Beside;
   readonly stages?: Stages;
 };
 
@@ -75,7 +78,7 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
   if (i.leaf !== undefined) enterGroups(s, [i.leaf]);
   setNames(c, s);
   if (i.linked) awaitByte(s, i.linked, "the network");
-  loopbackUp(c, s);
+  if (!i.beside) loopbackUp(c, s);
   c.parts?.network?.configureNetwork(c, s);
   s.call("clear the umask", "umask", [0]);
   i.stages?.named(s);
@@ -101,11 +104,13 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
 
 function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
   // While they are the host's still: what is bound is to be a peer or a slave of its source, where that is asked for.
-  const sources = openSources(c, s, i.opened?.mounts);
+  const late = i.beside?.late;
+  const sources = openSources(c, s, i.opened?.mounts, late);
   if (isNew(c.spec, "mount")) separateMounts(c, s);
   const nodes = openDevices(c, s, i.opened?.nodes);
   const root = i.assembled ? attachRoot(c, s, i.assembled) : assembleRoot(c, s);
   for (const mount of c.spec.mounts ?? []) {
+    if (mount === late) continue;
     addMount(c, s, root, mount, sources.get(mount));
     if (mount.destination === "/" && !mountOptions(mount).remount) enterTop(c, s, root, i.assembled !== undefined);
     if (mount.destination === "/dev") addDevices(c, s, root, nodes);
@@ -117,15 +122,30 @@ function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
   }
   showFiles(c, s, root);
   i.stages?.mounted(s);
-  changeRoot(c, s, root);
-  setSysctls(c, s, root);
-  if (i.terminal) openTerminal(c, s, root, high(i.terminal));
-  i.stages?.terminal?.(s, root);
-  // Not before the terminal has its place in /dev.
-  sealMounts(c, s, root);
-  readonlyPaths(c, s, root);
-  maskedPaths(c, s, root);
+  const finish = () => {
+    setSysctls(c, s, root);
+    if (i.terminal) openTerminal(c, s, root, high(i.terminal));
+    i.stages?.terminal?.(s, root);
+    // Not before the terminal has its place in /dev.
+    sealMounts(c, s, root);
+    confinePaths(c, s, root, (path) => !isAt(late, path));
+  };
+  if (!i.beside) {
+    changeRoot(c, s, root);
+    finish();
+  } else mountLate(c, s, root, i.beside, finish);
   sealRoot(c, s, root);
+}
+
+/** To detach the host's root waits for all processors (RCU), one of which is the supervisor's: it goes when the supervisor is done. */
+function mountLate(c: Context, s: SectionBuilder, root: Slot, b: Beside, meanwhile: () => void): void {
+  changeRoot(c, s, root, () => {
+    meanwhile();
+    joinBeside(s, b);
+  });
+  addMount(c, s, root, b.late, makeFilesystem(s, b.late));
+  confinePaths(c, s, root, (path) => isAt(b.late, path));
+  awaitLoopback(s, b);
 }
 
 function keepDescriptors(s: SectionBuilder, i: Inherited): void {

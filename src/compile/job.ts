@@ -41,6 +41,8 @@ export type Job = {
   /** Another process: which of the container's namespaces it enters. Default all. */
   readonly enter?: readonly NamespaceKind[];
   readonly timeoutMs: number;
+  /** No other container is started here meanwhile: there may be a processor for what can be done beside the rest. */
+  readonly alone?: boolean;
   /** The root is changed without pivot_root(2). */
   readonly noPivot?: boolean;
   /** What a tmpfs with `tmpcopyup` begins with, by its destination. */

@@ -10,7 +10,10 @@ const IFREQ_FLAGS_AT = 16;
 
 /** A new network namespace has a loopback device, down. netdevice(7). */
 export function loopbackUp(c: Context, s: SectionBuilder): void {
-  if (!isNew(c.spec, "network")) return;
+  if (isNew(c.spec, "network")) bringLoopbackUp(s);
+}
+
+export function bringLoopbackUp(s: SectionBuilder): void {
   const bytes = new Uint8Array(IFREQ_SIZE);
   new TextEncoder().encodeInto("lo", bytes);
   new DataView(bytes.buffer).setUint16(IFREQ_FLAGS_AT, IFF_UP, true);

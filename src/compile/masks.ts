@@ -8,9 +8,15 @@ import { attach, cloneTree, newFilesystem, setAttributes } from "./mounts.ts";
 const MISSING = ["ENOENT", "ENOTDIR", "EACCES"] as const;
 const ENOTDIR = errno("ENOTDIR");
 
+/** Read-only and masked paths, those of `which`. */
+export function confinePaths(c: Context, s: SectionBuilder, root: Slot, which: (path: string) => boolean): void {
+  readonlyPaths(c, s, root, c.spec.linux?.readonlyPaths?.filter(which) ?? []);
+  maskedPaths(c, s, root, c.spec.linux?.maskedPaths?.filter(which) ?? []);
+}
+
 /** Read-only paths: each is bound on itself, read-only. Those that this kernel lacks are passed over. */
-export function readonlyPaths(c: Context, s: SectionBuilder, root: Slot): void {
-  for (const path of c.spec.linux?.readonlyPaths ?? []) {
+function readonlyPaths(c: Context, s: SectionBuilder, root: Slot, paths: readonly string[]): void {
+  for (const path of paths) {
     if (c.facts.kernelFiles[path] === "missing") continue;
     const at = openInRoot(s, root, path, O.PATH, { ignore: MISSING, label: `find ${path}, to make it read-only` });
     s.skipIf(at, "<", 0, () => {
@@ -27,8 +33,7 @@ export function readonlyPaths(c: Context, s: SectionBuilder, root: Slot): void {
  * Masked paths: a directory is covered with an empty read-only tmpfs, all else with our own /dev/null. Which of the
  * two it is, is told by how it can be opened, and the mount goes on what was opened: nothing can be swapped between.
  */
-export function maskedPaths(c: Context, s: SectionBuilder, root: Slot): void {
-  const paths = c.spec.linux?.maskedPaths ?? [];
+function maskedPaths(c: Context, s: SectionBuilder, root: Slot, paths: readonly string[]): void {
   if (paths.length === 0) return;
   const none = openInRoot(s, root, "/dev/null", O.PATH, { resolve: RESOLVE.NO_SYMLINKS });
   const cover = (path: string, at: Slot, mask: () => Slot) =>

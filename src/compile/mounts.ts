@@ -134,12 +134,13 @@ export function openSources(
   c: Context,
   s: SectionBuilder,
   ready: ReadonlyMap<Mount, Slot> = new Map(),
+  late?: Mount,
 ): ReadonlyMap<Mount, Slot> {
   const sources = new Map<Mount, Slot>(ready);
   for (const mount of c.spec.mounts ?? []) {
     const o = mountOptions(mount);
-    if (o.remount || sources.has(mount)) continue;
-    if (!o.bind) sources.set(mount, makeFilesystem(s, mount, o));
+    if (o.remount || mount === late || sources.has(mount)) continue;
+    if (!o.bind) sources.set(mount, makeFilesystem(s, mount));
     if (!o.bind || copiedLink(c, mount) !== undefined) continue;
     const source = mount.source ?? "";
     const label = `open ${source}, to bind on ${mount.destination}`;
@@ -151,13 +152,15 @@ export function openSources(
   return sources;
 }
 
-const makeFilesystem = (s: SectionBuilder, mount: Mount, o: MountOptions): Slot =>
-  newFilesystem(
+export function makeFilesystem(s: SectionBuilder, mount: Mount): Slot {
+  const o = mountOptions(mount);
+  return newFilesystem(
     s,
     mount.type ?? "none",
     [["source", mount.source ?? mount.type ?? "none"] as const, ...parameters(o.data)],
     sealedLater(mount) ? o.set & ~MOUNT_ATTR.RDONLY : o.set,
   );
+}
 
 /** Devices, mount points or copies are still to be made in it. */
 const sealedLater = (mount: Mount) => {

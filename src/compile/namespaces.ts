@@ -22,13 +22,13 @@ const hasOffsets = (spec: Spec) => Object.keys(spec.linux?.timeOffsets ?? {}).le
  */
 export const hasOwnQueues = (spec: Spec): boolean => isNew(spec, "user") && isNew(spec, "ipc");
 
-/** The new namespaces that clone3(2) makes at once. */
-export function cloneFlags(spec: Spec): number {
+/** The new namespaces that clone3(2) makes at once, but for those that are made otherwise. */
+export function cloneFlags(spec: Spec, otherwise: readonly NamespaceKind[] = []): number {
   let flags = 0;
   for (const { type, path } of spec.linux?.namespaces ?? []) {
     // The cgroup namespace's root is the group its maker is in, so it is made once the process is in its own.
     if (path !== undefined || type === "cgroup" || (type === "time" && hasOffsets(spec))) continue;
-    if (type === "ipc" && hasOwnQueues(spec)) continue;
+    if ((type === "ipc" && hasOwnQueues(spec)) || otherwise.includes(type)) continue;
     flags |= cloneFlag[type];
   }
   return flags;

@@ -2,28 +2,20 @@ import { O, PR } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { frameHeader, KIND } from "../program/frames.ts";
 import type { Block, Slot } from "../program/types.ts";
-import { addressOf, high, into, type Loose, low } from "../program/values.ts";
+import { high, type Loose, low } from "../program/values.ts";
 import type { Context } from "./context.ts";
 import { closeFrom, FD } from "./descriptors.ts";
+import { messageWith, socketPair, takeDescriptor } from "./handover.ts";
 import type { Seccomp, SeccompRule } from "./spec.ts";
-import { controlWith, messageOf } from "./terminal.ts";
 
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
-const MSG_CMSG_CLOEXEC = 0x40000000;
 const SIGKILL = 9;
 const COOKIE_ARGUMENTS = [4, 5] as const;
 
-/** A pair of sockets over which the container hands its seccomp listener out. */
-export function listenerSockets(c: Context, s: SectionBuilder): Slot {
-  const pair = c.program.slot("sockets of the listener");
-  s.call("make the sockets of the listener", "socketpair", [AF_UNIX, SOCK_STREAM | O.CLOEXEC, 0, addressOf(pair)]);
-  return pair;
-}
+/** Over these the container hands its seccomp listener out. */
+export const listenerSockets = (s: SectionBuilder): Slot => socketPair(s, "sockets of the listener");
 
 /** The name of the slot with the process that takes the listener: the launcher gets it from there. */
 export const TAKER = "pid of taker of the listener";
-export const TAKEN = "the listener";
 
 /**
  * A process by itself waits for the listener, since the launcher has others to serve; it says so in a frame, with the
@@ -36,17 +28,11 @@ export function takeListener(c: Context, main: SectionBuilder, pair: Slot): void
   main.call("leave the other to the container", "close", [high(pair)]);
   taker.call("end when the launcher does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   taker.call("leave the other to the container", "close", [high(pair)]);
-  const [first, , third] = [1, 2, 3].map((n) => c.program.slot(n === 3 ? TAKEN : `message of the listener ${n}`)) as [
-    Slot,
-    Slot,
-    Slot,
-  ];
-  const { header } = messageOf(addressOf(first), "\0");
-  const got = taker.get("take the listener", "recvmsg", [low(pair), header, MSG_CMSG_CLOEXEC]);
+  const { got, fd } = takeDescriptor(taker, "take the listener", low(pair));
   taker.skipIf(got, ">", 0, () => taker.exit(0));
   const token = c.job.report.to === "library" ? c.job.report.token : 0;
   const frame: Block = { name: "listener", bytes: frameHeader(KIND.event, token, 8), pointers: [] };
-  taker.store(low(third), frame, 16, 4);
+  taker.store(fd, frame, 16, 4);
   taker.call("say that the listener is there", "write", [FD.CONTROL, frame, frame.bytes.length]);
   taker.call("stay until it is taken", "ppoll", [0, 0, 0, 0, 0]);
   taker.exit(0);
@@ -63,7 +49,7 @@ export function keepListenerSocket(s: SectionBuilder, warm: boolean): void {
 /** The filter is in force already: it lets this call pass by its last two arguments, which the kernel does not look at. */
 export function handOut(c: Context, s: SectionBuilder, listener: Loose): void {
   const cookie = c.job.notify?.cookie ?? 0n;
-  const { header } = messageOf(into(controlWith(s, listener)), "!");
+  const { header } = messageWith(s, listener, "!");
   s.call("hand the listener out", "sendmsg", [FD.LISTENER, header, 0, 0, cookie, ~cookie & 0xffffffffffffffffn]);
 }
 

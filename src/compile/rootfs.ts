@@ -195,8 +195,9 @@ export function attachRoot(c: Context, s: SectionBuilder, assembled: Slot): Slot
 /**
  * pivot_root(2) with both arguments ".": the old root is stacked on the new one and detached. The initramfs cannot be
  * pivoted away from: there (`noPivot`) the new root is moved over the old, which stays below.
+ * `meanwhile`: what is done by the new root's descriptor before the old one goes.
  */
-export function changeRoot(c: Context, s: SectionBuilder, root: Slot): void {
+export function changeRoot(c: Context, s: SectionBuilder, root: Slot, meanwhile: () => void = () => {}): void {
   if (!isNew(c.spec, "mount")) s.call("change the root", "chroot", ["."]);
   else if (c.job.noPivot) {
     hideKernelViews(c, s);
@@ -204,6 +205,7 @@ export function changeRoot(c: Context, s: SectionBuilder, root: Slot): void {
     s.call("change the root", "chroot", ["."]);
   } else {
     s.call("change the root", "pivot_root", [".", "."]);
+    meanwhile();
     s.call("leave the host's root", "umount2", [".", MNT_DETACH]);
   }
   s.call("go to the top", "chdir", ["/"]);

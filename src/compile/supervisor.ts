@@ -3,6 +3,7 @@ import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
+import { leaveBeside } from "./beside.ts";
 import { bear, leftToEnter } from "./birth.ts";
 import { endRest, makeGroups, removeGroups } from "./cgroup.ts";
 import { endChild } from "./child.ts";
@@ -62,7 +63,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   const terminal = job.terminal ? terminalSockets(s) : undefined;
   const assembled = job.mapRoot ? assembleOutside(c, s) : undefined;
   const opened = isNew(c.spec, "user") ? openOutside(c, s) : undefined;
-  const { pid, pidfd } = bear(c, s, { enter: () => enter, init }, groups);
+  const { pid, pidfd, beside } = bear(c, s, { enter: () => enter, init }, groups);
   writeInit(c, init, payload, {
     groups: leftToEnter(c, groups),
     leaf: groups.leaf,
@@ -71,6 +72,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     linked,
     assembled,
     ...(opened && { opened }),
+    ...(beside && { beside }),
     terminal,
     stdio,
     warm: given.warm !== undefined,
@@ -102,6 +104,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   s.call("wait until the command is executed", "read", [low(ready), buffer("one byte", 1), 1]);
   s.call("close the pipe", "close", [low(ready)]);
   s.check("did the container start?");
+  if (beside) leaveBeside(s, beside);
   const master = terminal ? takeTerminal(s, terminal) : undefined;
   const saved = job.terminal?.raw ? rawMode(s) : undefined;
   const [input, output] = [stdio[0] ?? 0, stdio[1] ?? 1];

@@ -1,67 +1,18 @@
 import { AT, O, OPEN_TREE, TTY } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block, Slot } from "../program/types.ts";
-import { addressOf, buffer, high, into, type Loose, low, struct, textBlock } from "../program/values.ts";
+import { buffer, high, type Loose, low, struct } from "../program/values.ts";
 import { type Context, openInRoot } from "./context.ts";
+import { sendDescriptor, socketPair, takeDescriptor } from "./handover.ts";
 import { attach, mountPoint } from "./mounts.ts";
 
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
-const SOL_SOCKET = 1;
-const SCM_RIGHTS = 1;
-const CMSG_WITH_ONE_FD = 24;
-export const MSG_CMSG_CLOEXEC = 0x40000000;
 const TTY_GROUP = 5;
 
-/** A pair of sockets over which the container hands its terminal out to the supervisor. */
-export function terminalSockets(s: SectionBuilder): Slot {
-  const pair = s.program.slot("terminal sockets");
-  s.call("make the terminal's sockets", "socketpair", [AF_UNIX, SOCK_STREAM | O.CLOEXEC, 0, addressOf(pair)]);
-  return pair;
-}
+/** Over these the container hands its terminal out to the supervisor. */
+export const terminalSockets = (s: SectionBuilder): Slot => socketPair(s, "terminal's sockets");
 
 /** What engines expect beside the descriptor: a name for it. */
 const TERMINAL_NAME = "/dev/ptmx";
-
-const message = (control: Control) => messageOf(control, "\0");
-type Control = ReturnType<typeof into> | ReturnType<typeof addressOf>;
-
-/** struct msghdr with one file descriptor; recvmsg(2). */
-export function messageOf(control: Control, text: string): { header: Block; bytes: Block } {
-  const bytes = textBlock(text);
-  const iovec = struct("iovec", [
-    [8, into(bytes)],
-    [8, bytes.bytes.length],
-  ]);
-  const header = struct("msghdr", [
-    [8, 0],
-    [8, 0],
-    [8, into(iovec)],
-    [8, 1],
-    [8, control],
-    [8, CMSG_WITH_ONE_FD],
-    [8, 0],
-  ]);
-  return { header, bytes };
-}
-
-/** The control message that hands a file descriptor over. unix(7) "SCM_RIGHTS". */
-export function controlWith(s: SectionBuilder, fd: Loose): Block {
-  const control = struct("cmsg", [
-    [8, CMSG_WITH_ONE_FD - 4],
-    [4, SOL_SOCKET],
-    [4, SCM_RIGHTS],
-    [8, 0],
-  ]);
-  s.store(fd, control, 16, 4);
-  return control;
-}
-
-/** Over a socket, with a text beside it. */
-export function sendDescriptor(s: SectionBuilder, label: string, to: Loose, fd: Loose, text: string): void {
-  const { header } = messageOf(into(controlWith(s, fd)), text);
-  s.call(label, "sendmsg", [to, header, 0]);
-}
 
 export const sendTerminal = (s: SectionBuilder, to: Loose, master: Loose): void =>
   sendDescriptor(s, "hand the terminal out", to, master, TERMINAL_NAME);
@@ -99,14 +50,11 @@ export function openTerminal(c: Context, s: SectionBuilder, root: Slot, to: Loos
   for (const fd of [0, 1, 2]) s.call(`make it file descriptor ${fd}`, "dup3", [peer, fd, 0]);
 }
 
-/** In the supervisor: takes the terminal. The control message lands in slots, the fd in the low half of the third. */
+/** In the supervisor. */
 export function takeTerminal(s: SectionBuilder, sockets: Slot): Loose {
-  const [first, , third] = [1, 2, 3].map((n) => s.program.slot(`terminal message ${n}`)) as [Slot, Slot, Slot];
-  const { header } = message(addressOf(first));
-  s.call("take the container's terminal", "recvmsg", [low(sockets), header, MSG_CMSG_CLOEXEC]);
-  s.call("close the terminal's sockets", "close", [low(sockets)]);
-  s.call("close the terminal's sockets", "close", [high(sockets)]);
-  return low(third);
+  const { fd } = takeDescriptor(s, "take the container's terminal", low(sockets));
+  for (const end of [low(sockets), high(sockets)]) s.call("close the terminal's sockets", "close", [end]);
+  return fd;
 }
 
 const RELAY_WINDOW = 1;

@@ -8,8 +8,16 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [/^take the name/, "EEXIST", "a container of this name is there already; caisson rm removes it"],
   [/^make the control group/, "EEXIST", "a control group of this name is there already"],
   [/control group|memory\.|cpu\.|pids\./, "EACCES", "control groups need root, or a delegated group"],
-  [/^start the container/, "EPERM", "new namespaces need root, or user namespaces for everyone (caisson doctor)"],
-  [/^start the container/, "ENOSPC", "a limit of /proc/sys/user/max_*_namespaces is reached"],
+  [
+    /^(start the container|make the network namespace)/,
+    "EPERM",
+    "new namespaces need root, or user namespaces for everyone (caisson doctor)",
+  ],
+  [
+    /^(start the container|make the network namespace)/,
+    "ENOSPC",
+    "a limit of /proc/sys/user/max_*_namespaces is reached",
+  ],
   [/^start the container/, "EINVAL", "the kernel lacks one of the namespaces (caisson doctor)"],
   [
     /overlay/,

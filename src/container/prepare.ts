@@ -221,6 +221,7 @@ export async function prepare(
       init: o.init === true,
       idle: false,
       timeoutMs,
+      alone: true,
       cgroup: groups.plan,
       ...(await withNetwork(network, o, root)),
     },

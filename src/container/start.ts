@@ -48,6 +48,22 @@ export const answering = (answers: Answers, spec: Spec) => async (taker: { pid: 
     answers.failures.push(e),
   );
 
+/** Containers that are not there yet. */
+let starting = 0;
+
+async function counted(start: () => Promise<Started>): Promise<Started> {
+  const done = () => void starting--;
+  starting++;
+  try {
+    const started = await start();
+    started.pid.then(done, done);
+    return started;
+  } catch (e) {
+    done();
+    throw e;
+  }
+}
+
 /** Performs a program by way of the launcher. `alter` lets tests make a step of it fail. */
 export async function start(
   p: Prepared,
@@ -68,7 +84,8 @@ export async function start(
       makeView(view);
       undo.push(await serveView(view, (e) => p.answers?.failures.push(e)));
     }
-    const started = await startPrepared(p, stdio, how);
+    const job = { ...p.job, alone: starting === 0 };
+    const started = await counted(() => startPrepared({ ...p, job }, stdio, how));
     if (undo.length === 0) return started;
     const ended = started.ended.finally(finish);
     ended.catch(() => {});

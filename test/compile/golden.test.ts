@@ -69,6 +69,9 @@ const job: Job = {
 
 test("a container on a directory", () => golden("directory", explainText(compile(spec, facts, job))));
 
+test("the same, its network namespace made beside the mounts", () =>
+  golden("beside", explainText(compile(spec, facts, { ...job, alone: true }))));
+
 test("a copy-on-write root, kept, in a user namespace with a memory limit of v1", () => {
   const users = [{ containerID: 0, hostID: 100000, size: 65536 }];
   const namespaces = [...(spec.linux?.namespaces ?? []), { type: "user" as const }];

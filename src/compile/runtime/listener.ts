@@ -1,10 +1,10 @@
 import type { SectionBuilder } from "../../program/builder.ts";
 import type { Slot } from "../../program/types.ts";
-import { buffer, high, into, type Loose, low } from "../../program/values.ts";
+import { buffer, high, type Loose, low } from "../../program/values.ts";
 import type { Context } from "../context.ts";
+import { messageWith } from "../handover.ts";
 import { listenerSlot, notifies } from "../seccomp.ts";
 import type { Process } from "../spec.ts";
-import { controlWith, messageOf } from "../terminal.ts";
 import { listensEarly } from "./become.ts";
 import { type HookStatus, stateText } from "./hooks.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -37,7 +37,7 @@ function sendListener(
   const fd = s.get("take the seccomp listener", "pidfd_getfd", [who.pidfd, listenerSlot(c), 0]);
   const socket = connect(s, `connect to the seccomp agent at ${path}`, path);
   const { text, pidsAt } = processState(c, l, who.status);
-  const { header, bytes } = messageOf(into(controlWith(s, fd)), text);
+  const { header, bytes } = messageWith(s, fd, text);
   for (const at of pidsAt) s.format(who.pid, bytes, at);
   s.call("hand the seccomp listener to the agent", "sendmsg", [socket, header, 0]);
   for (const n of [fd, socket]) s.call("close what was for that", "close", [n]);

@@ -1,7 +1,7 @@
 import type { SectionBuilder } from "../../program/builder.ts";
 import type { Slot } from "../../program/types.ts";
 import type { Loose } from "../../program/values.ts";
-import { sendDescriptor } from "../terminal.ts";
+import { sendDescriptor } from "../handover.ts";
 import type { Caller } from "./lifecycle.ts";
 import { connect } from "./sockets.ts";
 

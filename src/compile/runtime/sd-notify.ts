@@ -4,9 +4,10 @@ import { POLL } from "../../program/poll.ts";
 import type { Slot } from "../../program/types.ts";
 import { buffer, type Loose, struct, textBlock } from "../../program/values.ts";
 import { filterBytes, JEQ, LOAD, op, RET } from "../../seccomp/bpf.ts";
+import { AF_UNIX } from "../handover.ts";
 import { filterProgram } from "../seccomp.ts";
 import { NOTIFY } from "./lifecycle.ts";
-import { AF_UNIX, address } from "./sockets.ts";
+import { address } from "./sockets.ts";
 
 const SOCK_DGRAM = 2;
 const SOL_SOCKET = 1;

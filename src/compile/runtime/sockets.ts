@@ -1,9 +1,8 @@
 import { AT_FDCWD, O } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import type { Block, Slot } from "../../program/types.ts";
+import { AF_UNIX, SOCK_STREAM } from "../handover.ts";
 
-export const AF_UNIX = 1;
-const SOCK_STREAM = 1;
 const MAX_PATH = 107;
 const FAMILY = 2;
 const FD_HOLE = "\0".repeat(11);

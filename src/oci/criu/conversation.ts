@@ -1,6 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { AF_UNIX, connect } from "../../compile/runtime/sockets.ts";
-import { MSG_CMSG_CLOEXEC, sendTerminal } from "../../compile/terminal.ts";
+import { AF_UNIX, MSG_CMSG_CLOEXEC } from "../../compile/handover.ts";
+import { connect } from "../../compile/runtime/sockets.ts";
+import { sendTerminal } from "../../compile/terminal.ts";
 import { failureOf } from "../../container/failure.ts";
 import { AT_FDCWD, O } from "../../kernel/flags.ts";
 import type { ProgramBuilder, SectionBuilder } from "../../program/builder.ts";

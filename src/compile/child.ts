@@ -1,18 +1,18 @@
 import { AT_FDCWD, O, P_PIDFD, WEXITED } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import { ANY, type Slot } from "../program/types.ts";
+import { ANY, type Policy, type Slot } from "../program/types.ts";
 import { type Loose, textBlock } from "../program/values.ts";
 
 const SIGKILL = 9;
 const PROC = "/proc/";
-/** As many digits as a pid has, and the NUL. */
-const HOLE = "\0".repeat(12);
+/** As long as any number, since a pid may be read from a file, and the NUL. */
+const HOLE = "\0".repeat(22);
 
 /** The proc directory of a process whose pid is only known when it exists: the path has a hole for it. */
-export function openProc(s: SectionBuilder, pid: Slot, whose = "its"): Slot {
+export function openProc(s: SectionBuilder, pid: Slot, whose = "its", policy: Policy = {}): Slot {
   const path = textBlock(`${PROC}${HOLE}`, `path of ${whose} proc directory`);
   s.format(pid, path, PROC.length);
-  return s.get(`open ${whose} proc directory`, "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0]);
+  return s.get(`open ${whose} proc directory`, "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0], policy);
 }
 
 /** Whatever has become of it: a descriptor that was never opened is EBADF. */

@@ -42,11 +42,11 @@ export function resetSignals(s: SectionBuilder): void {
 
 const SIG_IGN = 1;
 
-/** What failed may be a write to who is gone: the signal of that waits, blocked, and is not to end who is about to tell of it. */
-export function forgetBrokenPipe(s: SectionBuilder): void {
+/** A write to who is gone fails (EPIPE), and does not end who is about to tell of it. A signal that waits, blocked, is forgotten. */
+export function ignoreBrokenPipes(s: SectionBuilder): void {
   const ignored = buffer("to ignore", SIGACTION_SIZE);
   ignored.bytes[0] = SIG_IGN;
-  s.call("forget a broken pipe", "rt_sigaction", [SIGPIPE, ignored, 0, 8]);
+  s.call("ignore broken pipes", "rt_sigaction", [SIGPIPE, ignored, 0, 8]);
 }
 
 /** Signals come as something to read from now on: all of them. */

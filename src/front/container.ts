@@ -1,10 +1,11 @@
+import { openProc } from "../compile/child.ts";
 import { openHow } from "../compile/context.ts";
 import { RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import { AT_FDCWD, O, RESOLVE } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { POLL, pollFor, timespec } from "../program/poll.ts";
 import { ANY, type Slot } from "../program/types.ts";
-import { addressOf, textBlock } from "../program/values.ts";
+import { addressOf } from "../program/values.ts";
 import type { Said } from "./words.ts";
 
 const F = RUNTIME_FILES;
@@ -47,9 +48,7 @@ export function withContainer(s: SectionBuilder, said: Said, body: (f: Found) =>
   s.call("close the note", "close", [plain], ANY);
   s.skipIf(read, "!=", PLAIN_SIZE, () => {
     const pidfd = s.get("find the first process", "pidfd_open", [pid, 0], ANY);
-    const path = textBlock(`/proc/${"\0".repeat(22)}`, "path of its proc directory");
-    s.format(pid, path, 6);
-    const proc = s.get("open its proc directory", "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0], ANY);
+    const proc = openProc(s, pid, "its", ANY);
     const stat = Array.from({ length: STAT_WORDS }, (_, i) => s.program.slot(`stat ${i}`));
     s.call("look at its PID namespace", "newfstatat", [proc, "ns/pid", addressOf(stat[0] as Slot), 0], ANY);
     const alive = s.program.slot("is it there?");

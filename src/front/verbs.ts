@@ -1,10 +1,11 @@
 import { openHow } from "../compile/context.ts";
 import { FAILURE_RECORD, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
+import { ignoreBrokenPipes } from "../compile/signals.ts";
 import { errno } from "../kernel/errno.ts";
 import { AT_FDCWD, O, RESOLVE } from "../kernel/flags.ts";
 import { signalName } from "../kernel/signals.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import { ANY } from "../program/types.ts";
+import { ANY, type Slot } from "../program/types.ts";
 import { buffer, textBlock } from "../program/values.ts";
 import { type Found, openState, poll } from "./container.ts";
 import { freeze, ifAsked, thaw } from "./freeze.ts";
@@ -17,6 +18,19 @@ const KILL_MS = 10_000;
 const F_SETFL = 4;
 const LARGE = 1 << 20;
 
+function awaitCommand(s: SectionBuilder, f: Found, done: Slot): void {
+  const record = buffer("failure", FAILURE_RECORD);
+  const read = s.get("wait until it is executed", "read", [done, record, FAILURE_RECORD], ANY);
+  s.skipIf(read, "!=", 0, () => {
+    for (const file of [F.go, F.done, F.labels]) s.call(`remove ${file}`, "unlinkat", [f.directory, file, 0], ANY);
+    s.exit(0);
+  });
+  const flags = O.WRONLY | O.CREAT | O.TRUNC | O.CLOEXEC;
+  const failed = s.get("open the note of the failure", "openat", [f.directory, F.failed, flags, 0o600], ANY);
+  s.call("note the failure", "write", [failed, record, FAILURE_RECORD], ANY);
+  s.call("close the note", "close", [failed], ANY);
+}
+
 /** As src/oci/start.ts. A failure is left for the engine to find, which has the words for it. */
 export function start(s: SectionBuilder, said: Said, f: Found): void {
   const performed = () => {
@@ -25,19 +39,10 @@ export function start(s: SectionBuilder, said: Said, f: Found): void {
     s.skipIf(done, "<", 0, () =>
       s.skipIf(go, "<", 0, () => {
         s.call("wait for what is said there", "fcntl", [done, F_SETFL, 0], ANY);
-        s.call("start the command", "write", [go, "!", 1], ANY);
+        ignoreBrokenPipes(s);
+        const told = s.get("start the command", "write", [go, "!", 1], ANY);
         s.call("close the FIFO", "close", [go], ANY);
-        const record = buffer("failure", FAILURE_RECORD);
-        const read = s.get("wait until it is executed", "read", [done, record, FAILURE_RECORD], ANY);
-        s.skipIf(read, "!=", 0, () => {
-          for (const file of [F.go, F.done, F.labels])
-            s.call(`remove ${file}`, "unlinkat", [f.directory, file, 0], ANY);
-          s.exit(0);
-        });
-        const flags = O.WRONLY | O.CREAT | O.TRUNC | O.CLOEXEC;
-        const failed = s.get("open the note of the failure", "openat", [f.directory, F.failed, flags, 0o600], ANY);
-        s.call("note the failure", "write", [failed, record, FAILURE_RECORD], ANY);
-        s.call("close the note", "close", [failed], ANY);
+        s.skipIf(told, "!=", 1, () => awaitCommand(s, f, done));
       }),
     );
     s.call("close the FIFO", "close", [done], ANY);

@@ -11,6 +11,7 @@ import { prepareCreate } from "../../src/oci/create.ts";
 import { remove } from "../../src/oci/delete.ts";
 import { inject } from "../../src/program/inject.ts";
 import { launcher } from "../../src/program/launcher.ts";
+import type { Program, Step } from "../../src/program/types.ts";
 import { globalOf } from "../../src/shim/global.ts";
 import { TaskExitSchema } from "../../src/shim/protocol/events_pb.ts";
 import { CheckpointOptionsSchema } from "../../src/shim/protocol/options_pb.ts";
@@ -284,6 +285,52 @@ test.skipIf(!isRoot)(
   },
 );
 
+/** A keeper's create of a container, as the shim compiles it. */
+async function keeper(b: Bundle, path: string): Promise<{ token: number; program: Program }> {
+  const token = launcher().token();
+  const given = {
+    ...{ bundle: b.at, config: undefined, pidFile: undefined, consoleSocket: undefined, preserve: 0 },
+    ...({ noPivot: false, noNewKeyring: false, mode: "kept", keep: true, subreaper: false } as const),
+    kept: { token, streams: { stdout: { kind: "fifo", path } }, terminal: false } as const,
+  };
+  return { token, program: (await prepareCreate(globalOf(root), b.id, given)).program };
+}
+
+const failureOf = async (program: Program, token: number) => {
+  const started = await startProgram(launcher(), startable(program), token, [], []);
+  const error = await started.pid.then(
+    () => undefined,
+    (e: Error) => e,
+  );
+  return { started, error };
+};
+
+test.skipIf(!isRoot)(
+  "a first process that fails while its keeper writes it down is told of, and all is undone",
+  async () => {
+    using b = new Bundle(["true"]);
+    mkdirSync(root, { recursive: true });
+    const { token, program } = await keeper(b, fifo("late-out"));
+    const placeOf = (label: string) => {
+      const section = program.sections.findIndex((s) => s.steps.some((x) => x.label === label));
+      return { section, step: program.sections[section]?.steps.findIndex((x) => x.label === label) ?? -1 };
+    };
+    const failing = placeOf("wait until that is written down");
+    const late = placeOf("is the container ready?");
+    // The keeper looks at nothing meanwhile, for 50 ms, and finds nobody to write to.
+    const bytes = new Uint8Array(BigInt64Array.of(0n, 50_000_000n).buffer);
+    const args = [{ kind: "block", block: { name: "50 ms", bytes, pointers: [] }, offset: 0 } as const, 0];
+    const wait: Step = { op: "call", label: "wait", call: "nanosleep", args };
+    const slow = inject(program, failing.section, failing.step, "EUCLEAN").sections.map((s, i) =>
+      i === late.section ? { ...s, steps: s.steps.with(late.step, wait) } : s,
+    );
+    const { started, error } = await failureOf({ ...program, sections: slow }, token);
+    expect(error?.message).toContain("EUCLEAN");
+    await started.ended.catch(() => {});
+    expect(existsSync(join(root, b.id))).toBe(false);
+  },
+);
+
 test.skipIf(!isRoot)(
   "each step of a keeper's create fails in turn, and nothing is left",
   async () => {
@@ -291,15 +338,7 @@ test.skipIf(!isRoot)(
     mkdirSync(root, { recursive: true });
     const g = globalOf(root);
     const path = fifo("undo-out");
-    const make = async () => {
-      const token = launcher().token();
-      const given = {
-        ...{ bundle: b.at, config: undefined, pidFile: undefined, consoleSocket: undefined, preserve: 0 },
-        ...({ noPivot: false, noNewKeyring: false, mode: "kept", keep: true, subreaper: false } as const),
-        kept: { token, streams: { stdout: { kind: "fifo", path } }, terminal: false } as const,
-      };
-      return { token, program: (await prepareCreate(g, b.id, given)).program };
-    };
+    const make = () => keeper(b, path);
     const { program } = await make();
     const steps = program.sections.flatMap((s, section) => {
       if (!["supervisor", "container"].includes(s.name)) return [];
@@ -317,19 +356,9 @@ test.skipIf(!isRoot)(
     for (const { section, step } of steps) {
       const next = await make();
       const { label } = next.program.sections[section]?.steps[step] ?? { label: "?" };
-      const started = await startProgram(
-        launcher(),
-        startable(inject(next.program, section, step, "EUCLEAN")),
-        next.token,
-        [],
-        [],
-      );
-      const error = await started.pid.then(
-        () => undefined,
-        (e: Error) => e,
-      );
+      const { started, error } = await failureOf(inject(next.program, section, step, "EUCLEAN"), next.token);
       if (error) {
-        expect({ label, said: error.message.includes("EUCLEAN") }).toEqual({ label, said: true });
+        expect({ label, said: error.message }).toEqual({ label, said: expect.stringContaining("EUCLEAN") });
         failed++;
       } else await remove(g, b.id, true);
       await started.ended.catch(() => {});

@@ -12,7 +12,7 @@ import { writeInit } from "../init.ts";
 import type { Job } from "../job.ts";
 import { leaveOpened, openOutside } from "../outside.ts";
 import { afterFailure, endRecord } from "../report.ts";
-import { forgetBrokenPipe, resetSignals, takeSignalsToPassOn } from "../signals.ts";
+import { ignoreBrokenPipes, resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
 import { leaveLinesAlone, rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "../terminal.ts";
 import { writeIdMaps } from "../users.ts";
@@ -165,7 +165,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   endRest(undo, job.cgroup);
   removeGroups(undo, groups.made);
   removeRuntimeState(undo, l, made);
-  forgetBrokenPipe(undo);
+  ignoreBrokenPipes(undo);
   resetSignals(undo);
   afterFailure(c, undo, record);
 }

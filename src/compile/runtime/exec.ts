@@ -14,7 +14,7 @@ import { adjustOwnOom } from "../oom.ts";
 import { resetAffinity, setAffinity, setPersonality } from "../process.ts";
 import { afterFailure, endRecord } from "../report.ts";
 import { notifies } from "../seccomp.ts";
-import { forgetBrokenPipe, resetSignals, takeSignalsToPassOn } from "../signals.ts";
+import { ignoreBrokenPipes, resetSignals, takeSignalsToPassOn } from "../signals.ts";
 import type { Process, Spec } from "../spec.ts";
 import {
   leaveLinesAlone,
@@ -159,7 +159,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
 
   endChild(undo, "the command", pidfd);
   if (saved) restoreMode(undo, saved);
-  forgetBrokenPipe(undo);
+  ignoreBrokenPipes(undo);
   resetSignals(undo);
   afterFailure(c, undo, record);
 }

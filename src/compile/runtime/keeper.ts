@@ -5,7 +5,7 @@ import type { Loose } from "../../program/values.ts";
 import type { Context } from "../context.ts";
 import { closeFrom } from "../descriptors.ts";
 import { afterEnd, type EndRecord, fillRecord, reportStart } from "../report.ts";
-import { takeAllSignals } from "../signals.ts";
+import { ignoreBrokenPipes, takeAllSignals } from "../signals.ts";
 import { RELAY_BRIEF, terminalRelays } from "../terminal.ts";
 import { type Numbers, type OwnFile, reserve } from "./descriptors.ts";
 import type { Lifecycle, Stream } from "./lifecycle.ts";
@@ -72,6 +72,7 @@ function openStreams(c: Context, s: SectionBuilder, l: Lifecycle): KeptStreams {
 
 /** The descriptors to begin with: those of the caller, or of a keeper, which has streams to open. */
 export function begin(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle, n: Numbers): KeptStreams | undefined {
+  ignoreBrokenPipes(s);
   if (l.mode !== "kept") {
     reserve(s, file, n);
     return undefined;

@@ -4,11 +4,11 @@ const EPIPE_STATUS = 141;
 const PAUSE_MS = 1;
 
 /**
- * Writes all of a text to a descriptor at once. The streams of the runtime are not used: loading them takes longer than
+ * Writes all of a text, or of bytes, to a descriptor at once. The streams of the runtime are not used: loading them takes longer than
  * most commands do.
  */
-export function put(fd: number, text: string): void {
-  const bytes = new TextEncoder().encode(text);
+export function put(fd: number, what: string | Uint8Array): void {
+  const bytes = typeof what === "string" ? new TextEncoder().encode(what) : what;
   for (let at = 0; at < bytes.length; )
     try {
       at += writeSync(fd, bytes, at);

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -20,7 +20,9 @@ test("the last lines of a file, whether or not it ends with one, and however lon
       writeFileSync(path, text);
       const all = text.split(/(?<=\n)/).filter(Boolean);
       const bytes = readFileSync(path);
-      expect(bytes.subarray(startOfLast(path, n)).toString()).toBe(n === 0 ? "" : all.slice(-n).join(""));
+      const fd = openSync(path, "r");
+      expect(bytes.subarray(startOfLast(fd, n)).toString()).toBe(n === 0 ? "" : all.slice(-n).join(""));
+      closeSync(fd);
     }),
     { numRuns: 200 },
   );
@@ -39,3 +41,22 @@ test.skipIf(!isRoot)("logs --tail", async () => {
     await sh("rm", "-f", name);
   }
 });
+
+test.skipIf(!isRoot)(
+  "logs --follow ends with the container, also if it is removed meanwhile, and begins with part of a name",
+  async () => {
+    const name = `logs-follow-${process.pid}`;
+    const script = "echo first; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo second; exec sleep 1000";
+    expect((await sh("run", "-d", "--name", name, "--", "sh", "-c", script)).code).toBe(0);
+    const following = sh("logs", "-f", name.slice(0, -1));
+    try {
+      await sh("exec", name, "touch", "/tmp/go");
+      for (let i = 0; i < 200 && !(await sh("logs", name)).out.includes("second"); i++) await Bun.sleep(20);
+      // Follows what is written later than it began.
+      await Bun.sleep(300);
+    } finally {
+      await sh("rm", "-f", name);
+    }
+    expect(await following).toMatchObject({ out: "first\nsecond\n", err: "", code: 0 });
+  },
+);

@@ -6,7 +6,7 @@
  */
 #include "abi.h"
 
-enum { MAGIC = 0x4e535343, VERSION = 2, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
+enum { MAGIC = 0x4e535343, VERSION = 3, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
 enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, HASH, COPY, DATE, OPS };
 enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, ARGUMENT, ARGUMENTS, ENVIRONMENT, KINDS };
 enum { SAME_TEXT = 5, OTHER_TEXT = 6, IN_ENVIRONMENT = 7, ONLY = 8 };
@@ -67,8 +67,8 @@ static int check_step(const struct header *h, const struct section *sec, u32 sel
   case STORE:
     return s->kinds[1] == DATA && (s->nr == 4 || s->nr == 8) && within(s->args[1], s->nr, h->data_len);
   case SUPERVISE:
-    return s->slot != NO_SLOT && s->slot + 6 <= (int)h->slots && s->kinds[4] == DATA && s->kinds[5] == IMM &&
-           s->args[5] <= 4 && s->args[4] % 4 == 0 && within(s->args[4], s->args[5] * 16, h->data_len);
+    return s->slot != NO_SLOT && s->slot + 6 <= (int)h->slots && s->kinds[4] == DATA && s->nr <= 4 &&
+           s->args[4] % 4 == 0 && within(s->args[4], s->nr * 16, h->data_len);
   }
   return 1;
 }
@@ -293,10 +293,32 @@ static int reap(s64 child, s64 *out) {
   }
 }
 
+/* Of signals that are not heeded these end nobody: SIGCHLD, SIGCONT, SIGURG, SIGWINCH, and those that stop. SIGPIPE is the supervisor's own. */
+enum { HARMLESS = 1 << 12 | 1 << 16 | 1 << 17 | 1 << 18 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22 | 1 << 27 };
+
+/* Whether a process neither blocks nor ignores nor catches a signal, by its status file. */
+static int unheeded(s64 path, int sig) {
+  char text[CHUNK];
+  u64 heeded = HARMLESS;
+  int masks = 0;
+  s64 fd = sys4(NR_openat, 0, path, 0, 0), n = sys4(NR_read, fd, (s64)text, sizeof text, 0);
+  sys4(NR_close, fd, 0, 0, 0);
+  for (s64 i = 0; i + 25 <= n; i++) { /* "\nSigBlk:\t" and 16 digits, and the same for SigIgn and SigCgt */
+    char *line = text + i;
+    if (line[0] != '\n' || line[1] != 'S' || (line[4] != 'B' && line[4] != 'I' && line[4] != 'C') || line[7] != ':') continue;
+    u64 mask = 0;
+    for (int d = 9; d < 25; d++) mask = mask << 4 | (line[d] <= '9' ? line[d] - '0' : line[d] - 'a' + 10);
+    heeded |= mask;
+    masks++;
+  }
+  return masks == 3 && !(heeded >> (sig - 1) & 1);
+}
+
 static void supervise(struct program *p, struct step *s) {
   s64 child = value(p, s, 0), pidfd = value(p, s, 1), signals = value(p, s, 2), timeout = value(p, s, 3), *out = &p->slots[s->slot];
+  s64 status = value(p, s, 5);
   struct relay *relays = (void *)(p->data + s->args[4]);
-  int n = s->args[5], insisted = 0, ended = 0;
+  int n = s->nr, insisted = 0, unheard = 0, ended = 0;
   s64 deadline = timeout < 0 ? -1 : now_ms() + timeout;
   out[2] = 0;
   /* SIGCHLD may have come before the signalfd was made. */
@@ -342,11 +364,13 @@ static void supervise(struct program *p, struct step *s) {
       }
     } else {
       if (sig == SIGINT || sig == SIGTERM) insisted++;
-      /* A first process without a handler ignores all but SIGKILL, so a third Ctrl-C is one. */
       if (sig == KILL_SIGNAL || insisted >= INSIST) sig = SIGKILL;
+      /* The kernel does not let the first process of a PID namespace be ended by what it does not heed. Whoever sends it means to. */
+      else if (status && unheeded(status, sig)) unheard = sig, sig = SIGKILL;
       sys4(NR_pidfd_send_signal, pidfd, sig, 0, 0);
     }
   }
+  if (unheard && (out[1] & 0x7f) == SIGKILL) out[0] = 128 + unheard, out[1] = unheard;
   /* What the command wrote last is still in the terminal. Who must not hold others up gets a second to take it. */
   for (int i = 0; i < n; i++) {
     struct timespec none = { 0, 0 }, second = { 1, 0 };

@@ -35,6 +35,8 @@ export async function stats(v: Values, names: readonly string[]): Promise<number
   const over = untilInterrupted();
   for await (const rows of sampling(intervalOf(v), only, over.signal)) {
     const shown = rows.filter((r) => r.kind === "container");
+    // None of those that were asked for is there any more.
+    if (only.length > 0 && shown.length === 0) break;
     if (v["json"]) print(json(shown));
     else {
       if (process.stdout.isTTY && !v["no-stream"]) process.stdout.write("\x1b[H\x1b[J");

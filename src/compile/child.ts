@@ -1,6 +1,6 @@
 import { AT_FDCWD, O, P_PIDFD, WEXITED } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import { ANY, type Policy, type Slot } from "../program/types.ts";
+import { ANY, type Block, type Policy, type Slot } from "../program/types.ts";
 import { type Loose, textBlock } from "../program/values.ts";
 
 const SIGKILL = 9;
@@ -13,6 +13,13 @@ export function openProc(s: SectionBuilder, pid: Slot, whose = "its", policy: Po
   const path = textBlock(`${PROC}${HOLE}`, `path of ${whose} proc directory`);
   s.format(pid, path, PROC.length);
   return s.get(`open ${whose} proc directory`, "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0], policy);
+}
+
+/** The path of its status file (proc_pid_status(5)): what the pid leaves of the hole are slashes. */
+export function statusPath(s: SectionBuilder, pid: Slot): Block {
+  const path = textBlock(`${PROC}${"/".repeat(HOLE.length)}status\0`, "path of its status");
+  s.format(pid, path, PROC.length);
+  return path;
 }
 
 /** Whatever has become of it: a descriptor that was never opened is EBADF. */

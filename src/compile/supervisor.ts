@@ -6,7 +6,7 @@ import { addressOf, buffer, high, low } from "../program/values.ts";
 import { leaveBeside } from "./beside.ts";
 import { bear, leftToEnter } from "./birth.ts";
 import { endRest, makeGroups, removeGroups } from "./cgroup.ts";
-import { endChild } from "./child.ts";
+import { endChild, statusPath } from "./child.ts";
 import { type Context, isNew, writeText } from "./context.ts";
 import { raiseHardLimits } from "./credentials.ts";
 import { FD } from "./descriptors.ts";
@@ -110,6 +110,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   const [input, output] = [stdio[0] ?? 0, stdio[1] ?? 1];
   const relays = master ? terminalRelays(s, master, front ? undefined : input, output) : undefined;
   if (!relays) for (const fd of stdio) if (fd !== undefined) s.call("leave a stream to the container", "close", [fd]);
+  const status = isNew(c.spec, "pid") ? statusPath(s, pid) : undefined;
   noteStart(c, s, pid);
   reportStart(c, s, pid, front);
   if (front) leaveStdio(s);
@@ -120,6 +121,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
     signals,
     timeout,
     ...(relays && { relays }),
+    ...(status && { status }),
   });
   if (saved) restoreMode(s, saved);
   fillRecord(c, s, record, results);

@@ -121,9 +121,10 @@ export class SectionBuilder {
     });
   }
 
+  /** `status`: see Step. */
   supervise(
     label: string,
-    o: { child: Loose; pidfd: Loose; signals: Loose; timeout?: number; relays?: Block },
+    o: { child: Loose; pidfd: Loose; signals: Loose; timeout?: number; relays?: Block; status?: Block },
   ): readonly Slot[] {
     const result = Array.from({ length: SUPERVISE_RESULTS }, (_, i) =>
       this.program.slot(superviseResults[i] as string),
@@ -143,6 +144,7 @@ export class SectionBuilder {
       signals: toValue(signals),
       timeout,
       relays,
+      ...(o.status && { status: o.status }),
       result: result[0] as Slot,
     });
     return result;

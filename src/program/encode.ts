@@ -3,7 +3,7 @@ import { errno } from "../kernel/errno.ts";
 import type { Block, Comparison, Pointee, Policy, Program, Slot, Step, Value } from "./types.ts";
 
 export const MAGIC = 0x4e535343;
-const VERSION = 2;
+const VERSION = 3;
 const HEADER = 48;
 const SECTION = 16;
 const STEP = 72;
@@ -153,9 +153,9 @@ function shape(step: Exclude<Step, Call>): Shape {
     case "fail":
       return { nr: 0, result: undefined, args: [step.errno, ...(step.plus ? [step.plus] : [])], policy };
     case "supervise": {
-      const { child, pidfd, signals, timeout, relays, result } = step;
-      const count = relays.bytes.length / 16;
-      return { nr: 0, result, args: [child, pidfd, signals, timeout, at(relays, 0), count], policy };
+      const { child, pidfd, signals, timeout, relays, status, result } = step;
+      const args = [child, pidfd, signals, timeout, at(relays, 0), status ? at(status, 0) : 0];
+      return { nr: relays.bytes.length / 16, result, args, policy };
     }
     case "serve":
       return { nr: 0, result: undefined, args: [step.from, step.to], policy: step };

@@ -68,7 +68,11 @@ function stepText(step: Step, program: Program): string {
     case "fail":
       return `fail with errno ${valueText(step.errno)}${step.plus ? ` + ${valueText(step.plus)}` : ""}`;
     case "supervise":
-      return `supervise ${valueText(step.child)}${step.timeout >= 0 ? `, for ${step.timeout} ms at most` : ""}`;
+      return [
+        `supervise ${valueText(step.child)}`,
+        ...(step.timeout >= 0 ? [`for ${step.timeout} ms at most`] : []),
+        ...(step.status ? ["ended by signals that it does not heed"] : []),
+      ].join(", ");
     case "serve":
       return `serve ${valueText(step.from)}`;
     case "exit":

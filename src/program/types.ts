@@ -76,6 +76,8 @@ export type Step = Labelled &
         /** Milliseconds, -1 for none. */
         readonly timeout: number;
         readonly relays: Block;
+        /** The path of the child's status file: it is ended by a signal that it does not heed. */
+        readonly status?: Block;
         /** The first of six: exit code, wait status, timed out, user and system time (µs), peak memory (KiB). */
         readonly result: Slot;
       }

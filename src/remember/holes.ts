@@ -71,7 +71,7 @@ function inStep(found: Finder, step: Step): Step {
     case "store":
       return { ...step, value: found.value(step.value), block: found.block(step.block) };
     case "supervise":
-      return { ...step, relays: found.block(step.relays) };
+      return { ...step, relays: found.block(step.relays), ...(step.status && { status: found.block(step.status) }) };
     case "jump":
       return { ...step, a: found.value(step.a), b: found.value(step.b) };
     case "let":

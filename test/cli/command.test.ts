@@ -87,7 +87,7 @@ root("the life of a detached container", async () => {
     expect(JSON.parse((await sh("inspect", name)).out)[0]).toMatchObject({ name, status: "running" });
     expect((await sh("rm", name)).err).toContain("--force kills it first");
     expect((await sh("stop", "--time", "200ms", name)).code).toBe(0);
-    expect((await sh("wait", name)).out).toBe("137\n");
+    expect((await sh("wait", name)).out).toBe("143\n");
     expect((await sh("ps", "--all", "--json")).out).toContain('"status":"exited"');
   } finally {
     expect((await sh("rm", "--force", name)).code).toBe(0);

@@ -1,0 +1,71 @@
+import { expect, test } from "bun:test";
+import { caisson, sh } from "../helpers/command.ts";
+import { isRoot } from "../helpers/machine.ts";
+
+/** Signals to whoever runs a command act on the command as they would without a container: it is process 1 all the same. */
+const rooted = test.skipIf(!isRoot);
+
+const shell = (script: string) => ["sh", "-c", `echo ready; ${script}`];
+/** It handles nothing; a shell would handle SIGINT. */
+const HEEDLESS = ["perl", "-e", '$| = 1; print "ready\n"; sleep 1000'];
+
+/** Sends signals to a run once its command has said that it is ready. */
+async function signalled(command: readonly string[], signals: readonly NodeJS.Signals[], ...options: string[]) {
+  const p = Bun.spawn([caisson, "run", ...options, "--", ...command], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const reader = p.stdout.getReader();
+  let out = new TextDecoder().decode((await reader.read()).value);
+  for (const signal of signals) {
+    p.kill(signal);
+    await Bun.sleep(100);
+  }
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read())
+    out += new TextDecoder().decode(piece.value);
+  return { code: await p.exited, out };
+}
+
+rooted("what it does nothing about ends it", async () => {
+  for (const [signal, number] of [
+    ["SIGINT", 2],
+    ["SIGTERM", 15],
+    ["SIGHUP", 1],
+    ["SIGUSR1", 10],
+  ] as const) {
+    expect(await signalled(HEEDLESS, [signal])).toEqual({ code: 128 + number, out: "ready\n" });
+    expect(await signalled(HEEDLESS, [signal], "--init")).toEqual({ code: 128 + number, out: "ready\n" });
+  }
+});
+
+rooted("what it handles it handles", async () => {
+  const script = 'trap "echo told; exit 4" TERM; while :; do sleep 0.05; done';
+  expect(await signalled(shell(script), ["SIGTERM"])).toEqual({ code: 4, out: "ready\ntold\n" });
+});
+
+rooted("what it ignores, and what ends nobody, does not end it", async () => {
+  const script = 'trap "" TERM USR1; sleep 0.6; echo lived';
+  const signals = ["SIGTERM", "SIGUSR1", "SIGWINCH", "SIGCONT", "SIGURG"] as const;
+  expect(await signalled(shell(script), signals)).toEqual({ code: 0, out: "ready\nlived\n" });
+});
+
+rooted("whoever insists on it ends it: the third time", async () => {
+  const script = 'trap "" INT; sleep 1000';
+  expect((await signalled(shell(script), ["SIGINT", "SIGINT", "SIGINT"])).code).toBe(137);
+});
+
+rooted(
+  "caisson stop does not wait for a command that knows nothing of it",
+  async () => {
+    const name = `signals-${process.pid}`;
+    expect((await sh("run", "-d", "--keep", "--name", name, "--", "sleep", "1000")).code).toBe(0);
+    try {
+      expect((await sh("stop", "--time", "60s", name)).code).toBe(0);
+      expect(JSON.parse((await sh("inspect", name)).out)).toMatchObject([{ exitCode: 143, signal: 15 }]);
+    } finally {
+      await sh("rm", "-f", name);
+    }
+  },
+  30_000,
+);

@@ -9,6 +9,7 @@ import { AT, AT_FDCWD, SIG_SETMASK } from "../kernel/flags.ts";
 import { POLL, pollFor } from "../program/poll.ts";
 import { performSteps } from "../program/steps.ts";
 import { buffer } from "../program/values.ts";
+import { NameError } from "../values/errors.ts";
 import type { runningContainer } from "./state.ts";
 
 type Running = ReturnType<typeof runningContainer>;
@@ -39,6 +40,16 @@ export async function removeWhenEnded(supervisor: number, directories: readonly 
   });
 }
 
+/** Who does something else to the container at the same moment makes the same group. */
+async function createOrOpen(name: string): Promise<ControlGroup> {
+  try {
+    return await ControlGroup.create(name);
+  } catch (e) {
+    if (!(e instanceof NameError)) throw e;
+    return ControlGroup.open(name);
+  }
+}
+
 /**
  * The control group of a running container. One that was started without gets one now: it is made, and the container's
  * processes move there, until none is left behind; it goes when the container does.
@@ -48,7 +59,7 @@ export async function groupOfContainer(c: Running): Promise<ControlGroup> {
   const layout = findLayout();
   const home = `${homeOf(layout)?.top}${groupPath(name)}`;
   if (isDirectory(home)) return ControlGroup.open(name);
-  const group = await ControlGroup.create(name);
+  const group = await createOrOpen(name);
   await removeWhenEnded(c.started.supervisor, [home]);
   moveAll(() => processesBeside(c.started.pid).filter((pid) => !isIn(pid, groupPath(name))), home);
   return group;

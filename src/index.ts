@@ -29,6 +29,7 @@ export type { Ending } from "./container/record.ts";
 export { type Output, type RunOptions, type RunResult, run } from "./container/run.ts";
 export { findContainer, type Known, listContainers, removeContainer } from "./container/state.ts";
 export type { BlockedSyscall } from "./container/syscalls.ts";
+export type { CopyOptions, CopyResult } from "./copy/copy.ts";
 export { type FoundNamespace, listNamespaces } from "./namespaces/list.ts";
 export {
   createNetwork,

@@ -1,6 +1,6 @@
 import { runningContainer } from "../container/state.ts";
-import { copy as copyPlaces, type Place } from "../copy/copy.ts";
-import { container, host } from "../copy/side.ts";
+import { copy as copyPlaces } from "../copy/copy.ts";
+import { inContainer, onHost, type Place } from "../copy/place.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { Values } from "./option-table.ts";
 import { complain } from "./output.ts";
@@ -16,10 +16,9 @@ function parse(word: string): Word {
 
 function placeOf(field: string, { container: name, path }: Word): Place {
   if (path === "") throw new InvalidOptionError(field, "", "a path, or NAME:PATH");
-  if (name === undefined) return { side: host(), path };
-  // A path of a container is from its top: it has no working directory of ours.
-  const { pid } = runningContainer(name).started;
-  return { side: container(pid, () => runningContainer(name)), path: path.startsWith("/") ? path : `/${path}` };
+  if (name === undefined) return onHost(field, path);
+  const { noted, started } = runningContainer(name);
+  return inContainer(field, { name: noted.name, pid: started.pid }, path);
 }
 
 export async function copy(v: Values, words: readonly string[]): Promise<number> {
@@ -29,13 +28,9 @@ export async function copy(v: Values, words: readonly string[]): Promise<number>
   const [from, to] = [parse(source), parse(destination)];
   if (from.container === undefined && to.container === undefined)
     throw new InvalidOptionError("caisson cp", words.join(" "), "NAME:PATH in one of the two: cp(1) copies without");
-  let leftOut = 0;
-  await copyPlaces(placeOf("SOURCE", from), placeOf("DESTINATION", to), {
+  const { leftOut } = await copyPlaces(placeOf("SOURCE", from), placeOf("DESTINATION", to), {
     archive: v["archive"] === true,
-    leaveOut(path) {
-      complain(`not copied, since it is no file, directory or link: ${path}`);
-      leftOut++;
-    },
   });
-  return leftOut ? 1 : 0;
+  for (const path of leftOut) complain(`not copied, since it is no file, directory or link: ${path}`);
+  return leftOut.length ? 1 : 0;
 }

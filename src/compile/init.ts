@@ -103,8 +103,8 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
 }
 
 function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
-  // While they are the host's still: what is bound is to be a peer or a slave of its source, where that is asked for.
   const late = i.beside?.late;
+  // While they are the host's still: what is bound is to be a peer or a slave of its source, where that is asked for.
   const sources = openSources(c, s, i.opened?.mounts, late);
   if (isNew(c.spec, "mount")) separateMounts(c, s);
   const nodes = openDevices(c, s, i.opened?.nodes);

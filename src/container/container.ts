@@ -4,11 +4,13 @@ import { compile } from "../compile/compile.ts";
 import { compileExec } from "../compile/exec.ts";
 import type { Job } from "../compile/job.ts";
 import { type Parts, partsFor } from "../compile/parts.ts";
+import type { CopyOptions, CopyResult } from "../copy/copy.ts";
 import { hostFacts } from "../host/facts.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { explainText } from "../program/explain.ts";
 import { launcher } from "../program/launcher.ts";
 import type { Program } from "../program/types.ts";
+import { checkShape, fields, flag } from "../values/shape.ts";
 import { parseDuration } from "../values/units.ts";
 import { claim } from "./claim.ts";
 import { environmentFor } from "./environment.ts";
@@ -117,6 +119,23 @@ export class Container {
     return this.run(words(strings, values));
   }
 
+  /**
+   * Copies a file, a directory with what is in it, or a link of this machine into the container, as cp(1) does with -r:
+   * into the destination, if that is a directory, else to that name. Of a source that ends in "/." what is in it is copied.
+   * Links are copied as links, and those of the container lead nowhere but in its root. Rejects with InvalidOptionError,
+   * CaissonError (not there, not a directory) or StepError.
+   */
+  async copyIn(source: string, destination: string, options: CopyOptions = {}): Promise<CopyResult> {
+    const { copy, inContainer, onHost } = await copying(options);
+    return copy(onHost("source", source), inContainer("destination", this, destination), options);
+  }
+
+  /** The same the other way round: from the container to a path of this machine. */
+  async copyOut(source: string, destination: string, options: CopyOptions = {}): Promise<CopyResult> {
+    const { copy, inContainer, onHost } = await copying(options);
+    return copy(inContainer("source", this, source), onHost("destination", destination), options);
+  }
+
   /** Sends a signal to its first process. */
   kill(signal: string | number = "SIGKILL"): void {
     this.#supervisor.kill(checkedSignal(signal));
@@ -131,6 +150,13 @@ export class Container {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+}
+
+const copyShape = fields({ archive: flag });
+
+async function copying(options: CopyOptions) {
+  checkShape("options", options, copyShape);
+  return { ...(await import("../copy/copy.ts")), ...(await import("../copy/place.ts")) };
 }
 
 const NOTHING = [{ kind: "null" }, { kind: "null" }, { kind: "null" }] as const;

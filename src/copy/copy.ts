@@ -2,28 +2,28 @@ import { closeSync, fstatSync, type Stats } from "node:fs";
 import { basename, dirname, posix } from "node:path";
 import { CaissonError } from "../values/errors.ts";
 import { type Entry, openDirectory, statOf, using } from "./entry.ts";
-import type { Side } from "./side.ts";
+import type { Place } from "./place.ts";
 import { type Copying, copyContents, copyEntry, isSame } from "./tree.ts";
-
-/** A path, and on which side it is. */
-export type Place = { readonly side: Side; readonly path: string };
 
 export type CopyOptions = {
   /**
    * With the numbers of users and groups, and with set-user-ID and set-group-ID bits, which would mean something else with
-   * the other side's own.
+   * the other side's own. Default: false, and what is copied belongs to the caller, or to the container's root.
    */
-  readonly archive: boolean;
-  /** What is a socket, a FIFO or a device is left out: by its path below what is copied. */
-  leaveOut(path: string): void;
+  readonly archive?: boolean;
+};
+
+export type CopyResult = {
+  /** Sockets, FIFOs and devices: their paths, which begin with the name of what was copied. */
+  readonly leftOut: readonly string[];
 };
 
 /** What has no name in a directory above it: the top, or what follows a slash. */
 const isContents = (path: string): boolean => path === "/" || /(^|\/)\.{1,2}\/?$/.test(path);
 
-async function opened({ side, path }: Place, what: string, use: (fd: number) => Promise<void> | void): Promise<void> {
+async function opened({ side, path, field }: Place, use: (fd: number) => Promise<void> | void): Promise<void> {
   const fd = await side.open(path);
-  if (fd === undefined) throw new CaissonError(`${what}: ${path} is not there`);
+  if (fd === undefined) throw new CaissonError(`${field}: ${path} is not there`);
   await using(fd, use);
 }
 
@@ -45,31 +45,34 @@ async function target(to: Place, name: string, use: (e: Entry, isThere: boolean)
     const isDirectory = fstatSync(there).isDirectory();
     if (isDirectory) return using(there, () => use({ at: there, name }, true));
     closeSync(there);
-    if (to.path.endsWith("/")) throw new CaissonError(`DESTINATION: ${to.path} is not a directory`);
-  } else if (to.path.endsWith("/")) throw new CaissonError(`DESTINATION: the directory ${to.path} is not there`);
+    if (to.path.endsWith("/")) throw new CaissonError(`${to.field}: ${to.path} is not a directory`);
+  } else if (to.path.endsWith("/")) throw new CaissonError(`${to.field}: the directory ${to.path} is not there`);
   const parent = { ...to, path: dirname(posix.normalize(to.path)) };
-  return opened(parent, "DESTINATION", (at) => use({ at, name: basename(to.path) }, false));
+  return opened(parent, (at) => use({ at, name: basename(to.path) }, false));
 }
 
 /**
  * Copies a file, a directory or a link, as cp(1) does with -r: into the destination, if that is a directory, else to that
  * name. Of a source that ends in "/." what is in it is copied. Links are copied as links.
  */
-export async function copy(from: Place, to: Place, o: CopyOptions): Promise<void> {
+export async function copy(from: Place, to: Place, o: CopyOptions = {}): Promise<CopyResult> {
   const owner = (of: Stats) => (o.archive ? to.side.seen(from.side.own(of)) : to.side.self);
   const { make } = to.side;
-  const copying: Copying = { make, owner, permissions: o.archive ? 0o7777 : 0o1777, leaveOut: o.leaveOut };
+  const leftOut: string[] = [];
+  const leaveOut = (path: string) => void leftOut.push(posix.normalize(path));
+  const copying: Copying = { make, owner, permissions: o.archive ? 0o7777 : 0o1777, leaveOut };
   const top = isContents(from.path);
   const [path, name] = top ? [from.path, "."] : [dirname(posix.normalize(from.path)), basename(from.path)];
-  await opened({ ...from, path }, "SOURCE", async (at) => {
+  await opened({ ...from, path }, async (at) => {
     const source = statOf({ at, name });
-    if (!source) throw new CaissonError(`SOURCE: ${from.path} is not there`);
+    if (!source) throw new CaissonError(`${from.field}: ${from.path} is not there`);
     await target(to, name, (e, isThere) => {
-      if (isWithin(e.at, source)) throw new CaissonError(`DESTINATION: ${to.path} is in the directory that is copied`);
+      if (isWithin(e.at, source)) throw new CaissonError(`${to.field}: ${to.path} is in the directory that is copied`);
       if (!top || !isThere) return copyEntry({ at, name }, source, e, copying);
       return using(openDirectory({ at, name }), (what) =>
         using(openDirectory({ at: e.at, name: "." }), (into) => copyContents(what, into, copying)),
       );
     });
   });
+  return { leftOut };
 }

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -99,6 +108,30 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
   "runs as another user": async ({ run }) => {
     const r = await run(["id"], { user: "nobody", groups: ["mail"], workdir: "/" });
     assert.match(r.stdout, /^uid=65534\(nobody\) gid=65534\(nogroup\) groups=65534\(nogroup\),8\(mail\)/);
+  },
+  "copies files into a container, and out of it": async ({ container }) => {
+    const dir = mkdtempSync(join(tmpdir(), "caisson-test-"));
+    try {
+      mkdirSync(join(dir, "in/sub"), { recursive: true });
+      writeFileSync(join(dir, "in/sub/file"), "hello");
+      symlinkSync("sub/file", join(dir, "in/link"));
+      await using box = await container();
+      assert.deepEqual(await box.copyIn(join(dir, "in"), "/srv"), { leftOut: [] });
+      const made = ["cat /srv/in/link", "echo made > /srv/in/new", "mkfifo /srv/in/fifo", "ln -s /srv/in /srv/way"];
+      assert.equal((await box.run(["sh", "-c", made.join("; ")])).stdout, "hello");
+      assert.deepEqual(await box.copyOut("srv/way/.", join(dir, "out")), { leftOut: ["fifo"] });
+      assert.equal(readFileSync(join(dir, "out/new"), "utf8"), "made\n");
+      assert.equal(readFileSync(join(dir, "out/link"), "utf8"), "hello");
+      await assert.rejects(box.copyOut("/nowhere", dir), /source: \/nowhere is not there/);
+      await assert.rejects(box.copyIn("", "/srv"), { name: "InvalidOptionError", message: /^source: ""/ });
+      await assert.rejects(box.copyIn(dir, "/srv", { archive: "yes" } as object), /options.archive: "yes"/);
+      await box.run(["sh", "-c", "ln -s ../../../../../../etc /srv/away"]);
+      await box.copyIn(join(dir, "in/sub/file"), "/srv/away/copied");
+      assert.equal((await box.run(["cat", "/etc/copied"])).stdout, "hello");
+      assert.equal(existsSync("/etc/copied"), false);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
   },
   "ends at its time limit": async ({ run }) => {
     const r = await run(["sleep", "30"], { timeout: "100ms" });

@@ -18,7 +18,11 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
     "ENOSPC",
     "a limit of /proc/sys/user/max_*_namespaces is reached",
   ],
-  [/^start the container/, "EINVAL", "the kernel lacks one of the namespaces (caisson doctor)"],
+  [
+    /^(start the container|make the network namespace)/,
+    "EINVAL",
+    "the kernel lacks one of the namespaces (caisson doctor)",
+  ],
   [
     /overlay/,
     "EINVAL",

@@ -34,8 +34,8 @@ function giveUpClaims(c: Context, s: SectionBuilder): void {
 }
 
 /**
- * The supervisor stays in the host's namespaces. It makes what the container needs there, starts it, waits, and undoes
- * all it made: at the end, and the same after a step has failed.
+ * The supervisor stays in the host's namespaces, but while it makes one for the container (beside.ts). It makes what that needs
+ * there, starts it, waits, and undoes all it made: at the end, and the same after a step has failed.
  */
 export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, front?: Slot): void {
   const { program, job } = c;

@@ -50,6 +50,11 @@ export async function kill(
     signalEach(processesOf(c), number);
     return 0;
   }
+  // Where the PID namespace is another's, the container is over when all of it is, as runc 1.2 has it.
+  if (status === "stopped" && number === SIGKILL && isPidShared(c) && processesOf(c).length > 0) {
+    await killContainer(c);
+    return 0;
+  }
   if (!c.init || status === "stopped" || status === "creating")
     throw new RuntimeError(`kill ${id}: container not running: it is ${status}`);
   if (number === SIGKILL && (isPidShared(c) || status === "paused")) await killContainer(c);

@@ -9,7 +9,8 @@ export type MountOptions = {
   readonly recursiveClear: number;
   readonly bind: boolean;
   readonly recursive: boolean;
-  readonly propagation: number;
+  /** In the order in which they are given: one that is made a slave, and then shared, is both. */
+  readonly propagation: readonly number[];
   /** Changes what is mounted there already. */
   readonly remount: boolean;
   /** Ids are shown through a user namespace of the mount's own. mount_setattr(2) "ID-mapped mounts". */
@@ -71,12 +72,12 @@ const isOutranked = (word: string, set: number): boolean =>
   (word === "relatime" && (set & ATIME) !== 0) || (word === "noatime" && (set & STRICTATIME) !== 0);
 
 export function mountOptions(mount: Mount): MountOptions {
-  let [set, clear, recursiveSet, recursiveClear, propagation] = [0, 0, 0, 0, 0];
+  let [set, clear, recursiveSet, recursiveClear] = [0, 0, 0, 0];
   let [bind, recursive] = [mount.type === "bind", false];
   let [remount, copyUp, onLink] = [false, false, false];
   let idmap: MountOptions["idmap"] = "no";
   let sourceLink: MountOptions["sourceLink"] = "followed";
-  const data: string[] = [];
+  const [data, propagation]: [string[], number[]] = [[], []];
   for (const word of mount.options ?? []) {
     const plain = attributes[word];
     const deep = word.startsWith("r") ? attributes[word.slice(1)] : undefined;
@@ -97,7 +98,7 @@ export function mountOptions(mount: Mount): MountOptions {
     } else if (deep) {
       recursiveSet = (recursiveSet & ~deep[1]) | deep[0];
       recursiveClear = (recursiveClear & ~deep[0]) | deep[1];
-    } else if (spread !== undefined) propagation = spread | (propagationOf[word] ? 0 : MS.REC);
+    } else if (spread !== undefined) propagation.push(spread | (propagationOf[word] ? 0 : MS.REC));
     else if (!ignored.has(word)) data.push(word);
   }
   if (idmap === "no" && (mount.uidMappings?.length || mount.gidMappings?.length)) idmap = "mount";

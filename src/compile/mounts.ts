@@ -238,10 +238,12 @@ function addLink(s: SectionBuilder, root: Slot, path: string, target: string): v
  */
 function propagationsOf(c: Context, o: MountOptions): readonly number[] {
   const ofRoot = c.spec.linux?.rootfsPropagation;
-  if (!o.bind) return o.propagation ? [o.propagation] : [];
-  const wanted = o.propagation || propagations[ofRoot === "shared" || ofRoot === "slave" ? ofRoot : "private"] | MS.REC;
-  const isShared = (wanted & MS.SHARED) !== 0;
-  return isShared && ofRoot !== "shared" ? [(wanted & ~MS.SHARED) | MS.SLAVE, wanted] : [wanted];
+  if (!o.bind) return o.propagation;
+  const asRoot = propagations[ofRoot === "shared" || ofRoot === "slave" ? ofRoot : "private"] | MS.REC;
+  return (o.propagation.length ? o.propagation : [asRoot]).flatMap((wanted) => {
+    const isShared = (wanted & MS.SHARED) !== 0;
+    return isShared && ofRoot !== "shared" ? [(wanted & ~MS.SHARED) | MS.SLAVE, wanted] : [wanted];
+  });
 }
 
 /** One mount of the spec, in the container's root, which is the working directory's and the process's root by now. */

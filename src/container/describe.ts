@@ -12,7 +12,7 @@ import { parseDuration } from "../values/units.ts";
 import { capabilitiesFor } from "./capabilities.ts";
 import { describeDevices, plainDevice } from "./devices.ts";
 import { describeIdMaps } from "./id-maps.ts";
-import { type ContainerOptions, isVolumeOption, type Volume, volumeOptions } from "./options.ts";
+import { type ContainerOptions, isPropagation, isVolumeOption, type Volume, volumeOptions } from "./options.ts";
 import { describePaths } from "./paths.ts";
 import type { CheckProfile } from "./seccomp.ts";
 import type { ResolvedUser } from "./users.ts";
@@ -37,14 +37,15 @@ function describeMounts(o: ContainerOptions, userns: boolean, r: Resolved): Moun
     absolute("volumes", destination);
     const readOnly = typeof volume === "object" && volume.readOnly === true;
     const source = r.volumes.get(destination) ?? "";
+    const words = volumeWords(destination, volume);
     mounts.push({
       destination,
       type: "bind",
       source,
       options: [
         "rbind",
-        "rprivate",
-        ...volumeWords(destination, volume),
+        ...(words.some(isPropagation) ? [] : ["rprivate"]),
+        ...words,
         ...(readOnly ? ["rro"] : []),
         ...(r.mappedVolumes.has(destination) ? ["ridmap"] : []),
       ],

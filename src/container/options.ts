@@ -26,6 +26,7 @@ const propagations = ["private", "rprivate", "slave", "rslave", "shared", "rshar
 export const volumeOptions = [...restrictions, ...propagations] as const;
 export type VolumeOption = (typeof volumeOptions)[number];
 export const isVolumeOption = (word: string): word is VolumeOption => volumeOptions.some((o) => o === word);
+export const isPropagation = (word: string): boolean => propagations.some((p) => p === word);
 
 /**
  * What a container is to be. All fields are optional; each default is the safe one. Sizes are bytes or text

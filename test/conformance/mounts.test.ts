@@ -118,6 +118,7 @@ describe.skipIf(!isRoot)("config.md Mounts", () => {
     ["rshared", ["rshared"], 1, 1],
     ["rshared", [], 1, 1],
     ["rshared", ["rprivate"], 0, 0],
+    ["rshared", ["rslave", "rshared"], 0, 1],
     ["rslave", [], 0, 1],
     [undefined, ["rslave"], 0, 1],
     [undefined, ["rshared"], 0, 1],

@@ -188,20 +188,29 @@ export async function wait(names: readonly string[]): Promise<number> {
   return 0;
 }
 
+/** One that has ended meanwhile needs no signal any more. */
+function send(supervisor: number, signal: number): void {
+  try {
+    process.kill(supervisor, signal);
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code !== "ESRCH") throw e;
+  }
+}
+
 export function kill(v: Values, names: readonly string[]): number {
   const signal = signalOf("--signal", text(v, "signal") ?? "KILL");
-  for (const c of names.map(runningContainer)) process.kill(c.started.supervisor, signal);
+  for (const c of names.map(runningContainer)) send(c.started.supervisor, signal);
   return 0;
 }
 
 /** SIGTERM, or what was asked for, and SIGKILL after a while to those that are still there. */
 export async function stop(v: Values, names: readonly string[]): Promise<number> {
   const found = names.map(runningContainer).map((c) => ({ c, ...stopping(v, c) }));
-  for (const { c, signal } of found) process.kill(c.started.supervisor, signal);
+  for (const { c, signal } of found) send(c.started.supervisor, signal);
   for (const { c, ms } of found)
     await untilEnded(c.noted.name, ms).catch(async (e: unknown) => {
       if (!(e instanceof NameError)) throw e;
-      process.kill(c.started.supervisor, KILL_EVERYTHING);
+      send(c.started.supervisor, KILL_EVERYTHING);
       await untilEnded(c.noted.name);
     });
   return 0;
@@ -210,10 +219,9 @@ export async function stop(v: Values, names: readonly string[]): Promise<number>
 export async function rm(v: Values, names: readonly string[]): Promise<number> {
   for (const name of names) {
     let c: Known | undefined = findContainer(name);
-    if (v["force"] && c.status === "running" && c.started) {
-      process.kill(c.started.supervisor, KILL_EVERYTHING);
-      c = await untilEnded(c.noted.name);
-    }
+    const running = v["force"] && c.status === "running" ? c.started : undefined;
+    if (running) send(running.supervisor, KILL_EVERYTHING);
+    if (running || c.status === "exited") c = await untilEnded(c.noted.name);
     if (c) await removeContainer(c);
   }
   return 0;

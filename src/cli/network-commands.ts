@@ -61,7 +61,7 @@ export const networkCommands: Readonly<Record<string, Command>> = {
   },
   "port remove": {
     words: "NAME PORT…",
-    summary: "take it back",
+    summary: "take it back: 8080:80, or either of the two",
     options: {},
     own: "all",
     perform: async (_, words) => (await networks()).port("remove", words),

@@ -51,28 +51,34 @@ export async function publishPorts(container: string, ports: readonly string[]):
   return taken.map(formatPort);
 }
 
-/** Connections that there are go on; no new ones come by these ports. */
+/** Those that are meant: all with a port alone, on whichever side it is. */
+const meant = (known: readonly Port[], p: Port): readonly Port[] =>
+  known.filter((k) =>
+    p.host === 0
+      ? k.protocol === p.protocol && (k.host === p.container || k.container === p.container)
+      : formatPort(k) === formatPort(p),
+  );
+
+/** Connections that there are go on; no new ones come by these ports. A port alone is one of this machine's, or the container's. */
 export async function unpublishPorts(container: string, ports: readonly string[]): Promise<void> {
   const { name, addresses } = connected(container);
-  const known = new Map(portsOf(name).map((text) => [text, parsePort("ports", text)[0] as Port]));
-  const wanted = ports.flatMap((p) => parsePort("ports", p));
-  const found = wanted.map((p) => known.get(formatPort(p)));
-  found.forEach((p, i) => {
-    if (!p)
-      throw new InvalidOptionError(
-        "ports",
-        formatPort(wanted[i] as Port),
-        `published: ${[...known.keys()].join(", ") || "none is"}`,
-      );
-  });
-  const list = found.flatMap((p) => p ?? []);
+  const texts = portsOf(name);
+  const known = texts.flatMap((text) => parsePort("ports", text));
+  const list = new Set<Port>();
+  for (const text of ports)
+    for (const p of parsePort("ports", text)) {
+      const found = meant(known, p);
+      if (found.length === 0)
+        throw new InvalidOptionError("ports", text, `published: ${texts.join(", ") || "none is"}`);
+      for (const f of found) list.add(f);
+    }
   const label = `take back ports of ${name}`;
   const n = await apply(
     label,
-    list.flatMap((p) => removePort(name, p, addresses)),
+    [...list].flatMap((p) => removePort(name, p, addresses)),
   );
   if (n !== 0) fail(label, n);
-  givePortsBack(list);
+  givePortsBack([...list]);
 }
 
 export const publishedPorts = (container: string): string[] => portsOf(connected(container).name);

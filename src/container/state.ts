@@ -52,6 +52,8 @@ export type Known = {
   readonly noted: Noted;
   readonly status: Status;
   readonly directory: string;
+  /** Its supervisor is there: after the end, too, until it has undone all it made. */
+  readonly supervised: boolean;
   readonly started?: ReturnType<typeof readStarted>;
   readonly ending?: Ending;
 };
@@ -110,6 +112,7 @@ function read(name: string, locked: Set<string>): Known | undefined {
   return {
     noted,
     directory,
+    supervised: alive,
     status: ended ? "exited" : alive ? (started ? "running" : "creating") : "lost",
     ...(started && { started: readStarted(started) }),
     ...(ended && { ending: readEnding(ended, fileKeys(noted.cgroup)) }),
@@ -141,12 +144,12 @@ export const findExact = (name: string): Known | undefined => listContainers().f
 
 const POLL_MS = 10;
 
-/** Resolves when a container has ended; undefined if nothing was to be kept of it. */
+/** Resolves when a container has ended, and all that was made for it is undone; undefined if nothing was to be kept of it. */
 export async function untilEnded(name: string, ms = Number.POSITIVE_INFINITY): Promise<Known | undefined> {
   const began = Date.now();
   for (;;) {
     const c = findExact(name);
-    if (!c || c.status === "exited" || c.status === "lost") return c;
+    if (!c || (!c.supervised && (c.status === "exited" || c.status === "lost"))) return c;
     if (Date.now() - began > ms) throw new NameError(name, `the container ${name} is still ${c.status}`);
     await sleep(POLL_MS);
   }

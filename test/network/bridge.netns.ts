@@ -419,9 +419,13 @@ test("the command: networks, ports, what inspect says of them", async () => {
   expect(seen.network).toMatchObject({ name: "cmdnet", addresses: ["10.222.0.2"] });
   expect(seen.namespaces.network.inode).toBeGreaterThan(0);
   expect((await sh("network", "remove", "cmdnet")).err).toContain("is in use by cmdweb");
-  expect((await sh("port", "remove", "cmdweb", "8061:81")).code).toBe(0);
-  await sh("kill", "cmdweb");
-  await until(async () => (await sh("network", "remove", "cmdnet")).code === 0);
+  expect((await sh("port", "remove", "cmdweb", "8062")).err).toContain('"8062" is not published: 8060:80/tcp');
+  expect((await sh("port", "remove", "cmdweb", "8061")).code).toBe(0);
+  expect((await sh("port", "remove", "cmdweb", "80/tcp")).code).toBe(0);
+  expect((await sh("port", "list", "cmdweb")).out).toBe("");
+  // It says that it has ended when its address is given back.
+  expect((await sh("stop", "cmdweb")).code).toBe(0);
+  expect(await sh("network", "remove", "cmdnet")).toMatchObject({ code: 0, err: "" });
   expect((await sh("run", "--network", "nosuch", "--", "true")).err).toContain(
     'is not a network: "caisson network list"',
   );

@@ -47,6 +47,8 @@ const given = <T extends object>(o: T) =>
 
 const bridgeOnly = ["publish", "ip", "ip6", "mac-address", "allow", "deny-all", "download", "upload"] as const;
 
+const notDirect = ["publish", "ip6", "allow", "deny-all", "download", "upload"] as const;
+
 function bridge(v: Values, name: string): NetworkOptions {
   const [allow, download, upload] = [list(v, "allow"), text(v, "download"), text(v, "upload")];
   return given({
@@ -61,10 +63,20 @@ function bridge(v: Values, name: string): NetworkOptions {
   }) as NetworkOptions;
 }
 
+/** Which networks have it, of options that more than a bridge have, or others. */
+const others: Readonly<Record<string, string>> = {
+  dns: "bridge, pasta, macvlan and ipvlan have it",
+  gateway: "macvlan and ipvlan have it",
+};
+
 function refuse(v: Values, network: string, names: readonly string[]): void {
   for (const name of names)
     if (v[name] !== undefined)
-      throw new InvalidOptionError(`--${name}`, String(v[name]), `of use with --network ${network}: a bridge has it`);
+      throw new InvalidOptionError(
+        `--${name}`,
+        String(v[name]),
+        `of use with --network ${network}: ${others[name] ?? "a bridge has it"}`,
+      );
 }
 
 /** Docker's words: a name, and what comes after the first colon. */
@@ -80,7 +92,10 @@ export function toHosts(v: Values): Record<string, string> | undefined {
 /** The words of the command line as the library's network. Published ports alone ask for a bridge. */
 export function toNetwork(v: Values): NetworkOptions | undefined {
   const network = text(v, "network") ?? (bridgeOnly.some((n) => v[n] !== undefined) ? "bridge" : undefined);
-  if (network === undefined) return undefined;
+  if (network === undefined) {
+    refuse(v, "none", ["dns", "gateway"]);
+    return undefined;
+  }
   const [kind = "", ...words] = network.split(":");
   const rest = words.join(":");
   if (network === "none" || network === "host") {
@@ -88,12 +103,17 @@ export function toNetwork(v: Values): NetworkOptions | undefined {
     return network;
   }
   if (network === "pasta") {
-    refuse(v, network, bridgeOnly.slice(1));
+    refuse(v, network, [...bridgeOnly.slice(1), "gateway"]);
     return given({ pasta: true as const, ports: list(v, "publish"), dns: list(v, "dns") }) as NetworkOptions;
   }
-  if (words.length === 0) return bridge(v, network === "bridge" ? "caisson" : network);
-  refuse(v, network, kind === "macvlan" || kind === "ipvlan" ? ["publish", "allow", "deny-all"] : bridgeOnly);
-  const direct = { address: text(v, "ip"), gateway: text(v, "gateway"), dns: list(v, "dns") };
+  if (words.length === 0) {
+    refuse(v, network, ["gateway"]);
+    return bridge(v, network === "bridge" ? "caisson" : network);
+  }
+  const isDirect = kind === "macvlan" || kind === "ipvlan";
+  refuse(v, network, isDirect ? notDirect : [...bridgeOnly, "dns", "gateway"]);
+  const [address, mac] = [text(v, "ip"), text(v, "mac-address")];
+  const direct = { address, mac, gateway: text(v, "gateway"), dns: list(v, "dns") };
   switch (kind) {
     case "container":
       return { container: rest };

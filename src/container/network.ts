@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { isIP } from "node:net";
 import type { Job } from "../compile/job.ts";
 import type { NetworkPlan } from "../compile/network-plan.ts";
 import type { HostFacts } from "../host/facts.ts";
@@ -57,6 +58,8 @@ function bridgeFiles(r: BridgeRequest, names: Names, dns: readonly string[] | un
 export function prepareNetwork(o: ContainerOptions, facts: HostFacts, names: Names): PreparedNetwork {
   const { network } = o;
   const rootless = isRootless(o, facts);
+  for (const server of dnsOf(o) ?? [])
+    if (isIP(server) === 0) throw new InvalidOptionError("network.dns", server, 'an address such as "10.0.0.53"');
   const bridge = bridgeOf(network);
   if (typeof network === "string" && !["none", "host", "bridge"].includes(network))
     throw new InvalidOptionError("network", network, modes);

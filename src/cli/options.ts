@@ -142,6 +142,8 @@ export function ulimits(v: Values): Record<string, readonly [UlimitValue, Ulimit
   return Object.fromEntries(
     list(v, "ulimit").map((s) => {
       const [name, value] = pair("--ulimit", s);
+      if (!/^(\d+|-1|unlimited)(:(\d+|-1|unlimited))?$/.test(value))
+        throw new InvalidOptionError("--ulimit", s, "of the form name=SOFT[:HARD], with whole numbers or unlimited");
       const [soft = "", hard = soft] = value.split(":");
       return [name, [one(soft), one(hard)] as const];
     }),

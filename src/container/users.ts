@@ -35,7 +35,8 @@ export const homeOf = (from: { readonly text: string } | { readonly root: string
 
 /** "user", "uid", "user:group": ids, additional groups and home directory, from the container's own files. */
 export function resolveUser(root: string, user = "0", groups: readonly (string | number)[] = []): ResolvedUser {
-  const [name = "", group] = user.split(":");
+  const [name = "", group, ...more] = user.split(":");
+  if (more.length) throw new InvalidOptionError("user", user, 'a user, or "user:group"');
   const isRoot = name === "0" || name === "root";
   if (isRoot && group === undefined && groups.length === 0)
     return { uid: 0, home: "/root", ids: { uid: 0, gid: 0, additionalGids: [] } };

@@ -39,6 +39,14 @@ export function parseCidr(field: string, text: string): Address {
   return { ...parsed, prefix: bits };
 }
 
+/** The first bit says that it is of several. */
+export function parseMac(text: string): Uint8Array {
+  const bytes = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text) ? text.split(":").map((b) => Number.parseInt(b, 16)) : [1];
+  if ((bytes[0] ?? 1) & 1)
+    throw new InvalidOptionError("network.mac", text, 'an address of one interface, such as "02:00:00:00:00:01"');
+  return Uint8Array.from(bytes);
+}
+
 export const toNumber = (bytes: readonly number[]): bigint => bytes.reduce((n, b) => (n << 8n) | BigInt(b), 0n);
 
 export const fromNumber = (family: Family, n: bigint): number[] =>

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { NetworkPlan, Rules } from "../compile/network-plan.ts";
 import { type Address, macOf } from "../kernel/rtnetlink.ts";
 import { InvalidOptionError } from "../values/errors.ts";
+import { parseMac } from "./address.ts";
 import { type AllowList, parseEgress } from "./egress.ts";
 import { addPort, containerTable, egressRules, networkRules, networkTable, portTable } from "./firewall.ts";
 import { givenAddress, leaseDirectory, leaseFile, lockFile, proposeAddress } from "./leases.ts";
@@ -26,13 +27,6 @@ export type BridgeRequest = {
 };
 
 const keys = ["bridge", "address", "address6", "mac", "ports", "egress", "bandwidth", "dns"];
-
-function parseMac(text: string): Uint8Array {
-  const bytes = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text) ? text.split(":").map((b) => Number.parseInt(b, 16)) : [1];
-  if ((bytes[0] ?? 1) & 1)
-    throw new InvalidOptionError("network.mac", text, 'an address of one interface, such as "02:00:00:00:00:01"');
-  return Uint8Array.from(bytes);
-}
 
 function checkPorts(ports: readonly Port[]): void {
   const used = { tcp: listening("tcp"), udp: listening("udp") };

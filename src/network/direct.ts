@@ -10,7 +10,7 @@ import {
   type SubLink,
 } from "../kernel/rtnetlink.ts";
 import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
-import { contains, formatCidr, parseCidr } from "./address.ts";
+import { contains, formatCidr, parseCidr, parseMac } from "./address.ts";
 import { parsePort } from "./ports.ts";
 
 type Direct = { readonly address?: string; readonly gateway?: string; readonly mac?: string; readonly mode?: string };
@@ -47,8 +47,11 @@ export function planDirect(kind: "macvlan" | "ipvlan", parent: string, o: Direct
         o.gateway,
         `an address of ${addresses.map(formatCidr).join(" or ") || "the container's subnet, which network.address gives"}`,
       );
+  if (o.mac !== undefined && kind === "ipvlan")
+    throw new InvalidOptionError("network.mac", o.mac, "of use with ipvlan, which has the address of what it is on");
+  const mac = o.mac === undefined ? {} : { mac: parseMac(o.mac) };
   return {
-    inside: { name: "eth0", index: 2, addresses, gateways },
+    inside: { name: "eth0", index: 2, ...mac, addresses, gateways },
     link: { kind: "sub", parent, sub: modeOf(kind, o.mode) },
     leases: [],
     rules: [],

@@ -24,7 +24,6 @@ export type BridgeOptions = {
 type Direct = {
   readonly address?: string;
   readonly gateway?: string;
-  readonly mac?: string;
   readonly dns?: readonly string[];
 };
 
@@ -39,7 +38,11 @@ export type NetworkOptions =
   | { readonly path: string }
   | { readonly container: string }
   | BridgeOptions
-  | ({ readonly macvlan: string; readonly mode?: "bridge" | "private" | "vepa" | "passthru" } & Direct)
+  | ({
+      readonly macvlan: string;
+      readonly mac?: string;
+      readonly mode?: "bridge" | "private" | "vepa" | "passthru";
+    } & Direct)
   | ({ readonly ipvlan: string; readonly mode?: "l2" | "l3" | "l3s" } & Direct)
   | { readonly pasta: true; readonly ports?: readonly PortMapping[]; readonly dns?: readonly string[] }
   | { readonly cni: string };

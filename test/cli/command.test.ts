@@ -51,6 +51,14 @@ root("exit statuses 125, 126 and 127, each with one sentence", async () => {
   expect((await sh("run")).code).toBe(125);
 });
 
+root("what is not understood is said as it was given", async () => {
+  const said = async (...words: string[]) => (await sh("run", ...words, "--", "true")).err;
+  expect(await said("--ulimit", "nofile=many")).toContain('--ulimit: "nofile=many" is not');
+  expect(await said("--ulimit", "nofile=1:2:3")).toContain('--ulimit: "nofile=1:2:3" is not');
+  expect(await said("--user", "1:2:3")).toContain('user: "1:2:3" is not');
+  expect(await said("--cpuset-cpus", "4095")).toMatch(/^caisson: set cpuset.cpus = 4095: E[A-Z]+ \(.* has fewer/);
+});
+
 root("an end that was not the command's own choice is explained", async () => {
   expect(await sh("run", "--timeout", "100ms", "sleep", "9")).toEqual({
     code: 137,

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { toNetwork } from "../../src/cli/network-options.ts";
+import { planDirect } from "../../src/network/direct.ts";
 import { sh } from "../helpers/command.ts";
 import { isRoot } from "../helpers/machine.ts";
 
@@ -12,6 +13,13 @@ test("the words of the command line are the library's options", () => {
     gateway: "10.0.0.1",
   });
   expect(toNetwork({ network: "pasta", dns: ["10.0.0.53"] })).toEqual({ pasta: true, dns: ["10.0.0.53"] });
+});
+
+test("of interfaces on the host's, macvlan has an address of its own", () => {
+  const mac = "02:00:00:00:00:07";
+  expect(planDirect("macvlan", "lo", { mac }).inside.mac).toEqual(Uint8Array.of(2, 0, 0, 0, 0, 7));
+  expect(() => planDirect("ipvlan", "lo", { mac })).toThrow("network.mac");
+  expect(() => planDirect("macvlan", "lo", { mac: "01:00:00:00:00:07" })).toThrow("network.mac");
 });
 
 test("what a network does not have is refused, and not passed over", () => {

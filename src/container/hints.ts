@@ -6,7 +6,7 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [/^enter the working directory/, "ENOENT", "no such directory in the container; --workdir sets another"],
   [/^enter the working directory/, "EACCES", "the user may not enter it; --workdir sets another"],
   [/^set cpuset\.(cpus|mems) /, "ERANGE", "this machine has fewer (cpuset(7))"],
-  [/^set cpuset\.(cpus|mems) /, "EINVAL", "this machine has fewer that are in use (cpuset(7))"],
+  [/^set cpuset\.(cpus|mems) /, "EINVAL", "this machine has fewer that are online (cpuset(7))"],
   [/^set cpuset\.(cpus|mems) /, "EACCES", "the group above has fewer (cpuset(7))"],
   [/^take the name/, "EEXIST", "a container of this name is there already; caisson rm removes it"],
   [/^make the control group/, "EEXIST", "a control group of this name is there already"],

@@ -1,4 +1,5 @@
 import { freezerOf, isAsked } from "../cgroups/freezer.ts";
+import { signalEach } from "../cgroups/kill.ts";
 import { layout } from "../cgroups/look.ts";
 import { groupPath } from "../cgroups/names.ts";
 import { compileExec } from "../compile/exec.ts";
@@ -188,29 +189,23 @@ export async function wait(names: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** One that has ended meanwhile needs no signal any more. */
-function send(supervisor: number, signal: number): void {
-  try {
-    process.kill(supervisor, signal);
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code !== "ESRCH") throw e;
-  }
-}
-
 export function kill(v: Values, names: readonly string[]): number {
   const signal = signalOf("--signal", text(v, "signal") ?? "KILL");
-  for (const c of names.map(runningContainer)) send(c.started.supervisor, signal);
+  signalEach(
+    names.map((n) => runningContainer(n).started.supervisor),
+    signal,
+  );
   return 0;
 }
 
 /** SIGTERM, or what was asked for, and SIGKILL after a while to those that are still there. */
 export async function stop(v: Values, names: readonly string[]): Promise<number> {
   const found = names.map(runningContainer).map((c) => ({ c, ...stopping(v, c) }));
-  for (const { c, signal } of found) send(c.started.supervisor, signal);
+  for (const { c, signal } of found) signalEach([c.started.supervisor], signal);
   for (const { c, ms } of found)
     await untilEnded(c.noted.name, ms).catch(async (e: unknown) => {
       if (!(e instanceof NameError)) throw e;
-      send(c.started.supervisor, KILL_EVERYTHING);
+      signalEach([c.started.supervisor], KILL_EVERYTHING);
       await untilEnded(c.noted.name);
     });
   return 0;
@@ -220,7 +215,7 @@ export async function rm(v: Values, names: readonly string[]): Promise<number> {
   for (const name of names) {
     let c: Known | undefined = findContainer(name);
     const running = v["force"] && c.status === "running" ? c.started : undefined;
-    if (running) send(running.supervisor, KILL_EVERYTHING);
+    if (running) signalEach([running.supervisor], KILL_EVERYTHING);
     if (running || c.status === "exited") c = await untilEnded(c.noted.name);
     if (c) await removeContainer(c);
   }

@@ -47,7 +47,8 @@ const given = <T extends object>(o: T) =>
 
 const bridgeOnly = ["publish", "ip", "ip6", "mac-address", "allow", "deny-all", "download", "upload"] as const;
 
-const notDirect = ["publish", "ip6", "allow", "deny-all", "download", "upload"] as const;
+const own = [...bridgeOnly, "dns", "gateway"] as const;
+const notDirect = bridgeOnly.filter((name) => name !== "ip" && name !== "mac-address");
 
 function bridge(v: Values, name: string): NetworkOptions {
   const [allow, download, upload] = [list(v, "allow"), text(v, "download"), text(v, "upload")];
@@ -92,16 +93,12 @@ export function toHosts(v: Values): Record<string, string> | undefined {
 /** The words of the command line as the library's network. Published ports alone ask for a bridge. */
 export function toNetwork(v: Values): NetworkOptions | undefined {
   const network = text(v, "network") ?? (bridgeOnly.some((n) => v[n] !== undefined) ? "bridge" : undefined);
-  if (network === undefined) {
-    refuse(v, "none", ["dns", "gateway"]);
-    return undefined;
+  if (network === undefined || network === "none" || network === "host") {
+    refuse(v, network ?? "none", own);
+    return network;
   }
   const [kind = "", ...words] = network.split(":");
   const rest = words.join(":");
-  if (network === "none" || network === "host") {
-    refuse(v, network, [...bridgeOnly, "dns", "gateway"]);
-    return network;
-  }
   if (network === "pasta") {
     refuse(v, network, [...bridgeOnly.slice(1), "gateway"]);
     return given({ pasta: true as const, ports: list(v, "publish"), dns: list(v, "dns") }) as NetworkOptions;
@@ -111,7 +108,7 @@ export function toNetwork(v: Values): NetworkOptions | undefined {
     return bridge(v, network === "bridge" ? "caisson" : network);
   }
   const isDirect = kind === "macvlan" || kind === "ipvlan";
-  refuse(v, network, isDirect ? notDirect : [...bridgeOnly, "dns", "gateway"]);
+  refuse(v, network, isDirect ? notDirect : own);
   const [address, mac] = [text(v, "ip"), text(v, "mac-address")];
   const direct = { address, mac, gateway: text(v, "gateway"), dns: list(v, "dns") };
   switch (kind) {

@@ -1,3 +1,4 @@
+import { covers } from "../host/in-root.ts";
 import { errno } from "../kernel/errno.ts";
 import { AT_FDCWD, CLONE, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
@@ -13,13 +14,11 @@ const SYS = "/sys";
 
 /** Whether a path is what is mounted late, or below it. */
 export const isAt = (late: Mount | undefined, path: string): boolean =>
-  late !== undefined && `${path}/`.startsWith(`${late.destination}/`);
+  late !== undefined && covers(late.destination, path);
 
 /** sysfs is of the network namespace of whoever mounts it. It can wait for that where it is the only one, and nothing else is there. */
 function sysfsOf({ spec, job }: Context): Mount | undefined {
-  const [sysfs, ...others] = (spec.mounts ?? []).filter(
-    (m) => m.type === "sysfs" || `${m.destination}/`.startsWith(`${SYS}/`),
-  );
+  const [sysfs, ...others] = (spec.mounts ?? []).filter((m) => m.type === "sysfs" || covers(SYS, m.destination));
   const isAlone = others.length === 0 && sysfs?.type === "sysfs" && sysfs.destination === SYS;
   return isAlone && !isAt(sysfs, job.workdir ?? "/") ? sysfs : undefined;
 }

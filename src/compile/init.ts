@@ -143,7 +143,7 @@ function mountLate(c: Context, s: SectionBuilder, root: Slot, b: Beside, meanwhi
     meanwhile();
     joinBeside(s, b);
   });
-  addMount(c, s, root, b.late, makeFilesystem(s, b.late));
+  addMount(c, s, root, b.late, makeFilesystem(s, b.late, mountOptions(b.late)));
   confinePaths(c, s, root, (path) => isAt(b.late, path));
   awaitLoopback(s, b);
 }

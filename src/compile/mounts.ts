@@ -140,7 +140,7 @@ export function openSources(
   for (const mount of c.spec.mounts ?? []) {
     const o = mountOptions(mount);
     if (o.remount || mount === late || sources.has(mount)) continue;
-    if (!o.bind) sources.set(mount, makeFilesystem(s, mount));
+    if (!o.bind) sources.set(mount, makeFilesystem(s, mount, o));
     if (!o.bind || copiedLink(c, mount) !== undefined) continue;
     const source = mount.source ?? "";
     const label = `open ${source}, to bind on ${mount.destination}`;
@@ -152,15 +152,13 @@ export function openSources(
   return sources;
 }
 
-export function makeFilesystem(s: SectionBuilder, mount: Mount): Slot {
-  const o = mountOptions(mount);
-  return newFilesystem(
+export const makeFilesystem = (s: SectionBuilder, mount: Mount, o: MountOptions): Slot =>
+  newFilesystem(
     s,
     mount.type ?? "none",
     [["source", mount.source ?? mount.type ?? "none"] as const, ...parameters(o.data)],
     sealedLater(mount) ? o.set & ~MOUNT_ATTR.RDONLY : o.set,
   );
-}
 
 /** Devices, mount points or copies are still to be made in it. */
 const sealedLater = (mount: Mount) => {

@@ -1,3 +1,5 @@
+const NAMESPACES = /^(start the container|make the network namespace)/;
+
 /** What a person can do about a failed step, where that is known: the first that matches. */
 const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] = [
   [/^execute /, "ENOENT", "command not found in the container"],
@@ -11,21 +13,9 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [/^take the name/, "EEXIST", "a container of this name is there already; caisson rm removes it"],
   [/^make the control group/, "EEXIST", "a control group of this name is there already"],
   [/control group|memory\.|cpu\.|pids\./, "EACCES", "control groups need root, or a delegated group"],
-  [
-    /^(start the container|make the network namespace)/,
-    "EPERM",
-    "new namespaces need root, or user namespaces for everyone (caisson doctor)",
-  ],
-  [
-    /^(start the container|make the network namespace)/,
-    "ENOSPC",
-    "a limit of /proc/sys/user/max_*_namespaces is reached",
-  ],
-  [
-    /^(start the container|make the network namespace)/,
-    "EINVAL",
-    "the kernel lacks one of the namespaces (caisson doctor)",
-  ],
+  [NAMESPACES, "EPERM", "new namespaces need root, or user namespaces for everyone (caisson doctor)"],
+  [NAMESPACES, "ENOSPC", "a limit of /proc/sys/user/max_*_namespaces is reached"],
+  [NAMESPACES, "EINVAL", "the kernel lacks one of the namespaces (caisson doctor)"],
   [
     /overlay/,
     "EINVAL",

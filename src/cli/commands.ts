@@ -52,7 +52,7 @@ export const commands: Readonly<Record<string, Command>> = {
     },
     own: 1,
     perform: async (v, [name, ...command]) =>
-      (await containers()).exec(v, first(name === undefined ? [] : [name]), command),
+      (await import("./exec.ts")).exec(v, first(name === undefined ? [] : [name]), command),
   },
   ps: {
     words: "[options]",

@@ -1,12 +1,5 @@
-import { freezerOf, isAsked } from "../cgroups/freezer.ts";
 import { signalEach } from "../cgroups/kill.ts";
-import { layout } from "../cgroups/look.ts";
-import { groupPath } from "../cgroups/names.ts";
-import { compileExec } from "../compile/exec.ts";
 import type { NamespaceKind } from "../compile/spec.ts";
-import { environmentFor } from "../container/environment.ts";
-import { groupsToEnter } from "../container/groups.ts";
-import { perform, performedFile } from "../container/perform.ts";
 import {
   findContainer,
   type Known,
@@ -16,33 +9,19 @@ import {
   sweep,
   untilEnded,
 } from "../container/state.ts";
-import { resolveUser } from "../container/users.ts";
-import { hostFacts } from "../host/facts.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { identify } from "../namespaces/identify.ts";
-import { isKind, kindOfProcName, namespaceKinds, procNames } from "../namespaces/kinds.ts";
+import { namespaceKinds, procNames } from "../namespaces/kinds.ts";
 import { portsOf } from "../network/port-leases.ts";
-import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
-import { environment } from "./environment.ts";
+import { NameError } from "../values/errors.ts";
 import { filterOf } from "./filters.ts";
 import { list, text, type Values } from "./option-table.ts";
 import { ago, print, table } from "./output.ts";
-import { commandReport, delegation } from "./perform.ts";
+import { isPaused } from "./paused.ts";
 import { signalOf, stopping } from "./stopping.ts";
 
 const statusOf = (c: Known) => (isPaused(c) ? "paused" : c.status);
 const describeStatus = (c: Known) => (c.ending ? `exited (${c.ending.exitCode})` : statusOf(c));
-
-/** Stopped by the freezer of its control group. */
-function isPaused(c: Known): boolean {
-  if (c.status !== "running") return false;
-  try {
-    return isAsked(freezerOf(layout(), groupPath(c.noted.name)));
-  } catch (e) {
-    if (e instanceof UnsupportedError) return false;
-    throw e;
-  }
-}
 
 export async function ps(v: Values): Promise<number> {
   const isWanted = filterOf(v);
@@ -102,17 +81,6 @@ export function inspect(names: readonly string[]): number {
   return 0;
 }
 
-/** "network,pid": the kernel's own short names are understood as well. */
-function enterOf(v: Values): { enter?: readonly NamespaceKind[] } {
-  if (typeof v["namespaces"] !== "string") return {};
-  const enter = v["namespaces"].split(",").map((word) => {
-    const kind = isKind(word) ? word : kindOfProcName(word);
-    if (!kind) throw new InvalidOptionError("--namespaces", word, `some of ${namespaceKinds.join(", ")}`);
-    return kind;
-  });
-  return { enter };
-}
-
 /** Each namespace of its first process, and which other containers are in the same. */
 function namespacesOf(c: Known, all: readonly Known[]) {
   if (c.status !== "running" || !c.started) return {};
@@ -136,48 +104,6 @@ function namespacesOf(c: Known, all: readonly Known[]) {
     }),
   );
   return { namespaces };
-}
-
-export async function exec(v: Values, name: string, command: readonly string[]): Promise<number> {
-  if (command.length === 0) throw new InvalidOptionError("COMMAND", "", "given; for example: caisson exec web sh");
-  const c = runningContainer(name);
-  const { spec } = c.noted;
-  const facts = hostFacts();
-  const root = spec.root?.path ?? "/";
-  const other = typeof v["user"] === "string" ? resolveUser(root, v["user"]) : undefined;
-  const { enter } = enterOf(v);
-  const own = enter === undefined || enter.includes("mount") ? (spec.process?.cwd ?? "/") : process.cwd();
-  const cwd = typeof v["workdir"] === "string" ? v["workdir"] : own;
-  if (!spec.process) throw new NameError(name, `the container ${name} has no process to take after`);
-  const user = other?.ids ?? spec.process.user;
-  const env = environmentFor(spec.process, root, environment(v), other);
-  const file = performedFile();
-  const { rows = 24, columns = 80 } = process.stdout;
-  const detach = v["detach"] === true;
-  if (detach && v["tty"])
-    throw new InvalidOptionError("--tty", "true", "of use where somebody is at it: not with --detach");
-  const stream = { kind: detach ? "null" : "inherit" } as const;
-  const cgroup = groupsToEnter(c.noted.name, c.noted.cgroup);
-  await delegation(cgroup);
-  const job = {
-    name: c.noted.name,
-    root: { kind: "directory" },
-    scratch: "/",
-    directories: {},
-    existing: [],
-    stdio: [stream, stream, stream],
-    ...(v["tty"] && { terminal: { raw: process.stdin.isTTY === true, rows, columns } }),
-    init: false,
-    idle: false,
-    ...enterOf(v),
-    timeoutMs: -1,
-    cgroup,
-    report: commandReport(file, [], { detach, explain: false }),
-  } as const;
-  return perform(
-    compileExec({ ...spec, process: { ...spec.process, user, env, cwd, args: command } }, facts, job, c.started.pid),
-    file,
-  );
 }
 
 /** Prints the exit status of each, as docker wait does. */

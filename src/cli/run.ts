@@ -16,10 +16,10 @@ import { encode } from "../program/encode.ts";
 import { executor } from "../program/executor.ts";
 import { link } from "../program/link.ts";
 import type { Program } from "../program/types.ts";
-import { checksOf, GIVEN_WORDS, HASHED_WORDS } from "../remember/places.ts";
+import { checksOf } from "../remember/places.ts";
 import { isKept, isToBeKept } from "../remember/seen.ts";
 import { InvalidOptionError } from "../values/errors.ts";
-import { givenAs, isLasting, isWhereGiven } from "./lasting.ts";
+import { givenAs, isLasting, isWhereGiven, optionsBefore } from "./lasting.ts";
 import type { Values } from "./option-table.ts";
 import { toContainerOptions } from "./options.ts";
 import { complain, print } from "./output.ts";
@@ -93,24 +93,16 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   const news = given && (await noteOthers(p.facts.arch, others));
   if (!given || (news && isKept(checksOf(given))) || !isToBeKept(checksOf(given)))
     return perform(await program(p, command, v, o, file), file);
-  const { forAny, rememberThis, valuesOf } = await import("./remember.ts");
+  const { forAny, rememberRun } = await import("./remember.ts");
   const { general, noted } = forAny(p, given, isWhereGiven(o));
   const made = await program(general, [], v, o, file, noted);
-  const kept = rememberThis(given, general, made, file, v["name"] !== undefined);
+  const kept = rememberRun(given, general, made, file, v["name"] !== undefined);
   if (!kept) return perform(await program(p, command, v, o, file), file);
-  return performLinked(kept, file, { words: command, environment: valuesOf(given) });
+  return performLinked(kept.executable, file, { words: command, environment: kept.environment });
 }
 
 const noteOthers = async (arch: Arch, others: Awaited<ReturnType<typeof sweep>>) =>
   (await import("../remember/others.ts")).noteOthers(arch, places().state, others);
-
-/** The words that this process was executed with, up to the command: what is kept is of use for other commands too. */
-function optionsBefore(command: readonly string[]): readonly string[] | undefined {
-  const words = process.argv.slice(2);
-  const count = words.length - command.length;
-  const are = count <= HASHED_WORDS && command.every((word, i) => word === words[count + i]);
-  return are && command.length <= GIVEN_WORDS ? words.slice(0, count) : undefined;
-}
 
 /** The program of a run, and nothing done. */
 export async function explain(v: Values, command: readonly string[]): Promise<number> {

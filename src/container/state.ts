@@ -155,7 +155,9 @@ export async function untilEnded(name: string, ms = Number.POSITIVE_INFINITY): P
   }
 }
 
-export function runningContainer(name: string): Known & { started: NonNullable<Known["started"]> } {
+export type Running = Known & { readonly started: NonNullable<Known["started"]> };
+
+export function runningContainer(name: string): Running {
   const found = findContainer(name);
   if (found.status !== "running" || !found.started)
     throw new NameError(name, `the container ${found.noted.name} is not running: it is ${found.status}`);

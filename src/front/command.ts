@@ -32,8 +32,11 @@ const BRIEF = "run exec ps rm kill stop wait logs inspect diff compile explain u
 const RESIDENT = ["--answer", "--report-blocked", "--learn", "--view", "--date", "--json"];
 const RESIDENT_PLACES = 8;
 
+/** Commands of which the programs are kept (src/cli/remember.ts, src/cli/remember-exec.ts). */
+const KEPT = ["run", "exec"] as const;
+
 /**
- * A `caisson run` that was given before, and `caisson pause NAME` and `unpause NAME`, of root's containers and by their whole names, before any JavaScript is loaded: to
+ * A `caisson run` or `exec` that was given before, and `caisson pause NAME` and `unpause NAME`, of root's containers and by their whole names, before any JavaScript is loaded: to
  * stop something takes less than an engine takes to start. All else is the engine's (src/cli).
  */
 export function commandFront(arch: Arch): Program {
@@ -45,7 +48,10 @@ export function commandFront(arch: Arch): Program {
     ifSame(s, argument(1), verb, () => withRunning(s, argument(2), body));
   s.skipIf(root, "!=", 0, () =>
     s.skipIf(toValue("CAISSON_ROOT="), "environment", 0, () => {
-      ifSame(s, argument(1), "run", () => remembered(s));
+      const kept = program.slot("may its program be kept?");
+      s.let(kept, 0);
+      for (const verb of KEPT) ifSame(s, argument(1), verb, () => s.let(kept, 1));
+      s.skipIf(kept, "==", 0, () => remembered(s));
       s.skipIf(argument(2), "==", 0, () =>
         s.skipIf(argument(3), "!=", 0, () => {
           when("pause", (directory) => freeze(s, directory));

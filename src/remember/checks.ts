@@ -14,15 +14,15 @@ import { checksOf, GIVEN_WORDS, type Given } from "./places.ts";
 /** What the program of a command line was compiled from, beside its words. */
 export type Found = CallerFacts & {
   readonly arch: Arch;
-  /** Where the state of containers is. */
-  readonly state: string;
+  /** Where the state of containers is, of a program that makes one. */
+  readonly state?: string;
   readonly conditions: readonly Condition[];
   /** Whether the program asks where it is performed. */
-  readonly where: boolean;
+  readonly where?: boolean;
 };
 
 /** The words themselves: the front has found this file by a hash of them. */
-function sameWords(s: SectionBuilder, given: Given, where: boolean): void {
+function sameWords(s: SectionBuilder, given: Given, where = false): void {
   const named = new Map(given.names.flatMap((name) => placesOf(given.words, name).map((at) => [at, name] as const)));
   for (const [i, word] of given.words.entries()) {
     const name = named.get(i);
@@ -54,7 +54,7 @@ export function checksProgram(given: Given, r: Found, file: string): Uint8Array 
   sameWords(s, given, r.where);
   sameCaller(s, r);
   check(s, r.conditions);
-  mustBeLookedAfter(s, r.state);
+  if (r.state !== undefined) mustBeLookedAfter(s, r.state);
   // What is used is not forgotten.
   s.call("note that it was used", "utimensat", [AT_FDCWD, checksOf(given), 0, 0], ANY);
   raiseFiles(s);

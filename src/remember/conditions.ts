@@ -1,9 +1,9 @@
 import { type BigIntStats, closeSync, lstatSync, openSync, readlinkSync, readSync, statSync } from "node:fs";
 import { type Statx, statx, wordOf } from "../compile/statx.ts";
 import { errno } from "../kernel/errno.ts";
-import { AT, AT_FDCWD, O, PATH_MAX } from "../kernel/flags.ts";
+import { AT, AT_FDCWD, LOCK, O, PATH_MAX } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Block } from "../program/types.ts";
+import { ANY, type Block } from "../program/types.ts";
 import { buffer, high, into, type Loose } from "../program/values.ts";
 
 /** What was seen of the machine when a program was compiled, and must be seen again for it to be performed. */
@@ -16,7 +16,9 @@ export type Condition =
   | { readonly kind: "same"; readonly path: string; readonly words: readonly bigint[] }
   /** The top of the same mount: inode, and device as statx(2) has it, in one word. */
   | { readonly kind: "mount"; readonly path: string; readonly words: readonly [inode: bigint, device: bigint] }
-  | { readonly kind: "link"; readonly path: string; readonly target: string };
+  | { readonly kind: "link"; readonly path: string; readonly target: string }
+  /** A file that somebody has locked: a supervisor looks after what it stands for. */
+  | { readonly kind: "held"; readonly path: string };
 
 type Text = Condition & { readonly kind: "text" };
 
@@ -146,6 +148,15 @@ function checkLink(s: SectionBuilder, c: Condition & { kind: "link" }): void {
   must(s, `${c.path} leads where it did`, text, "same", c.target);
 }
 
+function checkHeld(s: SectionBuilder, path: string): void {
+  const [lock, held] = [s.program.shared("lock"), s.program.shared("is it held?")];
+  s.call(`open ${path}`, "openat", [AT_FDCWD, path, O.RDONLY | O.CLOEXEC, 0], { result: lock });
+  s.call("is it looked after?", "flock", [lock, LOCK.EX | LOCK.NB], { result: held, ...ANY });
+  // If it was not, it is by this process now: whoever looks next is not to be deceived by that.
+  s.call(`close ${path}`, "close", [lock]);
+  must(s, `${path} is held`, held, "==", -errno("EAGAIN"));
+}
+
 /** The same of a file whose name is only known then. */
 export const checkFile = (s: SectionBuilder, path: Loose, text: Text): void =>
   checkText(s, text, scratchFor([text]), path);
@@ -158,5 +169,6 @@ export function check(s: SectionBuilder, conditions: readonly Condition[]): void
     else if (c.kind === "same") checkSame(s, c);
     else if (c.kind === "link") checkLink(s, c);
     else if (c.kind === "mount") checkMount(s, c);
+    else if (c.kind === "held") checkHeld(s, c.path);
     else checkMode(s, c);
 }

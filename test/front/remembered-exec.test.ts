@@ -14,8 +14,10 @@ describe.skipIf(why !== "")(`an exec that was given before${why && ` (skipped: $
   let before: ReturnType<typeof leftovers>;
   const forget = () => rmSync(DIRECTORY, { recursive: true, force: true });
   const once = (...words: string[]) => {
-    const o = { env: environment, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], timeout: 20_000 } as const;
-    const { status, stdout, stderr } = spawnSync(caisson, words, o);
+    const { status, stdout, stderr } = spawnSync(caisson, words, {
+      ...{ env: environment, encoding: "utf8", timeout: 20_000 },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     return { code: status, out: stdout, err: stderr };
   };
   const start = (...words: string[]) =>
@@ -72,8 +74,9 @@ describe.skipIf(why !== "")(`an exec that was given before${why && ` (skipped: $
   test("it is in the container's control groups", () => {
     expect(once("update", "--pids-limit", "100", NAME).code).toBe(0);
     const groups = [NAME, "cat", "/proc/1/cgroup", "/proc/self/cgroup"];
-    const [first, own] = (({ out }) => [out.slice(0, out.length / 2), out.slice(out.length / 2)])(twice(...groups));
-    expect(own).toBe(first as string);
+    const { out } = twice(...groups);
+    const [first, own] = [out.slice(0, out.length / 2), out.slice(out.length / 2)];
+    expect(own).toBe(first);
     expect(again(...groups).out).toBe(`${first}${own}`);
   });
 

@@ -28,18 +28,28 @@ function split(args: readonly string[], c: Command): [own: string[], rest: strin
 }
 
 /** What node:util says of a wrong option, in our words. */
-function parse(name: string, c: Command, own: string[]) {
+async function parse(name: string, c: Command, own: string[]) {
   const options = { ...toParseArgs(c.options), help: { type: "boolean" as const } };
+  const lists = `"caisson ${name} --help" lists the options`;
   try {
     return parseArgs({ args: own, options, allowPositionals: true, strict: true });
   } catch (e) {
     const message = e instanceof Error ? (e.message.split(/\. |\n/)[0] ?? "") : String(e);
-    throw new InvalidOptionError(
-      `caisson ${name}`,
-      own.join(" "),
-      `understood: ${message} ("caisson ${name} --help" lists the options)`,
-    );
+    const unknown = /^Unknown option '(.*)'$/.exec(message)?.[1];
+    if (unknown === undefined)
+      throw new InvalidOptionError(`caisson ${name}`, own.join(" "), `understood: ${message} (${lists})`);
+    const { meant } = await import("./meant.ts");
+    const known = Object.keys(options).map((o) => `--${o}`);
+    throw new InvalidOptionError(`caisson ${name}`, unknown, `an option${meant(unknown, known)} (${lists})`);
   }
+}
+
+/** As many as its help names. */
+function refuseMore(name: string, c: Command, words: readonly string[]): void {
+  const named = c.words.split(" ").filter((w) => w !== "" && w !== "[options]");
+  const more = words[named.length];
+  if (c.own === "all" && more !== undefined && !named.some((w) => w.includes("…")))
+    throw new InvalidOptionError(`caisson ${name}`, more, `of use: it takes ${named.join(" ") || "no words"}`);
 }
 
 /** Some commands have two words: "group list". */
@@ -78,14 +88,20 @@ async function dispatch(args: readonly string[]): Promise<number> {
     return 0;
   }
   const c = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!c) throw new InvalidOptionError("COMMAND", name, `a command; known are ${knownTo(name)}`);
+  if (!c) {
+    const { meant } = await import("./meant.ts");
+    const hint = meant(name, knownTo(name).split(", "));
+    throw new InvalidOptionError("COMMAND", name, `a command${hint}; known are ${knownTo(name)}`);
+  }
   const [own, behind] = split(rest, c);
-  const { values, positionals } = parse(name, c, own);
+  const { values, positionals } = await parse(name, c, own);
   if (values["help"]) {
     print(commandHelp(name, c));
     return 0;
   }
-  return c.perform(values, [...positionals, ...behind]);
+  const words = [...positionals, ...behind];
+  refuseMore(name, c, words);
+  return c.perform(values, words);
 }
 
 export async function main(args: readonly string[]): Promise<number> {

@@ -6,25 +6,28 @@ import { type Command, commandHelp, overview } from "./help.ts";
 import { toParseArgs } from "./option-table.ts";
 import { complain, print } from "./output.ts";
 
+/** A value that node:util takes for an option: Docker's -1, for no limit. */
+const NEGATIVE = /^-\d/;
+
 /** Options end at the first word that is the container's command: what follows belongs to that. */
 function split(args: readonly string[], c: Command): [own: string[], rest: string[]] {
-  if (c.own === "all") return [[...args], []];
+  const own: string[] = [];
   const dashes = args.indexOf("--");
+  const most = c.own === "all" ? Number.POSITIVE_INFINITY : c.own;
   let words = 0;
   for (let i = 0; i < args.length; i++) {
     const a = args[i] as string;
-    if (i === dashes) return [args.slice(0, i), args.slice(i + 1)];
-    if (!a.startsWith("-")) {
-      if (words++ < c.own) continue;
-      return [args.slice(0, i), args.slice(i)];
-    }
+    if (i === dashes) return c.own === "all" ? [[...own, ...args.slice(i)], []] : [own, args.slice(i + 1)];
+    if (!a.startsWith("-") && words++ >= most) return [own, args.slice(i)];
     const long = /^--([^=]+)$/.exec(a)?.[1];
     const row = long
       ? c.options[long]
       : Object.values(c.options).find((r) => r.short !== undefined && a === `-${r.short}`);
-    if (row?.type === "string") i++;
+    const value = row?.type === "string" && i + 1 < args.length ? args[++i] : undefined;
+    if (value !== undefined && NEGATIVE.test(value)) own.push(`${a}${long ? "=" : ""}${value}`);
+    else own.push(a, ...(value === undefined ? [] : [value]));
   }
-  return [[...args], []];
+  return [own, []];
 }
 
 /** What node:util says of a wrong option, in our words. */

@@ -1,14 +1,24 @@
+import { existsSync } from "node:fs";
 import { isVolumeOption, type Volume, volumeOptions } from "../container/options.ts";
-import { InvalidOptionError } from "../values/errors.ts";
+import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseSize } from "../values/units.ts";
 import { list, pair, text, type Values } from "./option-table.ts";
 
 type Mounts = { volumes: Record<string, Volume>; tmpfs: Record<string, string> };
 
+const SELINUX = "/sys/fs/selinux/enforce";
+
+/** Docker's words for SELinux: where it is not, there is nothing to label anew. */
+function isRelabel(word: string): boolean {
+  if (word !== "z" && word !== "Z") return false;
+  if (existsSync(SELINUX)) throw new UnsupportedError(`--volume ${word}`, "files are not labelled anew: chcon(1) does");
+  return true;
+}
+
 /** --volume SRC:DST[:OPTS] */
 function addVolume(m: Mounts, s: string): void {
   const [source, destination, words = "", ...rest] = s.split(":");
-  const options = words.split(",").filter((w) => w && w !== "ro" && w !== "rw");
+  const options = words.split(",").filter((w) => w && w !== "ro" && w !== "rw" && !isRelabel(w));
   if (!source || !destination || rest.length || !options.every(isVolumeOption))
     throw new InvalidOptionError(
       "--volume",

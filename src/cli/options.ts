@@ -150,6 +150,9 @@ export function ulimits(v: Values): Record<string, readonly [UlimitValue, Ulimit
   );
 }
 
+/** Docker's 0 is no limit. */
+const limited = (value: string | undefined) => (value === "0" ? undefined : value);
+
 /** The words of the command line as the library's options. */
 export function toContainerOptions(v: Values): ContainerOptions {
   const m = mounts(v);
@@ -157,9 +160,9 @@ export function toContainerOptions(v: Values): ContainerOptions {
   const set: [keyof ContainerOptions, unknown][] = [
     ["name", text(v, "name")],
     ["labels", labels(v)],
-    ["memory", text(v, "memory")],
-    ["cpus", text(v, "cpus")],
-    ["pidsLimit", /^(0|-1)$/.test(text(v, "pids-limit") ?? "") ? undefined : text(v, "pids-limit")],
+    ["memory", limited(text(v, "memory"))],
+    ["cpus", limited(text(v, "cpus"))],
+    ["pidsLimit", text(v, "pids-limit") === "-1" ? undefined : limited(text(v, "pids-limit"))],
     ["limits", limits(v)],
     ["cgroups", choice("--cgroups", text(v, "cgroups"), ["auto", "account", "delegate"])],
     ["env", environment(v)],

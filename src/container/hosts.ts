@@ -22,7 +22,8 @@ export function checkHosts(hosts: Hosts, ownMounts: boolean): void {
     if (!NAME.test(name)) throw new InvalidOptionError("hosts", name, "a host name");
     if (!isIP(address) && address !== GATEWAY)
       throw new InvalidOptionError(`hosts.${name}`, address, `an IP address, or ${GATEWAY}`);
-    if (!ownMounts) throw new InvalidOptionError("hosts", name, "of use with a mount namespace of the container's own");
+    if (!ownMounts)
+      throw new InvalidOptionError("hosts", name, "of use without a mount namespace of the container's own");
   }
 }
 

@@ -33,10 +33,11 @@ export const homeOf = (from: { readonly text: string } | { readonly root: string
   return known.find((e) => e.id === uid)?.rest[2] || "/";
 };
 
-/** "user", "uid", "user:group": ids, additional groups and home directory, from the container's own files. */
+/** "user", "uid", "user:group", ":group" for root in another one: ids, additional groups and home directory, from the container's own files. */
 export function resolveUser(root: string, user = "0", groups: readonly (string | number)[] = []): ResolvedUser {
-  const [name = "", group, ...more] = user.split(":");
-  if (more.length) throw new InvalidOptionError("user", user, 'a user, or "user:group"');
+  const [first = "", second, ...more] = user.split(":");
+  if (more.length || user === "") throw new InvalidOptionError("user", user, 'a user, or "user:group"');
+  const [name, group] = [first || "0", second || undefined];
   const isRoot = name === "0" || name === "root";
   if (isRoot && group === undefined && groups.length === 0)
     return { uid: 0, home: "/root", ids: { uid: 0, gid: 0, additionalGids: [] } };

@@ -11,6 +11,13 @@ test("what Docker's words mean here", () => {
   expect(of({ "pids-limit": "0" }).pidsLimit).toBeUndefined();
   expect(of({ "pids-limit": "-1" }).pidsLimit).toBeUndefined();
   expect(of({ "pids-limit": "7" }).pidsLimit).toBe("7");
+  expect(of({ memory: "0", cpus: "0" })).not.toHaveProperty("memory");
+  expect(of({ memory: "0", cpus: "0" })).not.toHaveProperty("cpus");
+  if (!existsSync("/sys/fs/selinux/enforce"))
+    expect(of({ volume: ["/a:/b:Z,ro", "/c:/d:z"] }).volumes).toEqual({
+      "/b": { source: "/a", readOnly: true },
+      "/d": { source: "/c", readOnly: false },
+    });
   expect(of({ privileged: true }).profile).toBe("privileged");
   expect(() => of({ privileged: true, profile: "build" })).toThrow("--profile");
   expect(of({ umask: "077" }).umask).toBe(0o077);
@@ -67,3 +74,33 @@ test.skipIf(!isRoot)(
     expect(r.out).toMatch(/\n1\n$/);
   },
 );
+
+test.skipIf(!isRoot)("a number below zero is a value; a user or a group may be left out", async () => {
+  const felt = "grep -E '^Max (pro|op)' /proc/self/limits | wc -l; cat /proc/self/oom_score_adj; id -u; id -g";
+  const r = await sh(
+    "run",
+    "--pids-limit",
+    "-1",
+    "-m",
+    "64M",
+    "--memory-swap",
+    "-1",
+    "-u",
+    ":7",
+    "--",
+    "sh",
+    "-c",
+    felt,
+  );
+  expect(r).toMatchObject({ code: 0, out: "2\n0\n0\n7\n" });
+  expect(await sh("run", "-u", "12:", "--", "id", "-u")).toMatchObject({ code: 0, out: "12\n" });
+  expect((await sh("run", "-u", "", "--", "true")).err).toContain('user: "" is not a user');
+  // A word of the command's own is none.
+  expect(await sh("run", "--", "echo", "--pids-limit", "-1")).toMatchObject({ out: "--pids-limit -1\n" });
+});
+
+test.skipIf(!isRoot)("a host name is refused where it would be another's", async () => {
+  const { code, err } = await sh("run", "--uts", "host", "--hostname", "x", "--", "hostname");
+  expect(err).toBe('caisson: hostname: "x" is not of use without a UTS namespace of the container\'s own\n');
+  expect(code).toBe(125);
+});

@@ -1,5 +1,5 @@
 import { isDirectory, readOptional } from "../cgroups/files.ts";
-import { hierarchies, hierarchyOf, type Layout } from "../cgroups/layout.ts";
+import { type Hierarchy, hierarchies, hierarchyOf, type Layout } from "../cgroups/layout.ts";
 import { layout as findLayout } from "../cgroups/look.ts";
 import { groupPath } from "../cgroups/names.ts";
 import { planGroups } from "../cgroups/plan.ts";
@@ -41,29 +41,32 @@ const within = (leaf: boolean) => (r: { key: string; file: string }) =>
 const available = (layout: Layout, names: readonly string[]) =>
   names.filter((n) => hierarchyOf(layout, controllerOf(n)) !== undefined);
 
-/** The same layout inside: the cgroup namespace shows the container's group as the top of each hierarchy. */
-function groupMounts(layout: Layout): Mount[] {
-  const options = ["nosuid", "nodev", "noexec", "relatime"];
+/** The same layout inside: the cgroup namespace shows the container's group as the top of each hierarchy in which it has one. */
+function groupMounts(layout: Layout, has: (h: Hierarchy) => boolean, ...words: readonly string[]): Mount[] {
+  const options = [...words, "nosuid", "nodev", "noexec", "relatime"];
   if (layout.kind === "v2") return [{ destination: "/sys/fs/cgroup", type: "cgroup2", source: "cgroup2", options }];
   const top: Mount = {
     destination: "/sys/fs/cgroup",
     type: "tmpfs",
     source: "tmpfs",
-    options: [...options, "mode=755"],
+    options: [...options.filter((w) => w !== "ro"), "mode=755"],
   };
-  const below = hierarchies(layout).map((h): Mount => {
-    if (h.version === "v2")
-      return { destination: "/sys/fs/cgroup/unified", type: "cgroup2", source: "cgroup2", options };
-    const controllers = Object.keys(layout.v1).filter((c) => layout.v1[c] === h.point);
-    const name = controllers.join(",");
-    return {
-      destination: `/sys/fs/cgroup/${name}`,
-      type: "cgroup",
-      source: "cgroup",
-      options: [...options, ...controllers],
-    };
-  });
-  return [top, ...below];
+  const below = hierarchies(layout)
+    .filter(has)
+    .map((h): Mount => {
+      if (h.version === "v2")
+        return { destination: "/sys/fs/cgroup/unified", type: "cgroup2", source: "cgroup2", options };
+      const controllers = Object.keys(layout.v1).filter((c) => layout.v1[c] === h.point);
+      const name = controllers.join(",");
+      return {
+        destination: `/sys/fs/cgroup/${name}`,
+        type: "cgroup",
+        source: "cgroup",
+        options: [...options, ...controllers],
+      };
+    });
+  const seal = { destination: "/sys/fs/cgroup", type: "tmpfs", source: "tmpfs", options: ["remount", "ro"] };
+  return [top, ...below, ...(words.includes("ro") ? [seal] : [])];
 }
 
 /** The control groups of a container: which, with what limits, and what it sees of them. */
@@ -76,7 +79,8 @@ export function containerGroups(
   const mode = o.cgroups ?? "auto";
   if (!modes.includes(mode)) throw new InvalidOptionError("cgroups", mode, '"auto", "account" or "delegate"');
   const sharesPid = namespaces.every((n) => n.type !== "pid" || n.path !== undefined);
-  if (mode === "delegate" && !namespaces.some((n) => n.type === "cgroup" && n.path === undefined))
+  const isOwn = namespaces.some((n) => n.type === "cgroup" && n.path === undefined);
+  if (mode === "delegate" && !isOwn)
     throw new InvalidOptionError(
       "namespaces.cgroup",
       JSON.stringify(o.namespaces?.cgroup),
@@ -99,7 +103,12 @@ export function containerGroups(
   // Without a PID namespace of its own, nothing else holds its processes together.
   const home = own && (mode !== "auto" || sharesPid);
   const plan = planGroups(layout, path, limits, { read: readOptional, home, account });
-  if (!delegated) return { limits, notApplied, plan, mounts: [] };
+  // Runtimes size their heaps and threads by the limits that they find there.
+  if (!delegated) {
+    const has = (h: Hierarchy) => plan.groups.some((g) => g.path === h.top + path);
+    const mounts = isOwn && plan.groups.length > 0 ? groupMounts(layout, has, "ro") : [];
+    return { limits, notApplied, plan, mounts };
+  }
   const everywhere = hierarchies(layout).filter((h) => !plan.groups.some((g) => g.path === h.top + path));
   const groups = [
     ...plan.groups.map((g) => {
@@ -116,7 +125,7 @@ export function containerGroups(
       inner: INNER,
     })),
   ];
-  return { limits, notApplied, plan: { groups, delegated: true }, mounts: groupMounts(layout) };
+  return { limits, notApplied, plan: { groups, delegated: true }, mounts: groupMounts(layout, () => true) };
 }
 
 /** Where another process of the container is born: the groups that there are now, which may be more than at its start. */

@@ -13,6 +13,11 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [/^take the name/, "EEXIST", "a container of this name is there already; caisson rm removes it"],
   [/^make the control group/, "EEXIST", "a control group of this name is there already"],
   [/control group|memory\.|cpu\.|pids\./, "EACCES", "control groups need root, or a delegated group"],
+  [
+    /control group|memory\.|cpu\.|pids\./,
+    "EROFS",
+    "this container only sees its groups; --cgroups delegate gives it some",
+  ],
   [NAMESPACES, "EPERM", "new namespaces need root, or user namespaces for everyone (caisson doctor)"],
   [NAMESPACES, "ENOSPC", "a limit of /proc/sys/user/max_*_namespaces is reached"],
   [NAMESPACES, "EINVAL", "the kernel lacks one of the namespaces (caisson doctor)"],

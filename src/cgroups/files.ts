@@ -32,7 +32,8 @@ export class ControlGroupError extends CaissonError {
 
 export const codeOf = (e: unknown): string | undefined => (e as NodeJS.ErrnoException | undefined)?.code;
 
-const ONLY_SEEN = " (this container only sees its groups; --cgroups delegate gives it some)";
+/** What EROFS means: the groups are shown to a container that has limits. */
+export const ONLY_SEEN = "this container only sees its groups; --cgroups delegate gives it some";
 
 /** What an errno means in a control group's file system. */
 function hint(code: string | undefined, path: string, text: string): string {
@@ -48,7 +49,7 @@ function hint(code: string | undefined, path: string, text: string): string {
   if (code === "EOPNOTSUPP" || code === "ENOTSUP") return " (the group is threaded, or not valid as a domain)";
   if (code === "EINVAL") return " (the kernel does not take this value here)";
   if (code === "EACCES" || code === "EPERM") return " (not allowed to this user)";
-  if (code === "EROFS") return ONLY_SEEN;
+  if (code === "EROFS") return ` (${ONLY_SEEN})`;
   return "";
 }
 
@@ -95,7 +96,7 @@ export function makeDirectory(path: string): boolean {
     const errno = codeOf(e);
     if (errno === "EEXIST") return false;
     const full = errno === "EAGAIN" ? " (cgroup.max.depth or cgroup.max.descendants is reached)" : "";
-    const why = errno === "EROFS" ? ONLY_SEEN : full;
+    const why = errno === "EROFS" ? ` (${ONLY_SEEN})` : full;
     throw new ControlGroupError(`make the control group ${path}: ${errno}${why}`, { path, errno });
   }
 }

@@ -1,4 +1,5 @@
 import { compileExec } from "../compile/exec.ts";
+import type { CgroupPlan } from "../compile/job.ts";
 import type { Process } from "../compile/spec.ts";
 import { environmentFor } from "../container/environment.ts";
 import { groupsToEnter } from "../container/groups.ts";
@@ -46,7 +47,7 @@ function processOf(c: Running, v: Values): Process {
 }
 
 /** A command of no words is the one that the program is executed with. */
-function compileFor(c: Running, v: Values, own: Process, file: string): Program {
+function compileFor(c: Running, v: Values, own: Process, cgroup: CgroupPlan, file: string): Program {
   const detach = v["detach"] === true;
   const stream = { kind: detach ? "null" : "inherit" } as const;
   const { rows = 24, columns = 80 } = process.stdout;
@@ -62,7 +63,7 @@ function compileFor(c: Running, v: Values, own: Process, file: string): Program 
     idle: false,
     ...enterOf(v),
     timeoutMs: -1,
-    cgroup: groupsToEnter(c.noted.name, c.noted.cgroup),
+    cgroup,
     report: commandReport(file, [], { detach, explain: false, given: own.args.length === 0 }),
   } as const;
   return compileExec({ ...c.noted.spec, process: own }, hostFacts(), job, c.started.pid);
@@ -80,13 +81,15 @@ export async function exec(v: Values, name: string, command: readonly string[]):
       `the container ${c.noted.name} is paused: "caisson unpause ${c.noted.name}" lets it go on`,
     );
   const own = processOf(c, v);
-  await delegation(groupsToEnter(c.noted.name, c.noted.cgroup));
+  const cgroup = groupsToEnter(c.noted.name, c.noted.cgroup);
+  await delegation(cgroup);
   const file = performedFile();
+  const compile = (process: Process) => compileFor(c, v, process, cgroup, file);
   const given = execGivenAs(c, v, command);
   if (given && isToBeKept(checksOf(given), noteOf(c))) {
     const { rememberExec } = await import("./remember-exec.ts");
-    const kept = rememberExec(given, c, own, file, (process) => compileFor(c, v, process, file));
+    const kept = rememberExec(given, c, own, file, compile);
     if (kept) return performLinked(kept.executable, file, { words: command, environment: kept.environment });
   }
-  return perform(compileFor(c, v, { ...own, args: command }, file), file);
+  return perform(compile({ ...own, args: command }), file);
 }

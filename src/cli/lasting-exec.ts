@@ -3,12 +3,11 @@ import { join } from "node:path";
 import { layout } from "../cgroups/look.ts";
 import { STATE_FILES } from "../compile/state.ts";
 import type { Running } from "../container/state.ts";
-import { isCompiled } from "../host/compiled.ts";
 import { hostFacts } from "../host/facts.ts";
 import { readOr } from "../host/files.ts";
 import { namesForOnce } from "../remember/environment-words.ts";
-import { type Given, isUsualState } from "../remember/places.ts";
-import { optionsBefore } from "./lasting.ts";
+import type { Given } from "../remember/places.ts";
+import { isOfWords, optionsBefore } from "./lasting.ts";
 import { list, type Values } from "./option-table.ts";
 
 /** Options whose effect follows from their words, and from what remember-exec.ts looks at. */
@@ -16,17 +15,11 @@ const OPTIONS = new Set(["env", "workdir", "user", "interactive"]);
 
 /** How a program for these words is kept, if one can be: for this very container, whatever the command and wherever it is given. */
 export function execGivenAs(c: Running, v: Values, command: readonly string[]): Given | undefined {
-  const facts = hostFacts();
   const { spec, cgroup, name } = c.noted;
   const words = optionsBefore(command);
   const isLasting =
-    isCompiled() &&
-    facts.uid === 0 &&
-    !facts.userNamespace &&
-    isUsualState() &&
+    isOfWords(v, hostFacts(), OPTIONS) &&
     words?.at(-1) === name &&
-    Object.keys(v).every((option) => OPTIONS.has(option)) &&
-    list(v, "env").every((e) => e.includes("=")) &&
     // By it the container is known, and not another one that has the number of its first process.
     spec.linux?.namespaces?.some((ns) => ns.type === "pid" && ns.path === undefined) &&
     !cgroup.delegated &&

@@ -2,6 +2,7 @@ import { canBeHere } from "../compile/here.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { givenRoot, type Prepared } from "../container/prepare.ts";
 import { isCompiled } from "../host/compiled.ts";
+import type { HostFacts } from "../host/facts.ts";
 import { namesForOnce } from "../remember/environment-words.ts";
 import { GIVEN_WORDS, type Given, HASHED_WORDS, isUsualState } from "../remember/places.ts";
 import { list, type Values } from "./option-table.ts";
@@ -28,16 +29,20 @@ export function givenAs(words: readonly string[], v: Values, o: ContainerOptions
   return isWhereGiven(o) && !canBeHere(cwd) ? undefined : { cwd: undefined, words, names };
 }
 
+/** Root's, where its programs are kept, and with no option but these, none of which takes more than its words. */
+export const isOfWords = (v: Values, facts: HostFacts, options: ReadonlySet<string>): boolean =>
+  isCompiled() &&
+  facts.uid === 0 &&
+  !facts.userNamespace &&
+  isUsualState() &&
+  Object.keys(v).every((name) => options.has(name)) &&
+  list(v, "env").every((e) => e.includes("="));
+
 /** Whether the same words would give the same program again, were the machine the same. */
 export function isLasting(v: Values, p: Prepared): boolean {
   const { job, facts } = p;
   return (
-    isCompiled() &&
-    facts.uid === 0 &&
-    !facts.userNamespace &&
-    isUsualState() &&
-    Object.keys(v).every((name) => OPTIONS.has(name)) &&
-    list(v, "env").every((e) => e.includes("=")) &&
+    isOfWords(v, facts, OPTIONS) &&
     !list(v, "security-opt").some((s) => /^seccomp[=:](?!unconfined$|default$)/.test(s)) &&
     (v["network"] === undefined || v["network"] === "none" || v["network"] === "host") &&
     v["cgroups"] !== "delegate" &&

@@ -66,12 +66,12 @@ function nameIn(args: readonly string[]): [string | undefined, string[]] {
 }
 
 /** Those of the same family, or all but the families' members. */
-function knownTo(name: string): string {
+function knownTo(name: string): string[] {
   const family = name.includes(" ") ? name.split(" ")[0] : undefined;
   const names = Object.keys(commands);
-  return (
-    family ? names.filter((n) => n.startsWith(`${family} `)) : [...new Set(names.map((n) => n.split(" ")[0]))]
-  ).join(", ");
+  return family
+    ? names.filter((n) => n.startsWith(`${family} `))
+    : [...new Set(names.map((n) => n.split(" ")[0] ?? n))];
 }
 
 async function dispatch(args: readonly string[]): Promise<number> {
@@ -93,8 +93,8 @@ async function dispatch(args: readonly string[]): Promise<number> {
   const c = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!c) {
     const { meant } = await import("./meant.ts");
-    const hint = meant(name, knownTo(name).split(", "));
-    throw new InvalidOptionError("COMMAND", name, `a command${hint}; known are ${knownTo(name)}`);
+    const known = knownTo(name);
+    throw new InvalidOptionError("COMMAND", name, `a command${meant(name, known)}; known are ${known.join(", ")}`);
   }
   const [own, behind] = split(rest, c);
   const { values, positionals } = await parse(name, c, own);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { freezerOf, freezerWrite } from "../cgroups/freezer.ts";
+import { freezerWrite } from "../cgroups/freezer.ts";
 import { hierarchies } from "../cgroups/layout.ts";
 import { layout } from "../cgroups/look.ts";
 import { groupPath } from "../cgroups/names.ts";
@@ -12,22 +12,13 @@ import type { Program } from "../program/types.ts";
 import { type Condition, linkNow, modeNow, sameNow, textNow } from "../remember/conditions.ts";
 import { withStandIns } from "../remember/given-environment.ts";
 import type { Given } from "../remember/places.ts";
-import { UnsupportedError } from "../values/errors.ts";
 import { machineNow, rememberThis } from "./keep.ts";
-
-/** That it is not paused. */
-function thawed(name: string): Condition[] {
-  try {
-    return [textNow(freezerWrite(freezerOf(layout(), groupPath(name)), true).path)];
-  } catch (e) {
-    if (e instanceof UnsupportedError) return [];
-    throw e;
-  }
-}
+import { pausedBy } from "./paused.ts";
 
 /** That it is the same container, which runs, in the same groups, and that users have the same numbers in it. */
 function conditions(c: Running): Condition[] {
   const { directory, started, noted } = c;
+  const freezer = pausedBy(noted.name);
   const path = groupPath(noted.name);
   const groups = [
     ...hierarchies(layout()).map((h) => h.top + path),
@@ -40,12 +31,13 @@ function conditions(c: Running): Condition[] {
     // The one is this container's alone, and the other a process has only until it ends.
     ...["pid", "mnt"].map((ns) => linkNow(`/proc/${started.pid}/ns/${ns}`)),
     ...[...new Set(groups)].map((group) => modeNow(group, "followed")),
-    ...thawed(noted.name),
+    // It is not paused.
+    ...(freezer ? [textNow(freezerWrite(freezer, true).path)] : []),
     ...["passwd", "group"].map((file) => sameNow(join(noted.spec.root?.path ?? "/", "etc", file))),
   ];
 }
 
-/** Keeps the program of an `exec` for the next time that the same options are given for the same container, as `rememberThis` has it. */
+/** Keeps the program of an `exec`, of which `own` has no words, for the next time that the same options are given for the same container, as `rememberThis` has it. */
 export function rememberExec(
   given: Given,
   c: Running,
@@ -54,6 +46,6 @@ export function rememberExec(
   compile: (process: Process) => Program,
 ): ReturnType<typeof rememberThis> {
   const { arch, gid, bounding } = hostFacts();
-  const program = compile({ ...own, args: [], env: withStandIns(own.env ?? [], given.names) });
+  const program = compile({ ...own, env: withStandIns(own.env ?? [], given.names) });
   return rememberThis(given, program, file, () => ({ arch, gid, bounding, conditions: conditions(c) }));
 }

@@ -103,6 +103,8 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
   const assembled = isOwn("mount");
   const maps = isOwn("user") ? describeIdMaps(o, facts, rootless) : undefined;
   const hostname = o.hostname ?? r.name.slice(0, 63);
+  if (o.hostname !== undefined && !isOwn("uts"))
+    throw new InvalidOptionError("hostname", o.hostname, "of use without a UTS namespace of the container's own");
   if (o.hostname !== undefined && !hostnamePattern.test(o.hostname))
     throw new InvalidOptionError(
       "hostname",

@@ -41,32 +41,31 @@ const within = (leaf: boolean) => (r: { key: string; file: string }) =>
 const available = (layout: Layout, names: readonly string[]) =>
   names.filter((n) => hierarchyOf(layout, controllerOf(n)) !== undefined);
 
-/** The same layout inside: the cgroup namespace shows the container's group as the top of each hierarchy in which it has one. */
-function groupMounts(layout: Layout, has: (h: Hierarchy) => boolean, ...words: readonly string[]): Mount[] {
-  const options = [...words, "nosuid", "nodev", "noexec", "relatime"];
+/** The same layout inside, of these hierarchies: the cgroup namespace shows the container's group as the top of each. */
+function groupMounts(layout: Layout, shown: readonly Hierarchy[], access: "ro" | "rw"): Mount[] {
+  const usual = ["nosuid", "nodev", "noexec", "relatime"];
+  const options = access === "ro" ? ["ro", ...usual] : usual;
   if (layout.kind === "v2") return [{ destination: "/sys/fs/cgroup", type: "cgroup2", source: "cgroup2", options }];
   const top: Mount = {
     destination: "/sys/fs/cgroup",
     type: "tmpfs",
     source: "tmpfs",
-    options: [...options.filter((w) => w !== "ro"), "mode=755"],
+    options: [...usual, "mode=755"],
   };
-  const below = hierarchies(layout)
-    .filter(has)
-    .map((h): Mount => {
-      if (h.version === "v2")
-        return { destination: "/sys/fs/cgroup/unified", type: "cgroup2", source: "cgroup2", options };
-      const controllers = Object.keys(layout.v1).filter((c) => layout.v1[c] === h.point);
-      const name = controllers.join(",");
-      return {
-        destination: `/sys/fs/cgroup/${name}`,
-        type: "cgroup",
-        source: "cgroup",
-        options: [...options, ...controllers],
-      };
-    });
+  const below = shown.map((h): Mount => {
+    if (h.version === "v2")
+      return { destination: "/sys/fs/cgroup/unified", type: "cgroup2", source: "cgroup2", options };
+    const controllers = Object.keys(layout.v1).filter((c) => layout.v1[c] === h.point);
+    const name = controllers.join(",");
+    return {
+      destination: `/sys/fs/cgroup/${name}`,
+      type: "cgroup",
+      source: "cgroup",
+      options: [...options, ...controllers],
+    };
+  });
   const seal = { destination: "/sys/fs/cgroup", type: "tmpfs", source: "tmpfs", options: ["remount", "ro"] };
-  return [top, ...below, ...(words.includes("ro") ? [seal] : [])];
+  return [top, ...below, ...(access === "ro" ? [seal] : [])];
 }
 
 /** The control groups of a container: which, with what limits, and what it sees of them. */
@@ -103,13 +102,14 @@ export function containerGroups(
   // Without a PID namespace of its own, nothing else holds its processes together.
   const home = own && (mode !== "auto" || sharesPid);
   const plan = planGroups(layout, path, limits, { read: readOptional, home, account });
+  const all = hierarchies(layout);
+  const has = (h: Hierarchy) => plan.groups.some((g) => g.path === h.top + path);
   // Runtimes size their heaps and threads by the limits that they find there.
   if (!delegated) {
-    const has = (h: Hierarchy) => plan.groups.some((g) => g.path === h.top + path);
-    const mounts = isOwn && plan.groups.length > 0 ? groupMounts(layout, has, "ro") : [];
+    const mounts = isOwn && plan.groups.length > 0 ? groupMounts(layout, all.filter(has), "ro") : [];
     return { limits, notApplied, plan, mounts };
   }
-  const everywhere = hierarchies(layout).filter((h) => !plan.groups.some((g) => g.path === h.top + path));
+  const everywhere = all.filter((h) => !has(h));
   const groups = [
     ...plan.groups.map((g) => {
       const reads = g.reads.flatMap(within(g.unified));
@@ -125,7 +125,7 @@ export function containerGroups(
       inner: INNER,
     })),
   ];
-  return { limits, notApplied, plan: { groups, delegated: true }, mounts: groupMounts(layout, () => true) };
+  return { limits, notApplied, plan: { groups, delegated: true }, mounts: groupMounts(layout, all, "rw") };
 }
 
 /** Where another process of the container is born: the groups that there are now, which may be more than at its start. */

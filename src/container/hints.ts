@@ -1,3 +1,6 @@
+import { ONLY_SEEN } from "../cgroups/files.ts";
+
+const GROUPS = /control group|memory\.|cpu\.|pids\./;
 const NAMESPACES = /^(start the container|make the network namespace)/;
 
 /** What a person can do about a failed step, where that is known: the first that matches. */
@@ -12,12 +15,8 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [/^set cpuset\.(cpus|mems) /, "EACCES", "the group above has fewer (cpuset(7))"],
   [/^take the name/, "EEXIST", "a container of this name is there already; caisson rm removes it"],
   [/^make the control group/, "EEXIST", "a control group of this name is there already"],
-  [/control group|memory\.|cpu\.|pids\./, "EACCES", "control groups need root, or a delegated group"],
-  [
-    /control group|memory\.|cpu\.|pids\./,
-    "EROFS",
-    "this container only sees its groups; --cgroups delegate gives it some",
-  ],
+  [GROUPS, "EACCES", "control groups need root, or a delegated group"],
+  [GROUPS, "EROFS", ONLY_SEEN],
   [NAMESPACES, "EPERM", "new namespaces need root, or user namespaces for everyone (caisson doctor)"],
   [NAMESPACES, "ENOSPC", "a limit of /proc/sys/user/max_*_namespaces is reached"],
   [NAMESPACES, "EINVAL", "the kernel lacks one of the namespaces (caisson doctor)"],

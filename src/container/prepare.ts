@@ -146,8 +146,6 @@ export async function prepare(
   const view = views?.viewOf(o, name, rootless);
   const groups = containerGroups(view ? { cgroups: "account", ...o } : o, facts, name, namespaces);
   const hostname = o.hostname ?? name.slice(0, 63);
-  if (o.hostname !== undefined && !namespaces.some((n) => n.type === "uts" && n.path === undefined))
-    throw new InvalidOptionError("hostname", o.hostname, "of use without a UTS namespace of the container's own");
   const network: PreparedNetwork = isConnected(o)
     ? (await import("./network.ts")).prepareNetwork(o, facts, { name, hostname })
     : { files: [] };

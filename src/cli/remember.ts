@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import { layout } from "../cgroups/look.ts";
 import { HERE } from "../compile/here.ts";
 import type { Process } from "../compile/spec.ts";
+import { HOSTS_FILE } from "../container/hosts.ts";
 import { givenRoot, type Prepared } from "../container/prepare.ts";
 import { topPoints } from "../host/mount-points.ts";
 import { places } from "../host/places.ts";
@@ -22,6 +23,7 @@ export function conditions(p: Prepared): Condition[] {
   const given = givenRoot(options);
   const { v2 } = layout();
   const users = ["passwd", "group"].map((file) => join(root, "etc", file));
+  const files = [HOSTS_FILE, ...(job.files ?? []).map((f) => f.path)].map((path) => join(root, path));
   const modes = [
     ...["/proc/sys", "/sys/kernel", ...Object.keys(facts.kernelFiles)],
     "/run/systemd/system",
@@ -34,7 +36,7 @@ export function conditions(p: Prepared): Condition[] {
     ...machineNow(),
     ...[...new Set(modes)].map((path) => modeNow(path, "followed")),
     ...[...new Set(points)].map((path) => modeNow(join(root, path), "itself")),
-    ...(options.user || options.groups ? users.map(sameNow) : []),
+    ...[...new Set([...(options.user || options.groups ? users : []), ...files])].map(sameNow),
   ];
 }
 

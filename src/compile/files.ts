@@ -1,13 +1,18 @@
-import { AT_FDCWD, MNT_DETACH, MOUNT_ATTR, O } from "../kernel/flags.ts";
+import { AT_FDCWD, MOUNT_ATTR, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { type Context, writeText } from "./context.ts";
 import { attach, cloneTree, mountPoint, newFilesystem } from "./mounts.ts";
 
-/** Files of the container's own, in memory that only its mount namespace knows, bound where the root has others or none. */
-export function showFiles(c: Context, s: SectionBuilder, root: Slot): void {
-  const { files = [] } = c.job;
-  if (files.length === 0) return;
+/**
+ * Where files can be made that are then bound: before Linux 6.15 only what is mounted somewhere can be. The memory of a view of
+ * a root is there already; else new memory covers the host's /proc, which is of no use from here on and goes with the host's root.
+ * To uncover it would wait for all processors (RCU), which takes longer than all the rest.
+ */
+function memoryFor(c: Context, s: SectionBuilder, assembled: boolean): Slot {
+  const path = assembled || c.job.root.kind === "directory" ? "/proc" : c.job.scratch;
+  const place = () => s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
+  if (path === c.job.scratch) return place();
   const memory = newFilesystem(
     s,
     "tmpfs",
@@ -18,11 +23,19 @@ export function showFiles(c: Context, s: SectionBuilder, root: Slot): void {
     ],
     MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC,
   );
-  // Before Linux 6.15 only what is mounted somewhere can be bound: for a moment it covers the host's /proc.
-  const place = s.get("open the host's /proc", "openat", [AT_FDCWD, "/proc", O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
-  attach(s, "mount the files for a moment", memory, place);
+  const covered = place();
+  attach(s, `cover ${path}`, memory, covered);
+  s.call(`close ${path}`, "close", [covered]);
+  return memory;
+}
+
+/** Files of the container's own, in memory that only its mount namespace knows, bound where the root has others or none. */
+export function showFiles(c: Context, s: SectionBuilder, root: Slot, assembled: boolean): void {
+  const { files = [] } = c.job;
+  if (files.length === 0) return;
+  const memory = memoryFor(c, s, assembled);
   files.forEach(({ path, text }, i) => {
-    const name = String(i);
+    const name = `file-${i}`;
     const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
     const fd = s.get(`make the file of ${path}`, "openat", [memory, name, flags, 0o644]);
     writeText(s, `write the file of ${path}`, fd, text);
@@ -32,6 +45,5 @@ export function showFiles(c: Context, s: SectionBuilder, root: Slot): void {
     attach(s, `show ${path}`, file, point);
     for (const n of [point, file]) s.call(`close ${path}`, "close", [n]);
   });
-  for (const fd of [place, memory]) s.call("close the files", "close", [fd]);
-  s.call("uncover the host's /proc", "umount2", ["/proc", MNT_DETACH]);
+  s.call("close the files", "close", [memory]);
 }

@@ -120,7 +120,7 @@ function mountAll(c: Context, s: SectionBuilder, i: Inherited): void {
     const point = mountPoint(s, root, c.job.workdir, { directory: true, what: "the working directory" });
     s.call("close the working directory", "close", [point]);
   }
-  showFiles(c, s, root);
+  showFiles(c, s, root, i.assembled !== undefined);
   i.stages?.mounted(s);
   const finish = () => {
     setSysctls(c, s, root);

@@ -3,7 +3,7 @@ import { mapOf, proposeRange, rangeFile, sweepRanges, takeRange } from "../names
 import { NameError } from "../values/errors.ts";
 import { isRootless } from "./describe.ts";
 import { rangeDirectory } from "./id-maps.ts";
-import { type Prepared, withNetwork } from "./prepare.ts";
+import { filesFor, type Prepared } from "./prepare.ts";
 import { findExact, sweep } from "./state.ts";
 
 const RANGE_TRIES = 1000;
@@ -36,7 +36,7 @@ export async function claim(prepared: Prepared): Promise<Prepared> {
   const { claimNetwork, dnsOf } = await import("./network.ts");
   const { name } = p.job;
   const network = claimNetwork(p.network, { name, hostname: p.spec.hostname ?? name }, dnsOf(p.options));
-  return { ...p, network, job: { ...p.job, ...(await withNetwork(network, p.options, p.spec.root?.path ?? "/")) } };
+  return { ...p, network, job: { ...p.job, ...filesFor(network, p.options, p.spec) } };
 }
 
 /** Gives it back where the start never came to its program. */

@@ -1,5 +1,4 @@
 import { isIP } from "node:net";
-import type { Job } from "../compile/job.ts";
 import { textInRoot } from "../host/in-root.ts";
 import { formatIp } from "../network/address.ts";
 import { InvalidOptionError } from "../values/errors.ts";
@@ -35,12 +34,39 @@ function addressOf(name: string, address: string, { request }: PreparedNetwork):
   return formatIp(subnet.gateway);
 }
 
-/** The files of a container, of which /etc/hosts says more than that of its network, or of its root filesystem, does. */
-export function withHosts(network: PreparedNetwork, hosts: Hosts, root: string): NonNullable<Job["files"]> {
-  const more = Object.entries(hosts).map(([name, address]) => `${addressOf(name, address, network)}\t${name}\n`);
-  if (more.length === 0) return network.files;
+/** A list for advertisements is long, and would be copied for each start. */
+const MOST_OWN = 64 * 1024;
+
+/** Whether a text of hosts(5) has an address for a name. */
+const knows = (text: string, name: string): boolean =>
+  text.split("\n").some((line) => (line.split("#", 1)[0] as string).trim().split(/\s+/).includes(name, 1));
+
+type Shown = {
+  readonly hosts?: Hosts | undefined;
+  /** Its own name, where that is not another's. */
+  readonly hostname?: string | undefined;
+  readonly root: string;
+  /** What is missing in the root may be made. */
+  readonly isView: boolean;
+};
+
+/**
+ * The files of a container, of which /etc/hosts says more than that of its network, or of its root filesystem, does. Its own name is
+ * among that, as without a network no other has an address for it (gethostname(3) and getaddrinfo(3) in one are what Java begins with).
+ */
+export function withHosts(
+  network: PreparedNetwork,
+  { hosts = {}, hostname, root, isView }: Shown,
+): PreparedNetwork["files"] {
   const others = network.files.filter((f) => f.path !== HOSTS_FILE);
-  const own = network.files.find((f) => f.path === HOSTS_FILE)?.text ?? textInRoot(root, HOSTS_FILE) ?? LOCALHOST;
-  const text = `${own}${own === "" || own.endsWith("\n") ? "" : "\n"}${more.join("")}`;
-  return [...others, { path: HOSTS_FILE, text }];
+  const found = network.files.find((f) => f.path === HOSTS_FILE)?.text ?? textInRoot(root, HOSTS_FILE);
+  const more = Object.entries(hosts).map(([name, address]) => `${addressOf(name, address, network)}\t${name}\n`);
+  const text = found ?? LOCALHOST;
+  const isMissing = hostname !== undefined && text.length <= MOST_OWN && !knows(text + more.join(""), hostname);
+  if (isMissing && (more.length || found !== undefined || isView)) more.push(`127.0.0.1\t${hostname}\n`);
+  if (more.length === 0) return network.files;
+  return [
+    ...others,
+    { path: HOSTS_FILE, text: `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${more.join("")}` },
+  ];
 }

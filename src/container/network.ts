@@ -18,7 +18,7 @@ import { InvalidOptionError, NameError, UnsupportedError } from "../values/error
 import { isRootless } from "./describe.ts";
 import { HOSTS_FILE, LOCALHOST } from "./hosts.ts";
 import type { ContainerOptions } from "./options.ts";
-import { filesOfPod, podDirectory } from "./pod.ts";
+import { podDirectory, sharedByPod } from "./pod.ts";
 import { findExact, runningContainer } from "./state.ts";
 
 /** What is known of a container's network before its addresses are taken. */
@@ -29,6 +29,8 @@ export type PreparedNetwork = {
   /** Plugins that connect it before it is started. */
   readonly cni?: CniNetwork;
   readonly files: NonNullable<Job["files"]>;
+  /** Of a pod: what its containers are called by. */
+  readonly hostname?: string;
 };
 
 type Names = { readonly name: string; readonly hostname: string };
@@ -70,7 +72,7 @@ export function prepareNetwork(o: ContainerOptions, facts: HostFacts, names: Nam
     const own = proposeAddresses(request);
     return { request, plan: planBridge(request, own), files: bridgeFiles(request, names, bridge.dns, own) };
   }
-  if (network === undefined && o.pod !== undefined) return { files: filesOfPod(o.pod) };
+  if (network === undefined && o.pod !== undefined) return sharedByPod(o.pod);
   if (typeof network === "object" && "container" in network)
     return { files: runningContainer(network.container).noted.network?.files ?? [] };
   if (typeof network !== "object" || "path" in network) return { files: [] };

@@ -30,11 +30,12 @@ export function cniPod(container: string): { readonly pod: string; readonly name
   return { pod, namespace: join(podDirectory(pod), "network") };
 }
 
-/** What its containers see of its network. */
-export function filesOfPod(name: string): NonNullable<Job["files"]> {
-  podNamespaces(name);
+/** What its containers see of its network, and what they are called by. */
+export function sharedByPod(name: string): { readonly files: NonNullable<Job["files"]>; readonly hostname?: string } {
+  const { uts } = podNamespaces(name);
   const noted = JSON.parse(readFileSync(join(podDirectory(name), POD_FILE), "utf8")) as {
     network?: { files: NonNullable<Job["files"]> };
+    hostname?: string;
   };
-  return noted.network?.files ?? [];
+  return { files: noted.network?.files ?? [], ...(uts && noted.hostname && { hostname: noted.hostname }) };
 }

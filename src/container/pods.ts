@@ -45,6 +45,7 @@ export type PodOptions = {
 export type Pod = {
   readonly name: string;
   readonly namespaces: readonly NamespaceKind[];
+  readonly hostname?: string;
   readonly network?: NotedNetwork;
 };
 
@@ -102,7 +103,7 @@ export async function createPod(o: PodOptions = {}): Promise<Pod> {
     report: { to: "nobody" },
     ...(network.plan && { network: network.plan }),
   } as const;
-  const noted: Pod = { name, namespaces: kinds, ...notedNetwork({ job, network }) };
+  const noted: Pod = { name, namespaces: kinds, hostname, ...notedNetwork({ job, network }) };
   const plan = {
     directory,
     json: JSON.stringify(noted),

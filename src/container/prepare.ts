@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isNew } from "../compile/context.ts";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
@@ -14,6 +15,7 @@ import { closedSources } from "./closed-sources.ts";
 import { describe, isRootless } from "./describe.ts";
 import { describeDevices } from "./devices.ts";
 import { containerGroups } from "./groups.ts";
+import { withHosts } from "./hosts.ts";
 import { containerName } from "./names.ts";
 import { resolveNamespaces } from "./namespaces.ts";
 import type { PreparedNetwork } from "./network.ts";
@@ -223,17 +225,17 @@ export async function prepare(
       timeoutMs,
       alone: true,
       cgroup: groups.plan,
-      ...(await withNetwork(network, o, root)),
+      ...filesFor(network, o, described),
     },
   };
 }
 
-export async function withNetwork(
-  network: PreparedNetwork,
-  { hosts }: ContainerOptions,
-  root: string,
-): Promise<Pick<Job, "network" | "files">> {
-  const files = hosts ? (await import("./hosts.ts")).withHosts(network, hosts, root) : network.files;
+/** What the container has of its network, and the files that it is shown instead of its root's. */
+export function filesFor(network: PreparedNetwork, o: ContainerOptions, spec: Spec): Pick<Job, "network" | "files"> {
+  const root = spec.root?.path ?? "/";
+  const isView = typeof o.rootfs !== "string";
+  const hostname = spec.hostname ?? network.hostname;
+  const files = isNew(spec, "mount") ? withHosts(network, { hosts: o.hosts, hostname, root, isView }) : network.files;
   return {
     ...(network.plan && { network: network.plan }),
     ...(files.length && { files: files.map((f) => ({ ...f, path: resolveInRoot(root, f.path) })) }),

@@ -39,8 +39,7 @@ export const isTemplate = (p: Prepared, job: Job): job is LibraryJob =>
   !job.notify &&
   !job.state &&
   !job.claims &&
-  !job.network &&
-  !job.files;
+  !job.network;
 
 /** The default profile is one object for all containers with the same capabilities, and long. */
 const profiles = new WeakMap<object, number>();

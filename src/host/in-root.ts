@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
+import { lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 const MOST_LINKS = 40;
@@ -31,7 +31,8 @@ export function textInRoot(root: string, path: string): string | undefined {
   try {
     const inside = root === "/" ? "/" : `${realpathSync(root)}/`;
     const real = realpathSync(join(root, path));
-    return real.startsWith(inside) ? readFileSync(real, "utf8") : undefined;
+    // A pipe would be waited for, and a device may have no end.
+    return real.startsWith(inside) && statSync(real).isFile() ? readFileSync(real, "utf8") : undefined;
   } catch (e) {
     if ((e as NodeJS.ErrnoException).code === undefined) throw e;
     return undefined;

@@ -185,6 +185,7 @@ export const commands: Readonly<Record<string, Command>> = {
       "One of the two is NAME:PATH; both may be. A directory is copied with all that is in it, into the destination if that is a\ndirectory; SOURCE/. is what is in it. Links are copied as links. What is made belongs to the container's root, or to the caller.",
     options: {
       archive: { type: "boolean", short: "a", help: "with the numbers of users and groups, and set-user-ID bits" },
+      "follow-link": { type: "boolean", short: "L", help: "of a SOURCE that is a link, what it leads to" },
     },
     own: "all",
     perform: async (v, words) => (await import("./copy.ts")).copy(v, words),

@@ -30,6 +30,7 @@ export async function copy(v: Values, words: readonly string[]): Promise<number>
     throw new InvalidOptionError("caisson cp", words.join(" "), "NAME:PATH in one of the two: cp(1) copies without");
   const { leftOut } = await copyPlaces(placeOf("SOURCE", from), placeOf("DESTINATION", to), {
     archive: v["archive"] === true,
+    followLink: v["follow-link"] === true,
   });
   for (const path of leftOut) complain(`not copied, since it is no file, directory or link: ${path}`);
   return leftOut.length ? 1 : 0;

@@ -1,7 +1,7 @@
-import { closeSync, fstatSync, type Stats } from "node:fs";
+import { closeSync, fstatSync, readlinkSync, type Stats } from "node:fs";
 import { basename, dirname, posix } from "node:path";
 import { CaissonError } from "../values/errors.ts";
-import { type Entry, openDirectory, statOf, using } from "./entry.ts";
+import { type Entry, openDirectory, pathOf, statOf, using } from "./entry.ts";
 import type { Place } from "./place.ts";
 import { type Copying, copyContents, copyEntry, isSame } from "./tree.ts";
 
@@ -11,6 +11,8 @@ export type CopyOptions = {
    * the other side's own. Default: false, and what is copied belongs to the caller, or to the container's root.
    */
   readonly archive?: boolean;
+  /** Of a source that is a link, what it leads to, by the link's name. Default: false, and the link itself is copied. */
+  readonly followLink?: boolean;
 };
 
 export type CopyResult = {
@@ -51,26 +53,60 @@ async function target(to: Place, name: string, use: (e: Entry, isThere: boolean)
   return opened(parent, (at) => use({ at, name: basename(to.path) }, false));
 }
 
+/** The entry that a path leads to, and whether there is one: the last name of it is not followed. */
+async function entryOf(from: Place, use: (e: Entry, stat: Stats) => Promise<void>): Promise<void> {
+  const { path } = from;
+  const [above, name] = isContents(path) ? [path, "."] : [dirname(path.replace(/\/+$/, "")), basename(path)];
+  await opened({ ...from, path: above }, async (at) => {
+    const stat = statOf({ at, name });
+    if (!stat) throw new CaissonError(`${from.field}: ${path} is not there`);
+    await use({ at, name }, stat);
+  });
+}
+
+const MOST_LINKS = 40;
+
+/** The place that a link leads to, each link on its own side. */
+async function followed(from: Place): Promise<Place> {
+  let place = from;
+  for (let links = 0; ; links++) {
+    let next: string | undefined;
+    await entryOf(place, async (e, stat) => {
+      if (stat.isSymbolicLink()) next = readlinkSync(pathOf(e));
+    });
+    if (next === undefined) return place;
+    if (links === MOST_LINKS) throw new CaissonError(`${from.field}: ${from.path} leads through too many links`);
+    place = { ...place, path: next.startsWith("/") ? next : `${dirname(place.path.replace(/\/+$/, ""))}/${next}` };
+  }
+}
+
+/** File systems that are the kernel's own, and devices: of the whole of a container they are no part. */
+const KERNEL_VIEWS = ["/proc", "/sys", "/dev"];
+
 /**
  * Copies a file, a directory or a link, as cp(1) does with -r: into the destination, if that is a directory, else to that
- * name. Of a source that ends in "/." what is in it is copied. Links are copied as links.
+ * name. Of a source that ends in "/." what is in it is copied. Links are copied as links, but for a source that ends in "/".
+ * Of a container's whole root filesystem its /proc, /sys and /dev stay behind.
  */
 export async function copy(from: Place, to: Place, o: CopyOptions = {}): Promise<CopyResult> {
   const owner = (of: Stats) => (o.archive ? to.side.seen(from.side.own(of)) : to.side.self);
   const { make } = to.side;
   const leftOut: string[] = [];
   const leaveOut = (path: string) => void leftOut.push(posix.normalize(path));
-  const copying: Copying = { make, owner, permissions: o.archive ? 0o7777 : 0o1777, leaveOut };
+  const isWhole = posix.normalize(`/${from.path}`) === "/" && from.side.isContainer;
   const top = isContents(from.path);
-  const [path, name] = top ? [from.path, "."] : [dirname(posix.normalize(from.path)), basename(from.path)];
-  await opened({ ...from, path }, async (at) => {
-    const source = statOf({ at, name });
-    if (!source) throw new CaissonError(`${from.field}: ${from.path} is not there`);
+  const isDirectory = from.path.endsWith("/");
+  await entryOf(isDirectory || o.followLink ? await followed(from) : from, async (what, source) => {
+    if (isDirectory && !source.isDirectory()) throw new CaissonError(`${from.field}: ${from.path} is not a directory`);
+    const isLeft = (path: string, { dev }: Stats) =>
+      isWhole && dev !== source.dev && KERNEL_VIEWS.includes(posix.normalize(`/${path}`));
+    const copying: Copying = { make, owner, permissions: o.archive ? 0o7777 : 0o1777, leaveOut, isLeft };
+    const name = top ? "." : basename(from.path);
     await target(to, name, (e, isThere) => {
       if (isWithin(e.at, source)) throw new CaissonError(`${to.field}: ${to.path} is in the directory that is copied`);
-      if (!top || !isThere) return copyEntry({ at, name }, source, e, copying);
-      return using(openDirectory({ at, name }), (what) =>
-        using(openDirectory({ at: e.at, name: "." }), (into) => copyContents(what, into, copying)),
+      if (!top || !isThere) return copyEntry(what, source, e, copying, name);
+      return using(openDirectory(what), (from) =>
+        using(openDirectory({ at: e.at, name: "." }), (into) => copyContents(from, into, copying)),
       );
     });
   });

@@ -9,6 +9,7 @@ import type { Copying, Owner } from "./tree.ts";
 
 /** Where something is copied from, or to. */
 export type Side = {
+  readonly isContainer: boolean;
   /** Opens what leads to a place, to look at it and to what is in it; undefined: it is not there. */
   open(path: string): Promise<number | undefined>;
   make: Copying["make"];
@@ -25,6 +26,7 @@ const same = (ids: Owner): Owner => ids;
 
 /** This machine, as the caller sees it. */
 export const host = (): Side => ({
+  isContainer: false,
   async open(path) {
     try {
       return openSync(path, O.PATH);
@@ -63,6 +65,7 @@ export function container(pid: number, runs: () => void): Side {
   const [uids, gids] = [rangesOf(pid, "uid_map"), rangesOf(pid, "gid_map")];
   const seen = ({ uid, gid }: Owner) => ({ uid: mapped(uid, uids, 0), gid: mapped(gid, gids, 0) });
   return {
+    isContainer: true,
     async open(path) {
       const done = await performSteps((s) => {
         const root = s.get("open the container's root", "openat", [AT_FDCWD, `/proc/${pid}/root`, O.PATH | O.CLOEXEC]);

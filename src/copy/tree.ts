@@ -34,6 +34,8 @@ export type Copying = {
   readonly permissions: number;
   /** What is no file, directory or link is left out: by its path below what is copied. */
   leaveOut(path: string): void;
+  /** A directory that is made, and nothing in it. */
+  isLeft(path: string, stat: Stats): boolean;
 };
 
 const PIECE = 1 << 20;
@@ -115,8 +117,9 @@ async function copyDirectory({ from, to, there, path }: Known, o: Copying): Prom
   if (!there) await o.make(to, { kind: "directory" });
   await using(openDirectory(from), (source) =>
     using(openDirectory(to), async (target) => {
-      await copyContents(source, target, o, path);
-      if (!there) finish(target, fstatSync(source), o);
+      const stat = fstatSync(source);
+      if (!o.isLeft(path, stat)) await copyContents(source, target, o, path);
+      if (!there) finish(target, stat, o);
     }),
   );
 }

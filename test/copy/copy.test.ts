@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeRoot } from "../conformance/bundle.ts";
 import { sh } from "../helpers/command.ts";
 import { isRoot } from "../helpers/machine.ts";
 
@@ -107,6 +108,55 @@ describe.skipIf(!isRoot)("caisson cp", () => {
     expect(blocks).toBeLessThan(10_000);
     const ends = Bun.spawnSync(["sh", "-c", `head -c 6 ${at_("sparse")}; tail -c 5 ${at_("sparse")}`]);
     expect(ends.stdout.toString()).toBe("first\nlast\n");
+  });
+
+  test("--follow-link, and a slash: what a link leads to, on its own side, by the link's name", async () => {
+    await inside(
+      "sh",
+      "-c",
+      "mkdir -p /root/far/in /root/near; echo far > /root/far/in/file; cd /root/near; ln -s ../far/in dir",
+    );
+    await inside("sh", "-c", `cd /root/near; ln -s dir/file file; ln -s nowhere broken; ln -s turn turn`);
+    await ok("-L", `${name}:/root/near/file`, at_("followed"));
+    expect(readFileSync(at_("followed"), "utf8")).toBe("far\n");
+    expect(lstatSync(at_("followed")).isSymbolicLink()).toBe(false);
+    mkdirSync(at_("into"));
+    await ok("-L", `${name}:/root/near/dir`, at_("into"));
+    expect(readFileSync(at_("into/dir/file"), "utf8")).toBe("far\n");
+    rmSync(at_("into/dir"), { recursive: true });
+    await ok(`${name}:/root/near/dir/`, at_("into"));
+    expect(readFileSync(at_("into/dir/file"), "utf8")).toBe("far\n");
+    symlinkSync(source, at_("link-to-source"));
+    await ok(at_("link-to-source/"), `${name}:/root/near`);
+    expect(await inside("cat", "/root/near/link-to-source/sub/file")).toBe("text");
+    expect(await refused("-L", `${name}:/root/near/broken`, at_("into"))).toContain("is not there");
+    expect(await refused("-L", `${name}:/root/near/turn`, at_("into"))).toContain("too many links");
+    expect(await refused(`${name}:/root/near/file/`, at_("into"))).toContain("is not a directory");
+  });
+
+  test("of a whole root filesystem the kernel's own views and devices stay behind", async () => {
+    const root = makeRoot(at_("root"));
+    writeFileSync(at_("of-host"), "");
+    symlinkSync(at_("of-host"), join(root, "out"));
+    const whole = `copy-whole-${process.pid}`;
+    const words = ["--rootfs", `${root}:O`, "--init", "--", "sleep", "1000"];
+    expect((await sh("run", "-d", "--rm", "--name", whole, ...words)).code).toBe(0);
+    try {
+      expect(await refused("-L", `${whole}:/out`, at_("into"))).toContain("is not there");
+      for (const [from, to] of [
+        ["/", "whole"],
+        ["/.", "whole"],
+        ["/", "other/"],
+      ] as const) {
+        mkdirSync(at_("other"), { recursive: true });
+        await ok(`${whole}:${from}`, at_(to));
+        for (const view of ["proc", "sys", "dev"]) expect(readdirSync(at_(to, view))).toEqual([]);
+        expect(readdirSync(at_(to, "bin")).sort()).toEqual(readdirSync(join(root, "bin")).sort());
+      }
+    } finally {
+      await sh("kill", whole);
+      await sh("wait", whole);
+    }
   });
 
   test("what is no file, directory or link is left out, and said", async () => {

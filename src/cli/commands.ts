@@ -114,7 +114,9 @@ export const commands: Readonly<Record<string, Command>> = {
   rm: {
     words: "[options] NAME…",
     summary: "remove what is left of a container",
-    options: { force: { type: "boolean", short: "f", help: "kill it first if it runs" } },
+    options: {
+      force: { type: "boolean", short: "f", help: "kill it first if it runs, and pass over one that is not there" },
+    },
     own: "all",
     perform: async (v, n) => (await containers()).rm(v, some(n)),
   },

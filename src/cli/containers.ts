@@ -2,6 +2,7 @@ import { signalEach } from "../cgroups/kill.ts";
 import type { NamespaceKind } from "../compile/spec.ts";
 import {
   findContainer,
+  findIfThere,
   type Known,
   listContainers,
   removeContainer,
@@ -139,7 +140,8 @@ export async function stop(v: Values, names: readonly string[]): Promise<number>
 
 export async function rm(v: Values, names: readonly string[]): Promise<number> {
   for (const name of names) {
-    let c: Known | undefined = findContainer(name);
+    let c: Known | undefined = v["force"] ? findIfThere(name) : findContainer(name);
+    if (!c) continue;
     const running = v["force"] && c.status === "running" ? c.started : undefined;
     if (running) signalEach([running.supervisor], KILL_EVERYTHING);
     if (running || c.status === "exited") c = await untilEnded(c.noted.name);

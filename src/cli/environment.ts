@@ -25,6 +25,7 @@ export function readLines(field: string, path: string): string[] {
 export function environment(v: Values): Record<string, string> {
   const env: Record<string, string> = {};
   const add = (field: string, entry: string) => {
+    if (entry === "") throw new InvalidOptionError(field, entry, 'of the form "name=value", or a name');
     const own = entry.includes("=") ? undefined : process.env[entry];
     if (entry.includes("=")) {
       const [key, value] = pair(field, entry);

@@ -3,6 +3,7 @@ import type { CgroupPlan } from "../compile/job.ts";
 import type { Process } from "../compile/spec.ts";
 import { environmentFor } from "../container/environment.ts";
 import { groupsToEnter } from "../container/groups.ts";
+import { checkWorkdir } from "../container/paths.ts";
 import { perform, performedFile, performLinked } from "../container/perform.ts";
 import { type Running, runningContainer } from "../container/state.ts";
 import { resolveUser } from "../container/users.ts";
@@ -42,7 +43,7 @@ function processOf(c: Running, v: Values): Process {
     args: [],
     user: other?.ids ?? own.user,
     env: environmentFor(own, rootPath, environment(v), other),
-    cwd: typeof v["workdir"] === "string" ? v["workdir"] : usual,
+    cwd: typeof v["workdir"] === "string" ? checkWorkdir(v["workdir"]) : usual,
   };
 }
 

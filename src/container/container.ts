@@ -17,6 +17,7 @@ import { environmentFor } from "./environment.ts";
 import { groupsToEnter } from "./groups.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
+import { checkWorkdir } from "./paths.ts";
 import { PIPES, type Prepared, prepare } from "./prepare.ts";
 import { ContainerProcess, checkedSignal } from "./process.ts";
 import { abortWith, collect, feed, type RunOptions, type RunResult, resultOf } from "./run.ts";
@@ -89,7 +90,8 @@ export class Container {
     const root = spec.root?.path ?? "/";
     const user = o.user === undefined ? undefined : resolveUser(root, o.user);
     const env = environmentFor(process, root, o.env ?? {}, user);
-    const altered = { ...process, args: command, env, cwd: o.workdir ?? process.cwd, ...(user && { user: user.ids }) };
+    const cwd = o.workdir === undefined ? process.cwd : checkWorkdir(o.workdir);
+    const altered = { ...process, args: command, env, cwd, ...(user && { user: user.ids }) };
     const timeoutMs =
       o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
     const told = this.#prepared.answers?.apply({ ...spec, process: altered });

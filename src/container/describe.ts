@@ -112,7 +112,13 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
       "a host name of letters, digits, dots and hyphens, 64 at most",
     );
   const capabilities = capabilitiesFor(o, r.user.uid, userns ? capabilityNames : facts.bounding);
-  const env = { PATH: DEFAULT_PATH, HOME: r.user.home, ...(o.tty && { TERM: "xterm-256color" }), ...o.env };
+  const env = {
+    PATH: DEFAULT_PATH,
+    HOME: r.user.home,
+    ...(isOwn("uts") && { HOSTNAME: hostname }),
+    ...(o.tty && { TERM: "xterm-256color" }),
+    ...o.env,
+  };
   const seccomp = seccompOf(o, facts, capabilities.bounding ?? [], r);
   const pathRules = describePaths(o, r.root);
   return {

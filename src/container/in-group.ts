@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { ControlGroup } from "../cgroups/group.ts";
 import { layout } from "../cgroups/look.ts";
 import { setRlimits } from "../cgroups/rlimits.ts";
@@ -25,7 +26,7 @@ export function bareProcess(command: readonly string[], o: InGroupOptions, rlimi
   checkStreams(o);
   checkShapes({ env: o.env, workdir: o.workdir, timeout: o.timeout });
   const env = Object.entries({ ...process.env, ...o.env }).flatMap(([k, v]) => (v === undefined ? [] : [`${k}=${v}`]));
-  return { user: { uid: 0, gid: 0 }, args: command, env, cwd: o.workdir ?? process.cwd(), rlimits };
+  return { user: { uid: 0, gid: 0 }, args: command, env, cwd: resolve(o.workdir ?? ""), rlimits };
 }
 
 export const timeoutOf = (o: Pick<RunOptions, "timeout">): number =>

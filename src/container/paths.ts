@@ -4,6 +4,12 @@ import type { PathRule } from "../compile/spec.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { ContainerOptions } from "./options.ts";
 
+/** Of the container's, which has no directory that ours could be relative to. */
+export function checkWorkdir(path: string): string {
+  if (!path.startsWith("/")) throw new InvalidOptionError("workdir", path, "an absolute path in the container");
+  return path;
+}
+
 /** What a program needs whatever it does: its terminals, its own processes, its own temporary files. */
 const always = ["/dev", "/proc", "/tmp"];
 

@@ -20,6 +20,7 @@ import { containerName } from "./names.ts";
 import { resolveNamespaces } from "./namespaces.ts";
 import type { PreparedNetwork } from "./network.ts";
 import type { ContainerOptions } from "./options.ts";
+import { checkWorkdir } from "./paths.ts";
 import { withProfile } from "./profiles.ts";
 import { checkShapes } from "./shape.ts";
 import type { Answers } from "./syscalls.ts";
@@ -142,8 +143,7 @@ export async function prepare(
   if (o.hosts) (await import("./hosts.ts")).checkHosts(o.hosts, mountNamespace !== undefined && !mountNamespace.path);
   const { volumes, directories } = findVolumes(o);
   const user = resolveUser(root, o.user, o.groups);
-  const workdir = o.workdir ?? (onHost ? cwd : "/");
-  if (!workdir.startsWith("/")) throw new InvalidOptionError("workdir", workdir, "an absolute path in the container");
+  const workdir = checkWorkdir(o.workdir ?? (onHost ? cwd : "/"));
   const views = o.view ? await import("./view.ts") : undefined;
   const view = views?.viewOf(o, name, rootless);
   const groups = containerGroups(view ? { cgroups: "account", ...o } : o, facts, name, namespaces);

@@ -31,7 +31,10 @@ export const shapes: { readonly [K in keyof Required<ContainerOptions>]: Shape }
   pidsLimit: amount,
   limits: object,
   cgroups: text,
-  env: recordOf(text),
+  env: recordOf(
+    text,
+    shape("of one letter at least, without = and NUL", (v) => /^[^=\0]+$/.test(String(v))),
+  ),
   volumes: recordOf(either(text, volume)),
   tmpfs: recordOf(text),
   readOnly: flag,

@@ -128,16 +128,23 @@ export function listContainers(): Known[] {
 
 /** A container by its name, or by the only beginning of one. */
 export function findContainer(name: string): Known {
-  const all = listContainers();
-  const exact = all.find((c) => c.noted.name === name);
-  const beginning = name === "" ? [] : all.filter((c) => c.noted.name.startsWith(name));
-  const found = exact ?? (beginning.length === 1 ? beginning[0] : undefined);
+  const found = findIfThere(name);
   if (!found)
     throw new NameError(
       name,
       `no container is named ${JSON.stringify(name)}; "caisson ps --all" lists those there are`,
     );
   return found;
+}
+
+/** undefined if there is none; of several that begin so it is not known which was meant. */
+export function findIfThere(name: string): Known | undefined {
+  const all = listContainers();
+  const exact = all.find((c) => c.noted.name === name);
+  const [first, ...more] = name === "" ? [] : all.filter((c) => c.noted.name.startsWith(name));
+  if (exact || !more.length) return exact ?? first;
+  const names = [first, ...more].map((c) => c?.noted.name).sort().join(", ");
+  throw new NameError(name, `several containers have a name that begins with ${JSON.stringify(name)}: ${names}`);
 }
 
 export const findExact = (name: string): Known | undefined => listContainers().find((c) => c.noted.name === name);

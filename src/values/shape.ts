@@ -38,11 +38,12 @@ export const listOf = (item: Shape): Shape =>
   made(`a list, each ${item.words}`, (v) =>
     Array.isArray(v) ? v.map((x: unknown, i) => [String(i), x, item] as const) : undefined,
   );
-export const recordOf = (value: Shape): Shape =>
-  made(`an object, each value ${value.words}`, (v) =>
-    isObject(v) ? Object.entries(v).map(([name, x]) => [name, x, isText(name) ? value : none] as const) : undefined,
+export const recordOf = (value: Shape, name: Shape = shape("without NUL", isText)): Shape => {
+  const none = shape(`a name ${name.words}`, () => false);
+  return made(`an object, each value ${value.words}`, (v) =>
+    isObject(v) ? Object.entries(v).map(([key, x]) => [key, x, name.holds(key) ? value : none] as const) : undefined,
   );
-const none = shape("a name without NUL", () => false);
+};
 export const whole = (from: number, to: number): Shape =>
   shape(`a whole number from ${from} to ${to}`, (v) => Number.isInteger(v) && Number(v) >= from && Number(v) <= to);
 

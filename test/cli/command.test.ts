@@ -103,6 +103,22 @@ root("the life of a detached container", async () => {
   expect((await sh("inspect", name)).err).toContain("no container is named");
 });
 
+root("of several names that begin so none is meant; --force passes over what is not there", async () => {
+  const names = ["one", "two"].map((n) => `begin-${process.pid}-${n}`);
+  for (const name of names) expect((await sh("run", "-d", "--name", name, "--", "sleep", "100")).code).toBe(0);
+  try {
+    const { code, err } = await sh("rm", "-f", `begin-${process.pid}`);
+    expect([code, err]).toEqual([
+      125,
+      `caisson: several containers have a name that begins with "begin-${process.pid}": ${names.join(", ")}\n`,
+    ]);
+    expect((await sh("inspect", ...names)).code).toBe(0);
+  } finally {
+    expect(await sh("rm", "-f", "no-such-container", ...names)).toEqual({ code: 0, out: "", err: "" });
+  }
+  expect((await sh("rm", ...names)).err).toContain("no container is named");
+});
+
 root("a detached start that fails says so", async () => {
   const r = await sh("run", "-d", "nosuchcommand");
   expect([r.code, r.out]).toEqual([127, ""]);

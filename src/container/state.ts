@@ -143,7 +143,10 @@ export function findIfThere(name: string): Known | undefined {
   const exact = all.find((c) => c.noted.name === name);
   const [first, ...more] = name === "" ? [] : all.filter((c) => c.noted.name.startsWith(name));
   if (exact || !more.length) return exact ?? first;
-  const names = [first, ...more].map((c) => c?.noted.name).sort().join(", ");
+  const names = [first, ...more]
+    .map((c) => c?.noted.name)
+    .sort()
+    .join(", ");
   throw new NameError(name, `several containers have a name that begins with ${JSON.stringify(name)}: ${names}`);
 }
 

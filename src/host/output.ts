@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { CaissonError } from "../values/errors.ts";
 
 const EPIPE_STATUS = 141;
 const PAUSE_MS = 1;
@@ -16,7 +17,10 @@ export function put(fd: number, what: string | Uint8Array): void {
       const { code } = e as NodeJS.ErrnoException;
       // Whoever reads is gone: as SIGPIPE would have it.
       if (code === "EPIPE") process.exit(EPIPE_STATUS);
-      if (code !== "EAGAIN") throw e;
+      // Where errors are said nothing else can be: the status tells.
+      if (code !== "EAGAIN" && fd === 2) return;
+      if (code !== "EAGAIN")
+        throw new CaissonError(`write to ${fd === 1 ? "standard output" : `descriptor ${fd}`}: ${code}`);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
     }
 }

@@ -38,6 +38,12 @@ volatile u64 linked[3] __attribute__((section(".data"))) = { 0x6b6e694c6e6f7373,
 static u64 *arguments;
 
 static int run(struct program *p, u32 section);
+
+/* Of a caller who ignores SIGCHLD we are so too: the kernel would reap what we wait for, and nobody would hear of it. */
+static void heed_children(void) {
+  static const u64 by_default[4];
+  sys4(NR_rt_sigaction, SIGCHLD, (s64)by_default, 0, 8);
+}
 static int serve(int in, int out);
 
 /* ---- checks: nothing of a program is performed before all of it was found well-formed ---- */
@@ -481,6 +487,7 @@ static int serve(int in, int out) {
 #ifndef FRONT
 __attribute__((used)) void begin(u64 *stack) {
   arguments = stack;
+  heed_children();
   if (!linked[2]) exit_now(serve(3, 3) ? 125 : 0);
   struct program p = { 0 };
   char *base = (char *)linked[2] + (u64)image_base;

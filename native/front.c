@@ -57,6 +57,7 @@ __attribute__((used)) void begin(u64 *stack) {
   char *at = (char *)linked[2];
   int told = 0;
   arguments = stack;
+  heed_children();
   if (load(&p, at, ((struct header *)at)->size)) {
     run(&p, 0);
     told = p.h->slots > RESERVED_SLOTS && p.slots[RESERVED_SLOTS] == 1;

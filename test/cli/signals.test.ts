@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { Bundle } from "../conformance/bundle.ts";
 import { caisson, sh } from "../helpers/command.ts";
 import { isRoot } from "../helpers/machine.ts";
 
@@ -73,3 +75,51 @@ rooted(
   },
   30_000,
 );
+
+/** Ignored signals stay so over execve(2); of a caller who ignores this one the kernel reaps all children. */
+const IGNORING = '$SIG{CHLD} = "IGNORE"; exec @ARGV';
+const deaf = (command: string, ...words: string[]) => {
+  const p = spawnSync("perl", ["-e", IGNORING, command, ...words], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 20_000,
+  });
+  return { code: p.status, out: p.stdout, err: p.stderr };
+};
+
+rooted("a caller who ignores SIGCHLD hears how it ended; the command does not ignore it", () => {
+  const name = `deaf-${process.pid}`;
+  const command = ["sh", "-c", "grep SigIgn /proc/self/status; exit 3"];
+  const ended = { code: 3, out: "SigIgn:\t0000000000000000\n", err: "" };
+  // From the third time on its program is kept.
+  for (let i = 0; i < 4; i++) expect(deaf(caisson, "run", "--", ...command)).toEqual(ended);
+  expect(deaf(caisson, "run", "--init", "--", ...command)).toEqual(ended);
+  expect(deaf(caisson, "group", "run", "--", ...command)).toEqual(ended);
+  expect(deaf(caisson, "run", "-d", "--name", name, "--", "sleep", "100").code).toBe(0);
+  try {
+    for (let i = 0; i < 4; i++) expect(deaf(caisson, "exec", name, ...command)).toEqual(ended);
+    expect(deaf(caisson, "stop", name).code).toBe(0);
+    expect(deaf(caisson, "wait", name).out).toBe("143\n");
+  } finally {
+    deaf(caisson, "rm", "-f", name);
+  }
+});
+
+rooted("an engine that ignores SIGCHLD is told of hooks and commands", () => {
+  using b = new Bundle(["true"]);
+  b.rewrite((spec) => ({
+    ...spec,
+    hooks: { createRuntime: [{ path: "/bin/true" }], poststop: [{ path: "/bin/true" }] },
+  }));
+  // What it is given is the container's as well: nobody could wait for its end.
+  const deafly = (...words: string[]) =>
+    spawnSync("perl", ["-e", IGNORING, ...b.words(...words)], { stdio: "ignore" }).status;
+  const statuses = [
+    deafly("run", "--bundle", b.at, b.id),
+    deafly("create", "--bundle", b.at, b.id),
+    deafly("exec", b.id, "sh", "-c", "exit 3"),
+    deafly("start", b.id),
+    deafly("delete", "--force", b.id),
+  ];
+  expect(statuses).toEqual([0, 0, 3, 0, 0]);
+});

@@ -14,4 +14,4 @@ else
   echo "skipped: networks need root"
 fi
 "$bin/tsc" -p tsconfig.test.json
-node --test --test-concurrency=1 test/container/library.node.mjs test/container/isolation.node.mjs test/cgroups/group.node.mjs
+node --test --test-concurrency=1 test/container/library.node.mjs test/container/isolation.node.mjs test/container/threads.node.mjs test/cgroups/group.node.mjs

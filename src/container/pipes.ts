@@ -1,6 +1,8 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { Readable, Writable } from "node:stream";
+import { isMainThread } from "node:worker_threads";
+import { polledReadable, polledWritable } from "./polled-pipe.ts";
 
 /**
  * Our end of a pipe that the launcher made. A process of the same user may open a pipe of another at /proc/PID/fd,
@@ -22,28 +24,40 @@ const bun = (globalThis as { Bun?: { file(fd: number): BunFile } }).Bun;
 
 export function readPipe(pid: number, fd: number): Readable {
   const own = open(pid, fd, constants.O_RDONLY);
-  if (!bun) return new Socket({ fd: own, readable: true, writable: false });
+  if (!bun) return isMainThread ? new Socket({ fd: own, readable: true, writable: false }) : polledReadable(own);
   const readable = Readable.fromWeb(bun.file(own).stream() as Parameters<typeof Readable.fromWeb>[0]);
   return readable.once("close", () => closeQuietly(own));
 }
 
 export function writePipe(pid: number, fd: number): Writable {
   const own = open(pid, fd, constants.O_WRONLY);
-  if (!bun) return new Socket({ fd: own, readable: false, writable: true });
+  if (!bun) return isMainThread ? new Socket({ fd: own, readable: false, writable: true }) : polledWritable(own);
   const sink = bun.file(own).writer();
-  const done = (p: number | Promise<number>, callback: (e?: Error | null) => void) =>
-    Promise.resolve(p).then(() => callback(), callback);
   return new Writable({
-    write: (chunk: Uint8Array, _encoding, callback) => {
-      sink.write(chunk);
-      done(sink.flush(), callback);
-    },
+    write: (chunk: Uint8Array, _encoding, callback) =>
+      settle(async () => {
+        await Promise.all([sink.write(chunk), sink.flush()]);
+      }, callback),
     final: (callback) =>
-      done(sink.end(), (e) => {
-        closeQuietly(own);
-        callback(e);
-      }),
+      settle(
+        async () => void (await sink.end()),
+        (e) => {
+          closeQuietly(own);
+          callback(e);
+        },
+      ),
   });
+}
+
+/** Errors of Bun's sinks are thrown at once, or come later. */
+async function settle(act: () => Promise<void>, callback: (e?: Error) => void): Promise<void> {
+  let failed: Error | undefined;
+  try {
+    await act();
+  } catch (e) {
+    failed = e as Error;
+  }
+  callback(failed);
 }
 
 /** The runtime may have closed it with its stream. */

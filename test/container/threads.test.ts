@@ -1,0 +1,14 @@
+import { expect, test } from "bun:test";
+import { isRoot, settled } from "../helpers/machine.ts";
+import { useInThreads } from "./threads.suite.ts";
+
+const why = isRoot ? "" : "needs root";
+test.skipIf(why !== "")(
+  `in threads${why && ` (skipped: ${why})`}`,
+  async () => {
+    const before = await settled();
+    await useInThreads(new URL("thread.mjs", import.meta.url), new URL("../../src/index.ts", import.meta.url));
+    expect(await settled()).toEqual(before);
+  },
+  60_000,
+);

@@ -16,6 +16,7 @@ export {
 export type { ReadyHandler } from "./container/answers/names.ts";
 export { Container, container, type ExecOptions, openContainer } from "./container/container.ts";
 export type { DeviceChoice, DeviceOptions } from "./container/devices.ts";
+export type { Encoding, Input, Output, StreamOptions, Written } from "./container/exchange.ts";
 export { addDevices, removeDevices } from "./container/hotplug.ts";
 export { type InGroupOptions, runIn, spawnIn } from "./container/in-group.ts";
 export type { NamespaceChoice, NamespaceOptions } from "./container/namespaces.ts";
@@ -26,7 +27,7 @@ export { publishedPorts, publishPorts, unpublishPorts } from "./container/ports.
 export { ContainerProcess } from "./container/process.ts";
 export type { ProfileName } from "./container/profiles.ts";
 export type { Ending } from "./container/record.ts";
-export { type Output, type RunOptions, type RunResult, run } from "./container/run.ts";
+export { type RunOptions, type RunResult, run } from "./container/run.ts";
 export { findContainer, type Known, listContainers, removeContainer } from "./container/state.ts";
 export type { BlockedSyscall } from "./container/syscalls.ts";
 export type { CopyOptions, CopyResult } from "./copy/copy.ts";

@@ -14,13 +14,14 @@ import { checkShape, fields, flag } from "../values/shape.ts";
 import { parseDuration } from "../values/units.ts";
 import { claim } from "./claim.ts";
 import { environmentFor } from "./environment.ts";
+import { collected, type Encoding, fed, type StreamOptions } from "./exchange.ts";
 import { groupsToEnter } from "./groups.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { checkWorkdir } from "./paths.ts";
 import { PIPES, type Prepared, prepare } from "./prepare.ts";
 import { ContainerProcess, checkedSignal } from "./process.ts";
-import { abortWith, collect, feed, type RunOptions, type RunResult, resultOf } from "./run.ts";
+import { abortWith, type RunOptions, type RunResult, resultOf } from "./run.ts";
 import { checkCommand, checkShapes } from "./shape.ts";
 import { answering, start, startProgram } from "./start.ts";
 import { runningContainer, untilEnded } from "./state.ts";
@@ -29,10 +30,8 @@ import { startable } from "./templates.ts";
 import { resolveUser } from "./users.ts";
 import { words } from "./words.ts";
 
-export type ExecOptions = Pick<
-  RunOptions,
-  "input" | "stdout" | "stderr" | "signal" | "env" | "workdir" | "user" | "timeout"
->;
+export type ExecOptions<E extends Encoding = "utf8"> = StreamOptions<E> &
+  Pick<RunOptions, "env" | "workdir" | "user" | "timeout">;
 
 /** Who looks after the container: a child of this runtime's, or another's that was found again. */
 type Supervisor = { kill(signal: number): void; ended(): Promise<unknown> };
@@ -60,7 +59,7 @@ export class Container {
     return explainText(compile(spec, facts, { ...job, stdio: NOTHING, report }, this.#parts));
   }
 
-  async spawn(command: readonly string[], options: ExecOptions = {}): Promise<ContainerProcess> {
+  async spawn(command: readonly string[], options: ExecOptions<Encoding> = {}): Promise<ContainerProcess> {
     const { input, stdout = "pipe", stderr = "pipe", signal, ...own } = options;
     checkCommand(command);
     checkStreams(options);
@@ -77,13 +76,17 @@ export class Container {
     if (cgroup.groups.length) await ensureDelegation(layout(), l.pid);
     const program = this.#exec(command, options, { cgroup, stdio, report: { to: "library", token, survive: false } });
     const started = await startProgram(l, startable(program), token, stdio, [], answers && answering(answers, spec));
-    feed(started.stdin, input);
+    const ended = fed(started, input);
     const stop = abortWith(signal, started);
-    started.ended.then(stop, stop);
-    return new ContainerProcess(command, started);
+    ended.then(stop, stop);
+    return new ContainerProcess(command, { ...started, ended });
   }
 
-  #exec(command: readonly string[], o: ExecOptions, where: Pick<Job, "cgroup" | "stdio" | "report">): Program {
+  #exec(
+    command: readonly string[],
+    o: ExecOptions<Encoding>,
+    where: Pick<Job, "cgroup" | "stdio" | "report">,
+  ): Program {
     const { spec, facts, job } = this.#prepared;
     const { process } = spec;
     if (!process) throw new TypeError("a container without a process");
@@ -105,15 +108,16 @@ export class Container {
   }
 
   /** Runs a command in the container and waits for its end. */
-  async run(command: readonly string[], options: ExecOptions = {}): Promise<RunResult> {
+  async run<E extends Encoding = "utf8">(
+    command: readonly string[],
+    options: ExecOptions<E> = {},
+  ): Promise<RunResult<E>> {
     const began = performance.now();
     const process = await this.spawn(command, options);
-    const texts = Promise.all([collect(process.stdout), collect(process.stderr)]);
-    texts.catch(() => {});
-    const ending = await process.ended;
+    const all = await collected(process, () => process.kill("SIGKILL"), options);
     options.signal?.throwIfAborted();
     const wallTime = (performance.now() - began) / 1000;
-    return resultOf(command, ending, wallTime, await texts, this.#prepared);
+    return resultOf(command, all, wallTime, this.#prepared);
   }
 
   /** `` box.$`ls -l ${file}` ``: words are split at blanks of the text, never inside a value. No shell is involved. */

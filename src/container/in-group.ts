@@ -10,18 +10,24 @@ import { hostFacts } from "../host/facts.ts";
 import { launcher } from "../program/launcher.ts";
 import type { Ulimit } from "../values/ulimits.ts";
 import { parseDuration } from "../values/units.ts";
+import { collected, type Encoding, fed, type StreamOptions } from "./exchange.ts";
 import { ContainerProcess } from "./process.ts";
-import { abortWith, collect, feed, type RunOptions, type RunResult, resultOf } from "./run.ts";
+import { abortWith, type RunOptions, type RunResult, resultOf } from "./run.ts";
 import { checkCommand, checkShapes } from "./shape.ts";
 import { startProgram } from "./start.ts";
 import { checkStreams, outputs } from "./streams.ts";
 import { startable } from "./templates.ts";
 
 /** `env` is added to the caller's environment. */
-export type InGroupOptions = Pick<RunOptions, "input" | "stdout" | "stderr" | "signal" | "env" | "workdir" | "timeout">;
+export type InGroupOptions<E extends Encoding = "utf8"> = StreamOptions<E> &
+  Pick<RunOptions, "env" | "workdir" | "timeout">;
 
 /** The process as the caller is: its environment, directory and rights, and the limits of the group. */
-export function bareProcess(command: readonly string[], o: InGroupOptions, rlimits: readonly Ulimit[]): Process {
+export function bareProcess(
+  command: readonly string[],
+  o: InGroupOptions<Encoding>,
+  rlimits: readonly Ulimit[],
+): Process {
   checkCommand(command);
   checkStreams(o);
   checkShapes({ env: o.env, workdir: o.workdir, timeout: o.timeout });
@@ -39,7 +45,7 @@ export const timeoutOf = (o: Pick<RunOptions, "timeout">): number =>
 export async function spawnIn(
   group: ControlGroup,
   command: readonly string[],
-  o: InGroupOptions = {},
+  o: InGroupOptions<Encoding> = {},
 ): Promise<ContainerProcess> {
   const { rlimits, groups } = group.birthplace();
   const child = await spawnWith({ groups }, bareProcess(command, o, rlimits), o);
@@ -53,7 +59,7 @@ export async function spawnIn(
   return child;
 }
 
-async function spawnWith(cgroup: CgroupPlan, process: Process, o: InGroupOptions): Promise<ContainerProcess> {
+async function spawnWith(cgroup: CgroupPlan, process: Process, o: InGroupOptions<Encoding>): Promise<ContainerProcess> {
   const l = launcher();
   await ensureDelegation(layout(), l.pid);
   const token = l.token();
@@ -62,23 +68,21 @@ async function spawnWith(cgroup: CgroupPlan, process: Process, o: InGroupOptions
   const report = { to: "library", token, survive: false } as const;
   const bare = { stdio, cgroup, report, timeoutMs: timeoutOf(o), onTerminal: false };
   const started = await startProgram(l, startable(compileBare(process, hostFacts(), bare)), token, stdio, []);
-  feed(started.stdin, o.input);
+  const ended = fed(started, o.input);
   const stop = abortWith(o.signal, started);
-  started.ended.then(stop, stop);
-  return new ContainerProcess(process.args, started);
+  ended.then(stop, stop);
+  return new ContainerProcess(process.args, { ...started, ended });
 }
 
 /** The same, and waits for its end. */
-export async function runIn(
+export async function runIn<E extends Encoding = "utf8">(
   group: ControlGroup,
   command: readonly string[],
-  o: InGroupOptions = {},
-): Promise<RunResult> {
+  o: InGroupOptions<E> = {},
+): Promise<RunResult<E>> {
   const began = performance.now();
   const child = await spawnIn(group, command, o);
-  const texts = Promise.all([collect(child.stdout), collect(child.stderr)]);
-  texts.catch(() => {});
-  const ending = await child.ended;
+  const all = await collected(child, () => child.kill("SIGKILL"), o);
   o.signal?.throwIfAborted();
-  return resultOf(command, ending, (performance.now() - began) / 1000, await texts, { notApplied: [] });
+  return resultOf(command, all, (performance.now() - began) / 1000, { notApplied: [] });
 }

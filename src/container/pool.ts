@@ -8,11 +8,12 @@ import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
 import { parseCount } from "../values/units.ts";
 import { claim } from "./claim.ts";
+import { collected } from "./exchange.ts";
 import { failureOf } from "./failure.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { PIPES, type Prepared, prepare } from "./prepare.ts";
-import { collect, type RunResult, resultOf } from "./run.ts";
+import { type RunResult, resultOf } from "./run.ts";
 import { checkCommand } from "./shape.ts";
 import { type Started, start } from "./start.ts";
 
@@ -61,9 +62,7 @@ export class ContainerPool {
     for (let done = 0; done < ask.length; ) done += writeSync(to, ask, done);
     closeSync(to);
     started.stdin?.end();
-    const texts = Promise.all([collect(started.stdout), collect(started.stderr)]);
-    texts.catch(() => {});
-    const ending = await started.ended;
+    const all = await collected(started, () => started.kill(KILL_EVERYTHING));
     const wallTime = (performance.now() - began) / 1000;
     const answer = Buffer.alloc(16 + 8 * 3);
     // An answer comes only when the command could not be executed: at exec the pipe closes.
@@ -78,7 +77,7 @@ export class ContainerPool {
       ];
       throw failureOf(program, { section, step, errno });
     }
-    return resultOf(command, ending, wallTime, await texts, prepared);
+    return resultOf(command, all, wallTime, prepared);
   }
 
   /** Throws away those that wait. */

@@ -1,23 +1,24 @@
-import type { Readable, Writable } from "node:stream";
 import { KILL_EVERYTHING, type SignalName, signalName } from "../kernel/signals.ts";
 import { claim } from "./claim.ts";
+import { collected, type Encoding, type Exchanged, fed, type StreamOptions, type Written } from "./exchange.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { type Prepared, prepare } from "./prepare.ts";
-import type { Ending } from "./record.ts";
 import { checkCommand } from "./shape.ts";
 import { type Started, start } from "./start.ts";
 import { checkStreams, outputs } from "./streams.ts";
 import type { BlockedSyscall } from "./syscalls.ts";
 
 /** How a run went. Sizes are bytes, times seconds. */
-export type RunResult = {
+export type RunResult<E extends Encoding = "utf8"> = {
   readonly command: readonly string[];
   /** As a shell has it: 128 + n after signal n. */
   readonly exitCode: number;
   readonly signal: SignalName | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
+  readonly stdout: Written<E>;
+  readonly stderr: Written<E>;
+  /** It wrote more than `maxOutput`, and was killed for it. */
+  readonly outputExceeded: boolean;
   readonly timedOut: boolean;
   readonly oomKilled: boolean;
   readonly peakMemory: number;
@@ -34,31 +35,7 @@ export type RunResult = {
   readonly notApplied: readonly string[];
 };
 
-export type RunOptions = ContainerOptions & {
-  /** What the command reads from standard input. Default: nothing. */
-  readonly input?: string | Uint8Array | Readable;
-  /** "pipe" (default) collects, "inherit" is the caller's own, "ignore" is /dev/null. */
-  readonly stdout?: Output;
-  readonly stderr?: Output;
-  /** Kills the container when it fires; the run then rejects with its reason. */
-  readonly signal?: AbortSignal;
-};
-export type Output = "pipe" | "inherit" | "ignore";
-
-export async function collect(stream: Readable | undefined): Promise<string> {
-  if (!stream) return "";
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Uint8Array);
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-/** Gives the input; a command that does not read it all is no error. */
-export function feed(stdin: Writable | undefined, input: RunOptions["input"]): void {
-  if (!stdin) return;
-  stdin.on("error", () => {});
-  if (input === undefined || typeof input === "string" || input instanceof Uint8Array) stdin.end(input ?? "");
-  else input.pipe(stdin);
-}
+export type RunOptions<E extends Encoding = "utf8"> = ContainerOptions & StreamOptions<E>;
 
 /** Ends the container when the caller no longer wants it. */
 export function abortWith(signal: AbortSignal | undefined, started: Started): () => void {
@@ -72,13 +49,12 @@ export function abortWith(signal: AbortSignal | undefined, started: Started): ()
 const SIGKILL = 9;
 const SIGSYS = 31;
 
-export function resultOf(
+export function resultOf<E extends Encoding>(
   command: readonly string[],
-  e: Ending,
+  { ending: e, ...written }: Exchanged<E>,
   wallTime: number,
-  out: [string, string],
   { notApplied, answers }: Pick<Prepared, "notApplied" | "answers">,
-): RunResult {
+): RunResult<E> {
   const { timedOut, oomKilled, peakMemory, cpuTime } = e;
   // The kernel ends a first process that way, too; we can do so by SIGKILL only.
   const forbidden = answers?.blocked.at(-1)?.action === "killed" && e.signal === SIGKILL;
@@ -87,8 +63,7 @@ export function resultOf(
     command,
     exitCode: forbidden ? 128 + SIGSYS : e.exitCode,
     signal: signal ? signalName(signal) : undefined,
-    stdout: out[0],
-    stderr: out[1],
+    ...written,
     timedOut,
     oomKilled,
     peakMemory,
@@ -114,8 +89,11 @@ const withState = async (p: Prepared, command: readonly string[]): Promise<Prepa
  * Rejects with InvalidOptionError (nothing was touched) or StepError (what was done was undone). A command that
  * fails is not an error: see `exitCode`.
  */
-export async function run(command: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  const { input, stdout = "pipe", stderr = "pipe", signal, ...container } = options;
+export async function run<E extends Encoding = "utf8">(
+  command: readonly string[],
+  options: RunOptions<E> = {},
+): Promise<RunResult<E>> {
+  const { input, stdout = "pipe", stderr = "pipe", signal, encoding: _, maxOutput: __, ...container } = options;
   checkCommand(command);
   checkStreams(options);
   signal?.throwIfAborted();
@@ -125,13 +103,14 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   const started = await start(prepared, [stdin, outputs[stdout], outputs[stderr]]);
   const stop = abortWith(signal, started);
   try {
-    feed(started.stdin, input);
-    const texts = Promise.all([collect(started.stdout), collect(started.stderr)]);
-    texts.catch(() => {});
-    const ending = await started.ended;
+    const all = await collected(
+      { ...started, ended: fed(started, input) },
+      () => started.kill(KILL_EVERYTHING),
+      options,
+    );
     const wallTime = (performance.now() - began) / 1000;
     signal?.throwIfAborted();
-    return resultOf(command, ending, wallTime, await texts, prepared);
+    return resultOf(command, all, wallTime, prepared);
   } finally {
     stop();
   }

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
 
 /** The library, as Node and Bun both must have it: each case is a function, run by the test runner of the platform. */
 type Library = typeof import("../../src/index.ts");
@@ -26,6 +27,72 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
   "gives input, and /dev/stdout is a pipe that can be opened again": async ({ run }) => {
     const r = await run(["sh", "-c", "cat > /dev/stdout"], { input: "some text" });
     assert.equal(r.stdout, "some text");
+  },
+  "output as bytes, and input from whatever gives pieces": async ({ run, container }) => {
+    const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+    async function* pieces() {
+      yield bytes.subarray(0, 100);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      yield bytes.subarray(100);
+    }
+    const stdout: Uint8Array = (await run(["cat"], { input: pieces(), encoding: "buffer" })).stdout;
+    assert.deepEqual([...stdout], [...bytes]);
+    const box = await container();
+    try {
+      const r = await box.run(["sh", "-c", "cat >&2"], { input: new Blob([bytes]).stream(), encoding: "buffer" });
+      assert.deepEqual([r.stdout.length, [...r.stderr]], [0, [...bytes]]);
+      assert.equal((await box.run(["cat"], { input: Readable.from(["a", "b"]) })).stdout, "ab");
+    } finally {
+      await box.dispose();
+    }
+  },
+  "a command that writes more than it may is ended": async ({ run, container }) => {
+    const much = await run(["yes"], { maxOutput: "1M" });
+    assert.deepEqual([much.outputExceeded, much.signal, much.stdout.length], [true, "SIGKILL", 2 ** 20]);
+    const all = await run(["sh", "-c", "printf abc; printf abc >&2"], { maxOutput: 3 });
+    assert.deepEqual([all.outputExceeded, all.exitCode, all.stdout, all.stderr], [false, 0, "abc", "abc"]);
+    const box = await container();
+    try {
+      const r = await box.run(["sh", "-c", "while :; do echo no >&2; done"], { maxOutput: 1000, encoding: "buffer" });
+      assert.deepEqual([r.outputExceeded, r.stderr.length], [true, 1000]);
+      assert.equal((await box.run(["sh", "-c", "pgrep -c sh || true"])).stdout.trim(), "1");
+    } finally {
+      await box.dispose();
+    }
+    await assert.rejects(run(["true"], { maxOutput: "600M" }), /maxOutput: "600M" is not 536870888 bytes at most/);
+    assert.equal((await run(["true"], { maxOutput: "600M", encoding: "buffer" })).exitCode, 0);
+    for (const [name, value] of [
+      ["maxOutput", "much"],
+      ["encoding", "latin1"],
+      ["input", 1],
+    ] as const)
+      await assert.rejects(run(["true"], { [name]: value }), new RegExp(`^\\w+: ${name}: `, "i"));
+  },
+  "input that fails ends the command, and is said": async ({ run, container }) => {
+    async function* failing() {
+      yield "begin\n";
+      throw new Error("no more of it");
+    }
+    await assert.rejects(run(["cat"], { input: failing() }), /no more of it/);
+    const gone = new PassThrough();
+    gone.destroy();
+    await assert.rejects(run(["cat"], { input: gone }), /remature close/);
+    await assert.rejects(run(["cat"], { input: Readable.from([{}], { objectMode: true }) }), TypeError);
+    const box = await container();
+    try {
+      const p = await box.spawn(["cat"], { input: failing() });
+      await assert.rejects(p.ended, /no more of it/);
+      // What is not read is no error, and whoever gives it is not kept waiting.
+      const endless = Readable.from(
+        (function* () {
+          for (;;) yield "x".repeat(1000);
+        })(),
+      );
+      assert.equal((await box.run(["head", "-c", "3"], { input: endless })).stdout, "xxx");
+      endless.destroy();
+    } finally {
+      await box.dispose();
+    }
   },
   "moves much data with back-pressure": async ({ run }) => {
     const r = await run(["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; cat | wc -c"], {

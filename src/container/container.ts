@@ -158,7 +158,7 @@ export class Container {
   }
 }
 
-const copyShape = fields({ archive: flag });
+const copyShape = fields({ archive: flag, followLink: flag });
 
 async function copying(options: CopyOptions) {
   checkShape("options", options, copyShape);

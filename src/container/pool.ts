@@ -6,6 +6,7 @@ import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
+import { CaissonError } from "../values/errors.ts";
 import { parseCount } from "../values/units.ts";
 import { claim } from "./claim.ts";
 import { collected } from "./exchange.ts";
@@ -55,6 +56,7 @@ export class ContainerPool {
   /** Runs a command in a container that is waiting already; another takes its place. */
   async run(command: readonly string[]): Promise<RunResult> {
     checkCommand(command);
+    if (this.#closed) throw new CaissonError("the pool was disposed of: nothing is started from it");
     const began = performance.now();
     const { prepared, started, to, from } = await (this.#waiting.shift() ?? this.#start());
     const program = lastSteps(prepared, command);

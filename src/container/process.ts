@@ -34,7 +34,8 @@ export class ContainerProcess {
 
   /** Standard output line by line, as it comes. */
   async *lines(): AsyncGenerator<string> {
-    if (!this.stdout) return;
+    // Of what was read to its end readline would wait for more.
+    if (!this.stdout || this.stdout.readableEnded || this.stdout.destroyed) return;
     yield* createInterface({ input: this.stdout, crlfDelay: Number.POSITIVE_INFINITY });
   }
 }

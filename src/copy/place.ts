@@ -17,5 +17,7 @@ export const onHost = (field: string, path: string): Place => ({ side: host(), p
 /** A path of a container, which is from its top: it has no working directory of ours. */
 export function inContainer(field: string, { name, pid }: { name: string; pid: number }, path: string): Place {
   const top = given(field, path).startsWith("/") ? path : `/${path}`;
-  return { side: container(pid, () => runningContainer(name)), path: top, field };
+  const runs = () => void runningContainer(name);
+  runs();
+  return { side: container(pid, runs), path: top, field };
 }

@@ -301,6 +301,20 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     }
     assert.ok(!listContainers().some((c) => c.noted.name === box.name));
   },
+  "says of what has ended that it has": async ({ container, containerPool }) => {
+    const box = await container();
+    const p = await box.spawn(["seq", "2"]);
+    const lines: string[] = [];
+    for (let i = 0; i < 2; i++) for await (const line of p.lines()) lines.push(line);
+    assert.deepEqual(lines, ["1", "2"]);
+    await box.dispose();
+    await assert.rejects(box.run(["true"]), /the container has ended/);
+    await assert.rejects(box.copyIn("/etc/passwd", "/tmp"), { name: "NameError" });
+    await box.dispose();
+    const pool = await containerPool({ size: 1 });
+    await pool.dispose();
+    await assert.rejects(pool.run(["true"]), /disposed of/);
+  },
   "starts from a warm pool, each container once": async ({ containerPool }) => {
     const pool = await containerPool({ size: 2 });
     try {

@@ -4,6 +4,7 @@ import { InvalidOptionError, NameError, UnsupportedError } from "../values/error
 import { checkShape, fields, listOf, object, text } from "../values/shape.ts";
 import { parseUlimits, type Ulimit, type Ulimits } from "../values/ulimits.ts";
 import { parseDuration } from "../values/units.ts";
+import { memory } from "./controllers/memory.ts";
 import { delegateGroup, type Owner } from "./delegate.ts";
 import { type EventOptions, type GroupEvent, watchGroup } from "./events.ts";
 import { ControlGroupError, filesOf, readOptional, subgroups } from "./files.ts";
@@ -168,6 +169,7 @@ export class ControlGroup {
 
   /** What a process is to be born into: its directories, or those of the nearest group above. */
   birthplace(): CgroupPlan & { readonly rlimits: readonly Ulimit[] } {
+    this.#here();
     const groups = hierarchies(this.#layout).flatMap((h) => {
       const path = nearest(h, this.path);
       const unified = h.version === "v2";
@@ -273,6 +275,12 @@ export class ControlGroup {
       }),
     ) as Usage;
     return { ...found, processes: this.processes({ recursive: true }).length, pressure: this.pressure() };
+  }
+
+  /** How many processes the kernel has killed for its memory, as far as that is limited here. @internal */
+  oomKills(): number {
+    const files = filesOf(this.#layout, this.path, memory, new Set(this.directories));
+    return (files && memory.usage(files).oomKills) ?? 0;
   }
 
   /** The v2 hierarchy counts CPU time for every group, with or without a controller. */

@@ -74,15 +74,17 @@ async function spawnWith(cgroup: CgroupPlan, process: Process, o: InGroupOptions
   return new ContainerProcess(process.args, { ...started, ended });
 }
 
-/** The same, and waits for its end. */
+/** The same, and waits for its end. `oomKilled`: it, or another process of the group meanwhile. */
 export async function runIn<E extends Encoding = "utf8">(
   group: ControlGroup,
   command: readonly string[],
   o: InGroupOptions<E> = {},
 ): Promise<RunResult<E>> {
   const began = performance.now();
+  const before = group.oomKills();
   const child = await spawnIn(group, command, o);
   const all = await collected(child, () => child.kill("SIGKILL"), o);
   o.signal?.throwIfAborted();
-  return resultOf(command, all, (performance.now() - began) / 1000, { notApplied: [] });
+  const ending = { ...all.ending, oomKilled: group.oomKills() > before };
+  return resultOf(command, { ...all, ending }, (performance.now() - began) / 1000, { notApplied: [] });
 }

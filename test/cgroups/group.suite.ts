@@ -291,6 +291,21 @@ export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
     assert.equal((await c.runIn(group, ["sh", "-c", script])).stdout, "null\nzero\n");
   },
 
+  "runs nothing in a group that is gone, and tells who was killed for memory": async ({ c, name }) => {
+    const group = await c.ControlGroup.create(name, { memory: { max: "20M" } });
+    const run = (...command: string[]) => c.runIn(group, command);
+    try {
+      const killed = await run("tail", "/dev/zero");
+      assert.deepEqual([killed.oomKilled, killed.signal], [true, "SIGKILL"]);
+      assert.equal((await run("true")).oomKilled, false);
+      assert.equal((await run("sh", "-c", "tail /dev/zero; true")).oomKilled, true);
+    } finally {
+      await group.remove();
+    }
+    await assert.rejects(run("true"), /there is no control group/);
+    await assert.rejects(c.spawnIn(group, ["true"]), { name: "NameError" });
+  },
+
   "gives a group to a user": async ({ c, name }) => {
     await using group = await c.ControlGroup.create(name, { pids: { max: 10 } });
     await group.delegate({ uid: 12345 });

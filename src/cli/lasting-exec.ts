@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { layout } from "../cgroups/look.ts";
+import { isNew } from "../compile/context.ts";
 import { STATE_FILES } from "../compile/state.ts";
 import type { Running } from "../container/state.ts";
 import { hostFacts } from "../host/facts.ts";
@@ -21,7 +22,7 @@ export function execGivenAs(c: Running, v: Values, command: readonly string[]): 
     isOfWords(v, hostFacts(), OPTIONS) &&
     words?.at(-1) === name &&
     // By it the container is known, and not another one that has the number of its first process.
-    spec.linux?.namespaces?.some((ns) => ns.type === "pid" && ns.path === undefined) &&
+    isNew(spec, "pid") &&
     !cgroup.delegated &&
     !layout().v2?.scope &&
     // What the container has for once is in no file.

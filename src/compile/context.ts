@@ -5,7 +5,7 @@ import type { Block, Slot } from "../program/types.ts";
 import { type Loose, struct, textBlock } from "../program/values.ts";
 import type { Job } from "./job.ts";
 import type { Parts } from "./parts.ts";
-import type { NamespaceKind, Spec } from "./spec.ts";
+import type { Namespace, NamespaceKind, Spec } from "./spec.ts";
 
 /** What all files of the compile step are given. */
 export type Context = {
@@ -19,10 +19,10 @@ export type Context = {
 };
 
 export const namespaceOf = (spec: Spec, kind: NamespaceKind) => spec.linux?.namespaces?.find((n) => n.type === kind);
-export const isNew = (spec: Spec, kind: NamespaceKind): boolean => {
-  const ns = namespaceOf(spec, kind);
-  return ns !== undefined && ns.path === undefined;
-};
+/** Whether one of that kind is made, and none entered nor shared. */
+export const hasNew = (namespaces: readonly Namespace[] | undefined, kind: NamespaceKind): boolean =>
+  namespaces?.some((n) => n.type === kind && n.path === undefined) ?? false;
+export const isNew = (spec: Spec, kind: NamespaceKind): boolean => hasNew(spec.linux?.namespaces, kind);
 
 /** struct open_how of openat2(2). */
 export function openHow(flags: number, resolve: number, mode = 0): Block {

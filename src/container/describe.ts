@@ -1,6 +1,7 @@
 import { resourcesOfLimits } from "../cgroups/oci.ts";
 import type { CheckedLimits } from "../cgroups/table.ts";
 import { DEFAULT_PATH } from "../compile/command.ts";
+import { hasNew } from "../compile/context.ts";
 import { defaultMaskedPaths, defaultReadonlyPaths, standardMounts } from "../compile/defaults.ts";
 import type { Mount, Namespace, Spec } from "../compile/spec.ts";
 import type { HostFacts } from "../host/facts.ts";
@@ -97,7 +98,7 @@ export type Resolved = {
 /** The friendly options as an OCI runtime spec. */
 export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Spec {
   const rootless = isRootless(o, facts);
-  const isOwn = (kind: Namespace["type"]) => r.namespaces.some((n) => n.type === kind && n.path === undefined);
+  const isOwn = (kind: Namespace["type"]) => hasNew(r.namespaces, kind);
   const userns = r.namespaces.some((n) => n.type === "user");
   // Mounts that somebody else made are left as they are.
   const assembled = isOwn("mount");

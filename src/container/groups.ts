@@ -4,6 +4,7 @@ import { layout as findLayout } from "../cgroups/look.ts";
 import { groupPath } from "../cgroups/names.ts";
 import { planGroups } from "../cgroups/plan.ts";
 import { type CheckedLimits, controllerOf } from "../cgroups/table.ts";
+import { hasNew } from "../compile/context.ts";
 import type { CgroupPlan } from "../compile/job.ts";
 import type { Mount, Namespace } from "../compile/spec.ts";
 import type { HostFacts } from "../host/facts.ts";
@@ -78,7 +79,7 @@ export function containerGroups(
   const mode = o.cgroups ?? "auto";
   if (!modes.includes(mode)) throw new InvalidOptionError("cgroups", mode, '"auto", "account" or "delegate"');
   const sharesPid = namespaces.every((n) => n.type !== "pid" || n.path !== undefined);
-  const isOwn = namespaces.some((n) => n.type === "cgroup" && n.path === undefined);
+  const isOwn = hasNew(namespaces, "cgroup");
   if (mode === "delegate" && !isOwn)
     throw new InvalidOptionError(
       "namespaces.cgroup",

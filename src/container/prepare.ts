@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { isNew } from "../compile/context.ts";
+import { hasNew, isNew } from "../compile/context.ts";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { type HostFacts, hostFacts } from "../host/facts.ts";
@@ -132,7 +132,7 @@ export async function prepare(
   const namespaces = resolveNamespaces(o, rootless || o.idMap !== undefined || o.namespaces?.user === "auto", name);
   const userns = namespaces.some((n) => n.type === "user");
   const mountNamespace = namespaces.find((n) => n.type === "mount");
-  const newUsers = namespaces.some((n) => n.type === "user" && n.path === undefined);
+  const newUsers = hasNew(namespaces, "user");
   const mayMap = newUsers && facts.uid === 0 && !rootless && facts.userNamespace !== true;
   const mapRoot = mayMap && typeOf(facts, root) !== undefined;
   if (o.keep && onHost && userns && !mapRoot)

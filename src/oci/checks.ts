@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { isNew, namespaceOf } from "../compile/context.ts";
 import { notifies } from "../compile/seccomp.ts";
 import type { NamespaceKind, Spec } from "../compile/spec.ts";
 import { dottedSysctl } from "../compile/sysctl.ts";
@@ -7,12 +8,6 @@ import { decide } from "../seccomp/decide.ts";
 import { ConfigError } from "./config.ts";
 
 /** What contradicts itself, or asks for what this machine has not: refused before anything is touched. */
-
-const namespaceOf = (spec: Spec, kind: NamespaceKind) => spec.linux?.namespaces?.find((n) => n.type === kind);
-const isNew = (spec: Spec, kind: NamespaceKind) => {
-  const ns = namespaceOf(spec, kind);
-  return ns !== undefined && ns.path === undefined;
-};
 
 function fail(field: string, why: string): never {
   throw new ConfigError(`${field}: ${why}`);

@@ -1,6 +1,7 @@
 import { statfsSync, statSync } from "node:fs";
 import { join, normalize, resolve } from "node:path";
 import { type Hierarchy, hierarchies, type Layout } from "../cgroups/layout.ts";
+import { isNew } from "../compile/context.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Mount, Spec } from "../compile/spec.ts";
 import { covers, resolveInRoot } from "../host/in-root.ts";
@@ -75,7 +76,7 @@ function completeMount(m: Mount, { root, bundle }: From, spec: Spec, place: Grou
 
 /** What the container sees of control groups: its own as the top of each hierarchy, or its place among the host's. */
 function cgroupMounts(m: Mount, spec: Spec, { layout, directoryIn }: GroupDirectories): Mount[] {
-  const own = spec.linux?.namespaces?.some((n) => n.type === "cgroup" && n.path === undefined) ?? false;
+  const own = isNew(spec, "cgroup");
   const options = m.options ?? [];
   const binds = ["rbind", ...options.filter((w) => w !== "bind" && w !== "rbind")];
   if (layout.kind === "v2") {

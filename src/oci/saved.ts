@@ -1,3 +1,4 @@
+import { isNew } from "../compile/context.ts";
 import type { Lifecycle } from "../compile/runtime/lifecycle.ts";
 import { endProgram } from "../compile/runtime/plain.ts";
 import type { Spec } from "../compile/spec.ts";
@@ -19,7 +20,7 @@ export function plainOf(
 ): Pick<Lifecycle, "plain"> {
   const { spec, id } = saved;
   const [home] = groups.plan.groups;
-  const own = spec.linux?.namespaces?.some((n) => n.type === "pid" && n.path === undefined);
+  const own = isNew(spec, "pid");
   if (mode === "attached" || !own || !home?.unified || saved.cgroup.unit !== undefined) return {};
   if (spec.hooks?.poststart?.length || spec.hooks?.poststop?.length) return {};
   const { status: _, pid: __, ...rest } = stateOf({ directory, saved, init: undefined }, "created");

@@ -4,6 +4,7 @@ import { readKeyed } from "./controller.ts";
 import { isDirectory, readOptional, writeFile } from "./files.ts";
 import type { Layout } from "./layout.ts";
 import { describedAll, processesBelow } from "./members.ts";
+import { lineage } from "./names.ts";
 
 export type FreezerState = "thawed" | "freezing" | "frozen";
 
@@ -34,6 +35,21 @@ export const isAsked = (f: Freezer): boolean =>
   f.version === "v2"
     ? readOptional(`${f.directory}/cgroup.freeze`)?.trim() === "1"
     : readOptional(`${f.directory}/freezer.self_freezing`)?.trim() === "1";
+
+/** The freezers of a group and of those that it is in, as far as they have one: what freezes one of them freezes it. */
+export const freezersAbove = (layout: Layout, path: string): { path: string; freezer: Freezer }[] =>
+  lineage(path).flatMap((at) => {
+    try {
+      return [{ path: at, freezer: freezerOf(layout, at) }];
+    } catch (e) {
+      if (e instanceof UnsupportedError) return [];
+      throw e;
+    }
+  });
+
+/** The topmost of them that was told to freeze. */
+export const frozenBy = (layout: Layout, path: string): string | undefined =>
+  freezersAbove(layout, path).find(({ freezer }) => isAsked(freezer))?.path;
 
 /** On v1 reading the state is what makes the kernel look again (cgroup-v1 "freezer-subsystem"). */
 export function freezerState(f: Freezer): FreezerState {

@@ -16,7 +16,7 @@ import { InvalidOptionError, NameError } from "../values/errors.ts";
 import { environment } from "./environment.ts";
 import { execGivenAs, noteOf } from "./lasting-exec.ts";
 import type { Values } from "./option-table.ts";
-import { isPaused } from "./paused.ts";
+import { refusePaused } from "./paused.ts";
 import { commandReport, delegation } from "./perform.ts";
 
 /** "network,pid": the kernel's own short names are understood as well. */
@@ -75,12 +75,7 @@ export async function exec(v: Values, name: string, command: readonly string[]):
   const c = runningContainer(name);
   if (v["detach"] && v["tty"])
     throw new InvalidOptionError("--tty", "true", "of use where somebody is at it: not with --detach");
-  // What is started in a frozen group does not begin, and whoever waits for that cannot be told of a signal.
-  if (isPaused(c))
-    throw new NameError(
-      name,
-      `the container ${c.noted.name} is paused: "caisson unpause ${c.noted.name}" lets it go on`,
-    );
+  refusePaused(c);
   const own = processOf(c, v);
   const cgroup = groupsToEnter(c.noted.name, c.noted.cgroup);
   await delegation(cgroup);

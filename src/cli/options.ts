@@ -21,6 +21,11 @@ export const containerOptions: OptionTable = {
   cpus: { type: "string", value: "N", help: "CPUs' worth of time: 1.5" },
   "pids-limit": { type: "string", value: "N", help: "processes and threads at most; 0 is no limit" },
   ...limitOptions,
+  "cgroup-parent": {
+    type: "string",
+    value: "GROUP",
+    help: "a control group that it is in, with the limits of that (caisson group create)",
+  },
   cgroups: {
     type: "string",
     value: "MODE",
@@ -164,6 +169,7 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["cpus", limited(text(v, "cpus"))],
     ["pidsLimit", text(v, "pids-limit") === "-1" ? undefined : limited(text(v, "pids-limit"))],
     ["limits", limits(v)],
+    ["cgroupParent", text(v, "cgroup-parent")],
     ["cgroups", choice("--cgroups", text(v, "cgroups"), ["auto", "account", "delegate"])],
     ["env", environment(v)],
     ["volumes", m.volumes],

@@ -1,21 +1,25 @@
-import { type Freezer, freezerOf, isAsked } from "../cgroups/freezer.ts";
-import { layout } from "../cgroups/look.ts";
-import { groupPath } from "../cgroups/names.ts";
-import type { Known } from "../container/state.ts";
-import { UnsupportedError } from "../values/errors.ts";
+import { frozenBy } from "../cgroups/freezer.ts";
+import { layoutFor } from "../cgroups/look.ts";
+import { nameOf } from "../cgroups/names.ts";
+import { groupPathOf } from "../container/group-path.ts";
+import type { Known, Running } from "../container/state.ts";
+import { NameError } from "../values/errors.ts";
 
-/** By what a container is paused, if it has a control group that can be frozen. */
-export function pausedBy(name: string): Freezer | undefined {
-  try {
-    return freezerOf(layout(), groupPath(name));
-  } catch (e) {
-    if (e instanceof UnsupportedError) return undefined;
-    throw e;
-  }
+/** Stopped by the freezer of its control group, or of one that this is in. */
+export function isPaused({ status, noted }: Known): boolean {
+  const path = groupPathOf(noted.name, noted.cgroup);
+  return status === "running" && frozenBy(layoutFor(path), path) !== undefined;
 }
 
-/** Stopped by the freezer of its control group. */
-export function isPaused(c: Known): boolean {
-  const freezer = c.status === "running" ? pausedBy(c.noted.name) : undefined;
-  return freezer !== undefined && isAsked(freezer);
+/** What is started in a frozen group does not begin, and whoever waits for that cannot be told of a signal. */
+export function refusePaused({ noted: { name, cgroup } }: Running): void {
+  const path = groupPathOf(name, cgroup);
+  const frozen = frozenBy(layoutFor(path), path);
+  if (frozen === path)
+    throw new NameError(name, `the container ${name} is paused: "caisson unpause ${name}" lets it go on`);
+  if (frozen !== undefined)
+    throw new NameError(
+      name,
+      `the container ${name} is in a frozen control group: "caisson group thaw ${nameOf(frozen)}" lets it go on`,
+    );
 }

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { freezerWrite } from "../cgroups/freezer.ts";
+import { freezersAbove, freezerWrite } from "../cgroups/freezer.ts";
 import { hierarchies } from "../cgroups/layout.ts";
-import { layout } from "../cgroups/look.ts";
-import { groupPath } from "../cgroups/names.ts";
+import { layoutFor } from "../cgroups/look.ts";
 import type { Process } from "../compile/spec.ts";
 import { STATE_FILES } from "../compile/state.ts";
+import { groupPathOf } from "../container/group-path.ts";
 import { groupsToEnter } from "../container/groups.ts";
 import type { Running } from "../container/state.ts";
 import { hostFacts } from "../host/facts.ts";
@@ -13,15 +13,13 @@ import { type Condition, linkNow, modeNow, sameNow, textNow } from "../remember/
 import { withStandIns } from "../remember/given-environment.ts";
 import type { Given } from "../remember/places.ts";
 import { machineNow, rememberThis } from "./keep.ts";
-import { pausedBy } from "./paused.ts";
 
 /** That it is the same container, which runs, in the same groups, and that users have the same numbers in it. */
 function conditions(c: Running): Condition[] {
   const { directory, started, noted } = c;
-  const freezer = pausedBy(noted.name);
-  const path = groupPath(noted.name);
+  const path = groupPathOf(noted.name, noted.cgroup);
   const groups = [
-    ...hierarchies(layout()).map((h) => h.top + path),
+    ...hierarchies(layoutFor(path)).map((h) => h.top + path),
     ...groupsToEnter(noted.name, noted.cgroup).groups.map((g) => g.path),
   ];
   return [
@@ -32,7 +30,7 @@ function conditions(c: Running): Condition[] {
     ...["pid", "mnt"].map((ns) => linkNow(`/proc/${started.pid}/ns/${ns}`)),
     ...[...new Set(groups)].map((group) => modeNow(group, "followed")),
     // It is not paused.
-    ...(freezer ? [textNow(freezerWrite(freezer, true).path)] : []),
+    ...freezersAbove(layoutFor(path), path).map(({ freezer }) => textNow(freezerWrite(freezer, true).path)),
     ...["passwd", "group"].map((file) => sameNow(join(noted.spec.root?.path ?? "/", "etc", file))),
   ];
 }

@@ -140,6 +140,8 @@ export type CgroupPlan = {
   }[];
   /** The container makes groups in them: what is left of those is more than the executor can remove. */
   readonly delegated?: boolean;
+  /** Where they are in each hierarchy, if they are in a group that was chosen for them. */
+  readonly path?: string;
 };
 
 export type Report =

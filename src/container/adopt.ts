@@ -1,15 +1,15 @@
 import { isDirectory, readOptional } from "../cgroups/files.ts";
 import { ControlGroup } from "../cgroups/group.ts";
 import { homeOf } from "../cgroups/layout.ts";
-import { layout as findLayout } from "../cgroups/look.ts";
+import { layoutFor } from "../cgroups/look.ts";
 import { moveAll } from "../cgroups/move.ts";
-import { groupPath } from "../cgroups/names.ts";
 import { processesBeside } from "../host/pid-namespace.ts";
 import { AT, AT_FDCWD, SIG_SETMASK } from "../kernel/flags.ts";
 import { POLL, pollFor } from "../program/poll.ts";
 import { performSteps } from "../program/steps.ts";
 import { buffer } from "../program/values.ts";
 import { NameError } from "../values/errors.ts";
+import { groupPathOf } from "./group-path.ts";
 import type { runningContainer } from "./state.ts";
 
 type Running = ReturnType<typeof runningContainer>;
@@ -41,12 +41,12 @@ export async function removeWhenEnded(supervisor: number, directories: readonly 
 }
 
 /** Who does something else to the container at the same moment makes the same group. */
-async function createOrOpen(name: string): Promise<ControlGroup> {
+async function createOrOpen(path: string): Promise<ControlGroup> {
   try {
-    return await ControlGroup.create(name);
+    return await ControlGroup.create(path);
   } catch (e) {
     if (!(e instanceof NameError)) throw e;
-    return ControlGroup.open(name);
+    return ControlGroup.open(path);
   }
 }
 
@@ -55,13 +55,12 @@ async function createOrOpen(name: string): Promise<ControlGroup> {
  * processes move there, until none is left behind; it goes when the container does.
  */
 export async function groupOfContainer(c: Running): Promise<ControlGroup> {
-  const { name } = c.noted;
-  const layout = findLayout();
-  const home = `${homeOf(layout)?.top}${groupPath(name)}`;
-  if (isDirectory(home)) return ControlGroup.open(name);
-  const group = await createOrOpen(name);
+  const path = groupPathOf(c.noted.name, c.noted.cgroup);
+  const home = `${homeOf(layoutFor(path))?.top}${path}`;
+  if (isDirectory(home)) return ControlGroup.open(path);
+  const group = await createOrOpen(path);
   await removeWhenEnded(c.started.supervisor, [home]);
-  moveAll(() => processesBeside(c.started.pid).filter((pid) => !isIn(pid, groupPath(name))), home);
+  moveAll(() => processesBeside(c.started.pid).filter((pid) => !isIn(pid, path)), home);
   return group;
 }
 

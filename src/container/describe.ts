@@ -8,7 +8,7 @@ import type { HostFacts } from "../host/facts.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
 import { defaultProfile } from "../seccomp/profile.ts";
 import { InvalidOptionError } from "../values/errors.ts";
-import { parseUlimits } from "../values/ulimits.ts";
+import type { Ulimit } from "../values/ulimits.ts";
 import { parseDuration } from "../values/units.ts";
 import { capabilitiesFor } from "./capabilities.ts";
 import { describeDevices, plainDevice } from "./devices.ts";
@@ -87,6 +87,7 @@ export type Resolved = {
   readonly mappedVolumes: ReadonlySet<string>;
   readonly command: readonly string[];
   readonly limits: CheckedLimits;
+  readonly rlimits: readonly Ulimit[];
   /** Where control groups are mounted for a container that manages its own. */
   readonly groupMounts: readonly Mount[];
   readonly viewMounts: readonly Mount[];
@@ -135,7 +136,7 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
       env: Object.entries(env).map(([k, v]) => `${k}=${v}`),
       cwd: r.workdir,
       capabilities,
-      rlimits: parseUlimits("ulimits", o.ulimits ?? {}),
+      rlimits: r.rlimits,
       noNewPrivileges: o.noNewPrivileges ?? true,
       ...(o.apparmorProfile !== undefined && { apparmorProfile: o.apparmorProfile }),
       ...(o.selinuxLabel !== undefined && { selinuxLabel: o.selinuxLabel }),

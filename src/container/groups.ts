@@ -1,7 +1,7 @@
 import { isDirectory, readOptional } from "../cgroups/files.ts";
 import { type Hierarchy, hierarchies, hierarchyOf, type Layout } from "../cgroups/layout.ts";
-import { layout as findLayout } from "../cgroups/look.ts";
-import { groupPath } from "../cgroups/names.ts";
+import { layoutFor } from "../cgroups/look.ts";
+import { lineage, parentOf } from "../cgroups/names.ts";
 import { planGroups } from "../cgroups/plan.ts";
 import { type CheckedLimits, controllerOf } from "../cgroups/table.ts";
 import { hasNew } from "../compile/context.ts";
@@ -10,6 +10,7 @@ import type { Mount, Namespace } from "../compile/spec.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { isRootless } from "./describe.ts";
+import { groupPathOf, pathIn } from "./group-path.ts";
 import { applicable, containerLimits } from "./limits.ts";
 import type { ContainerOptions } from "./options.ts";
 
@@ -41,6 +42,13 @@ const within = (leaf: boolean) => (r: { key: string; file: string }) =>
 
 const available = (layout: Layout, names: readonly string[]) =>
   names.filter((n) => hierarchyOf(layout, controllerOf(n)) !== undefined);
+
+/** Whether a group within this one can tell of kills for memory, also where the limit is above. On v2 a group with processes gives its own no controllers. */
+function tellsOfKills(layout: Layout, h: Hierarchy, parent: string): boolean {
+  if (hierarchyOf(layout, controllerOf("memory"))?.point !== h.point) return false;
+  const read = (file: string) => readOptional(`${h.top}${parent}/${file}`);
+  return h.version === "v1" || (read("memory.max") !== undefined && read("cgroup.procs") === "");
+}
 
 /** The same layout inside, of these hierarchies: the cgroup namespace shows the container's group as the top of each. */
 function groupMounts(layout: Layout, shown: readonly Hierarchy[], access: "ro" | "rw"): Mount[] {
@@ -86,29 +94,46 @@ export function containerGroups(
       JSON.stringify(o.namespaces?.cgroup),
       'of use with cgroups: "delegate", which needs a cgroup namespace of its own',
     );
-  const layout = findLayout();
+  const path = pathIn(o.cgroupParent, name);
+  const layout = layoutFor(path);
   const rootless = !isRootless(o, facts) ? "no" : facts.uid === 0 ? "pretended" : "yes";
   const { limits, notApplied } = applicable(layout, containerLimits(o), rootless);
   const own = rootless === "no" || (rootless === "yes" && (layout.v2?.controllers.length ?? 0) > 0);
-  if (mode !== "auto" && !own)
+  const asked =
+    o.cgroupParent === undefined ? (mode === "auto" ? undefined : `cgroups: ${mode}`) : "cgroupParent: this";
+  if (asked !== undefined && !own)
     return {
       limits,
-      notApplied: [...notApplied, `cgroups: ${mode} needs a group that is delegated to this user`],
+      notApplied: [...notApplied, `${asked} needs a group that is delegated to this user`],
       plan: { groups: [] },
       mounts: [],
     };
   const delegated = mode === "delegate";
-  const account = mode === "auto" ? [] : available(layout, delegated ? [...counted, "cpuset"] : counted);
-  const path = groupPath(name);
-  // Without a PID namespace of its own, nothing else holds its processes together.
-  const home = own && (mode !== "auto" || sharesPid);
-  const plan = planGroups(layout, path, limits, { read: readOptional, home, account });
   const all = hierarchies(layout);
+  const holding = o.cgroupParent === undefined ? [] : all.filter((h) => isDirectory(h.top + parentOf(path)));
+  const account = mode === "auto" ? [] : available(layout, delegated ? [...counted, "cpuset"] : counted);
+  // One of v1 takes no process until it has been told of processors.
+  if (holding.some((h) => h.point === layout.v1["cpuset"])) account.push("cpuset");
+  if (holding.some((h) => tellsOfKills(layout, h, parentOf(path)))) account.push("memory");
+  // Without a PID namespace of its own, nothing else holds its processes together.
+  const home = own && (mode !== "auto" || sharesPid || holding.length > 0);
+  const plan = planGroups(layout, path, limits, { read: readOptional, home, account });
   const has = (h: Hierarchy) => plan.groups.some((g) => g.path === h.top + path);
+  const bare = (h: Hierarchy) => ({
+    path: h.top + path,
+    parents: lineage(parentOf(path)).map((p) => h.top + p),
+    prepare: [],
+    writes: [],
+    reads: [],
+    unified: h.version === "v2",
+  });
+  const chosen = o.cgroupParent !== undefined && { path };
   // Runtimes size their heaps and threads by the limits that they find there.
   if (!delegated) {
-    const mounts = isOwn && plan.groups.length > 0 ? groupMounts(layout, all.filter(has), "ro") : [];
-    return { limits, notApplied, plan, mounts };
+    const groups = [...plan.groups, ...holding.filter((h) => !has(h)).map(bare)];
+    const shown = all.filter((h) => groups.some((g) => g.path === h.top + path));
+    const mounts = isOwn && groups.length > 0 ? groupMounts(layout, shown, "ro") : [];
+    return { limits, notApplied, plan: { groups, ...chosen }, mounts };
   }
   const everywhere = all.filter((h) => !has(h));
   const groups = [
@@ -116,23 +141,15 @@ export function containerGroups(
       const reads = g.reads.flatMap(within(g.unified));
       return { ...g, reads, inner: INNER, ...(g.unified && { leaf: LEAF }) };
     }),
-    ...everywhere.map((h) => ({
-      path: h.top + path,
-      parents: [],
-      prepare: [],
-      writes: [],
-      reads: [],
-      unified: false,
-      inner: INNER,
-    })),
+    ...everywhere.map((h) => ({ ...bare(h), unified: false, inner: INNER })),
   ];
-  return { limits, notApplied, plan: { groups, delegated: true }, mounts: groupMounts(layout, all, "rw") };
+  return { limits, notApplied, plan: { groups, delegated: true, ...chosen }, mounts: groupMounts(layout, all, "rw") };
 }
 
 /** Where another process of the container is born: the groups that there are now, which may be more than at its start. */
 export function groupsToEnter(name: string, noted: CgroupPlan): CgroupPlan {
-  const path = groupPath(name);
-  const groups = hierarchies(findLayout())
+  const path = groupPathOf(name, noted);
+  const groups = hierarchies(layoutFor(path))
     .filter((h) => isDirectory(h.top + path))
     .map((h) => {
       const unified = h.version === "v2";

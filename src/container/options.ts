@@ -52,6 +52,8 @@ export type ContainerOptions = {
    * "delegate": the container manages groups of its own in /sys/fs/cgroup, and containers in them.
    */
   readonly cgroups?: "auto" | "account" | "delegate";
+  /** A control group that the container is in, with all that is limited there: one that ControlGroup.create made, or "/user.slice" and the like. */
+  readonly cgroupParent?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Path in the container to path on the host: `{ "/work": "." }`. */
   readonly volumes?: Readonly<Record<string, Volume>>;

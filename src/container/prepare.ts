@@ -9,6 +9,7 @@ import { existingPoints, placeMounts } from "../host/mount-points.ts";
 import { mapsIds, mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
 import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
+import { parseUlimits } from "../values/ulimits.ts";
 import { parseDuration } from "../values/units.ts";
 import type { WithCdi } from "./cdi.ts";
 import { closedSources } from "./closed-sources.ts";
@@ -146,6 +147,11 @@ export async function prepare(
   const workdir = checkWorkdir(o.workdir ?? (onHost ? cwd : "/"));
   const views = o.view ? await import("./view.ts") : undefined;
   const view = views?.viewOf(o, name, rootless);
+  const ulimits = parseUlimits("ulimits", o.ulimits ?? {});
+  const rlimits =
+    o.cgroupParent === undefined
+      ? ulimits
+      : await (await import("./cgroup-parent.ts")).rlimitsIn(o.cgroupParent, ulimits);
   const groups = containerGroups(view ? { cgroups: "account", ...o } : o, facts, name, namespaces);
   const hostname = o.hostname ?? name.slice(0, 63);
   const network: PreparedNetwork = isConnected(o)
@@ -167,6 +173,7 @@ export async function prepare(
     volumes,
     command,
     limits,
+    rlimits,
     groupMounts,
     namespaces,
     mappedVolumes,

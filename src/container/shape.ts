@@ -31,6 +31,7 @@ export const shapes: { readonly [K in keyof Required<ContainerOptions>]: Shape }
   pidsLimit: amount,
   limits: object,
   cgroups: text,
+  cgroupParent: text,
   env: recordOf(
     text,
     shape("of one letter at least, without = and NUL", (v) => /^[^=\0]+$/.test(String(v))),

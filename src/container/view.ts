@@ -1,7 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { layout } from "../cgroups/look.ts";
-import { groupPath } from "../cgroups/names.ts";
+import { layoutFor } from "../cgroups/look.ts";
 import type { Mount } from "../compile/spec.ts";
 import { places } from "../host/places.ts";
 import { UnsupportedError } from "../values/errors.ts";
@@ -9,6 +8,7 @@ import { parseCpus } from "../values/units.ts";
 import { contents } from "../view/contents.ts";
 import { cpusOf, gather, type Watched } from "../view/gather.ts";
 import { type ViewFile, watchView } from "../view/watch.ts";
+import { pathIn } from "./group-path.ts";
 import type { ContainerOptions } from "./options.ts";
 
 /** The inside view of a container: files of the host's that are bound over those of /proc and /sys. */
@@ -25,7 +25,12 @@ export function viewOf(o: ContainerOptions, name: string, rootless: boolean): Vi
     throw new UnsupportedError("view", "the kernel asks before a file is opened (fanotify) on behalf of root only");
   const cpus = o.cpus === undefined ? undefined : parseCpus("cpus", o.cpus);
   const directory = join(places().scratch, "views", name);
-  const watched = { layout: layout(), path: groupPath(name), cpus, began: Date.now() };
+  const watched = {
+    layout: layoutFor(pathIn(o.cgroupParent, name)),
+    path: pathIn(o.cgroupParent, name),
+    cpus,
+    began: Date.now(),
+  };
   const files = Object.keys(contents).map((shownAt) => ({
     path: join(directory, shownAt.slice(1).replaceAll("/", "-")),
     shownAt,

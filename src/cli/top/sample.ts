@@ -2,8 +2,10 @@ import { readFileSync } from "node:fs";
 import { codeOf, isDirectory } from "../../cgroups/files.ts";
 import { ControlGroup, type GroupUsage } from "../../cgroups/group.ts";
 import { hierarchies } from "../../cgroups/layout.ts";
-import { layout } from "../../cgroups/look.ts";
-import { groupPath } from "../../cgroups/names.ts";
+import { layoutFor } from "../../cgroups/look.ts";
+import { nameOf } from "../../cgroups/names.ts";
+import { groupPathOf } from "../../container/group-path.ts";
+import type { Noted } from "../../container/state.ts";
 import { listContainers } from "../../container/state.ts";
 import { processesBeside } from "../../host/pid-namespace.ts";
 import { stateOf } from "../show-group.ts";
@@ -71,10 +73,10 @@ async function sampleGroup(g: ControlGroup, kind: Sample["kind"], first?: number
   };
 }
 
-async function sampleContainer(name: string, pid: number): Promise<Sample> {
-  const path = groupPath(name);
-  if (hierarchies(layout()).some((h) => isDirectory(h.top + path)))
-    return sampleGroup(await ControlGroup.open(name), "container", pid);
+async function sampleContainer({ name, cgroup }: Noted, pid: number): Promise<Sample> {
+  const path = groupPathOf(name, cgroup);
+  if (hierarchies(layoutFor(path)).some((h) => isDirectory(h.top + path)))
+    return { ...(await sampleGroup(await ControlGroup.open(path), "container", pid)), name };
   return { name, kind: "container", state: "running", ...fromProcesses(pid) };
 }
 
@@ -92,9 +94,9 @@ const orNothing = (p: Promise<Sample>): Promise<Sample[]> =>
 export async function sampleAll(only: readonly string[] = []): Promise<Sample[]> {
   const running = listContainers().filter((c) => c.status === "running" && c.started);
   const wanted = only.length ? running.filter((c) => only.includes(c.noted.name)) : running;
-  const containers = wanted.map((c) => orNothing(sampleContainer(c.noted.name, c.started?.pid ?? 0)));
+  const containers = wanted.map((c) => orNothing(sampleContainer(c.noted, c.started?.pid ?? 0)));
   if (only.length) return (await Promise.all(containers)).flat();
-  const names = new Set(running.map((c) => c.noted.name));
+  const names = new Set(running.map((c) => nameOf(groupPathOf(c.noted.name, c.noted.cgroup))));
   const groups: Promise<Sample[]>[] = [];
   const walk = (g: ControlGroup) => {
     if (!names.has(g.name)) groups.push(orNothing(sampleGroup(g, "group")));

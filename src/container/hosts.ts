@@ -1,13 +1,12 @@
 import { isIP } from "node:net";
-import { textInRoot } from "../host/in-root.ts";
 import { formatIp } from "../network/address.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import type { PreparedNetwork } from "./network.ts";
 import type { ContainerOptions } from "./options.ts";
+import { HOSTS_FILE, type RootHosts } from "./root-hosts.ts";
 
 type Hosts = NonNullable<ContainerOptions["hosts"]>;
 
-export const HOSTS_FILE = "/etc/hosts";
 /** What it says where nothing else does. */
 export const LOCALHOST = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 /** hosts(5), as resolvers take them: what DNS has, and underscores. */
@@ -39,13 +38,14 @@ const MOST_OWN = 64 * 1024;
 
 /** Whether a text of hosts(5) has an address for a name. */
 const knows = (text: string, name: string): boolean =>
+  text.includes(name) &&
   text.split("\n").some((line) => (line.split("#", 1)[0] as string).trim().split(/\s+/).includes(name, 1));
 
 type Shown = {
   readonly hosts?: Hosts | undefined;
   /** Its own name, where that is not another's. */
   readonly hostname?: string | undefined;
-  readonly root: string;
+  readonly root: RootHosts;
   /** What is missing in the root may be made. */
   readonly isView: boolean;
 };
@@ -59,7 +59,7 @@ export function withHosts(
   { hosts = {}, hostname, root, isView }: Shown,
 ): PreparedNetwork["files"] {
   const others = network.files.filter((f) => f.path !== HOSTS_FILE);
-  const found = network.files.find((f) => f.path === HOSTS_FILE)?.text ?? textInRoot(root, HOSTS_FILE);
+  const found = network.files.find((f) => f.path === HOSTS_FILE)?.text ?? root.text;
   const more = Object.entries(hosts).map(([name, address]) => `${addressOf(name, address, network)}\t${name}\n`);
   const text = found ?? LOCALHOST;
   const isMissing = hostname !== undefined && text.length <= MOST_OWN && !knows(text + more.join(""), hostname);

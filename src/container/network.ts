@@ -16,9 +16,10 @@ import { formatResolvConf, hostResolvConf, reachable } from "../network/resolv-c
 import { ensureResolver } from "../network/resolver/ensure.ts";
 import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
 import { isRootless } from "./describe.ts";
-import { HOSTS_FILE, LOCALHOST } from "./hosts.ts";
+import { LOCALHOST } from "./hosts.ts";
 import type { ContainerOptions } from "./options.ts";
 import { podDirectory, sharedByPod } from "./pod.ts";
+import { HOSTS_FILE } from "./root-hosts.ts";
 import { findExact, runningContainer } from "./state.ts";
 
 /** What is known of a container's network before its addresses are taken. */

@@ -23,6 +23,7 @@ import type { PreparedNetwork } from "./network.ts";
 import type { ContainerOptions } from "./options.ts";
 import { checkWorkdir } from "./paths.ts";
 import { withProfile } from "./profiles.ts";
+import { HOSTS_FILE, hostsOf } from "./root-hosts.ts";
 import { checkShapes } from "./shape.ts";
 import type { Answers } from "./syscalls.ts";
 import { resolveUser } from "./users.ts";
@@ -239,13 +240,15 @@ export async function prepare(
 
 /** What the container has of its network, and the files that it is shown instead of its root's. */
 export function filesFor(network: PreparedNetwork, o: ContainerOptions, spec: Spec): Pick<Job, "network" | "files"> {
-  const root = spec.root?.path ?? "/";
+  const at = spec.root?.path ?? "/";
   const isView = typeof o.rootfs !== "string";
+  const root = hostsOf(at);
+  const place = (path: string) => (path === HOSTS_FILE ? root.path : resolveInRoot(at, path));
   const hostname = spec.hostname ?? network.hostname;
   const files = isNew(spec, "mount") ? withHosts(network, { hosts: o.hosts, hostname, root, isView }) : network.files;
   return {
     ...(network.plan && { network: network.plan }),
-    ...(files.length && { files: files.map((f) => ({ ...f, path: resolveInRoot(root, f.path) })) }),
+    ...(files.length && { files: files.map((f) => ({ ...f, path: place(f.path) })) }),
   };
 }
 

@@ -34,9 +34,17 @@ compiler() { if [ "$1" = "$(uname -m)" ]; then echo gcc; else echo "$1-linux-gnu
 for arch in x86_64 aarch64; do executor "$arch" "$(compiler "$arch")"; done
 
 bin=node_modules/.bin
-if newer dist/index.js src tsconfig.json tsconfig.build.json; then
+executors() { # executors ARCH…: those of these that were built, as an object of JavaScript's
+  local arch pairs=()
+  for arch; do
+    if [ -e "dist/native/executor-$arch" ]; then pairs+=("\"$arch\":\"$(base64 -w0 "dist/native/executor-$arch")\""); fi
+  done
+  (IFS=,; echo "{${pairs[*]}}")
+}
+if newer dist/index.js src native tsconfig.json tsconfig.build.json; then
   echo "caisson: building the library" >&2
   "$bin/tsc" -p tsconfig.build.json
+  echo "const CAISSON_EXECUTORS = $(executors x86_64 aarch64);" >>dist/program/executor.js
   chmod +x dist/bin/*.js
   touch dist/index.js
 fi
@@ -47,7 +55,8 @@ compiled() { # compiled NAME FRONT: the command, with the executor and the front
   echo "caisson: compiling dist/$1" >&2
   # shellcheck disable=SC2086
   "$bin/bun" build $COMPILE "src/bin/$1.ts" --outfile "dist/$1.new" \
-    --define "CAISSON_EXECUTOR=\"$(base64 -w0 "dist/native/executor-$(uname -m)")\"" >/dev/null
+    --define CAISSON_COMMAND="\"$1\"" \
+    --define "CAISSON_EXECUTORS=$(executors "$(uname -m)")" >/dev/null
   "$bin/bun" scripts/front.ts "dist/$1.new" "$2" "$1"
   mv "dist/$1.new" "dist/$1"
 }

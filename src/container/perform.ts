@@ -1,24 +1,13 @@
 import { existsSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type HostFacts, hostFacts } from "../host/facts.ts";
+import { executableDirectory } from "../host/executable-directory.ts";
+import { hostFacts } from "../host/facts.ts";
 import { namesIn } from "../host/files.ts";
-import { mountOf } from "../host/mountinfo.ts";
-import { ensureDirectory, places } from "../host/places.ts";
 import { PASSED_ON } from "../kernel/signals.ts";
 import { encode } from "../program/encode.ts";
 import { executor } from "../program/executor.ts";
 import { link } from "../program/link.ts";
 import type { Program } from "../program/types.ts";
-import { UnsupportedError } from "../values/errors.ts";
-
-/** Linked programs are executed from where files may be: /run is mounted noexec on many machines. */
-function executableDirectory(facts: HostFacts): string {
-  const { state, data } = places();
-  for (const directory of ["/dev/shm", state, data])
-    if (!mountOf(facts.mounts, directory)?.options.includes("noexec"))
-      return directory === "/dev/shm" ? directory : ensureDirectory(directory);
-  throw new UnsupportedError("running a program", `no place for it: ${state} and ${data} are mounted noexec`);
-}
 
 /** As old as a file must be before nobody can be about to execute it, whose process is not to be seen from here. */
 const STALE_MS = 1000;

@@ -1,9 +1,36 @@
+import { accessSync, constants, existsSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isCompiled } from "./compiled.ts";
+import { UnsupportedError } from "../values/errors.ts";
 
-/** The command line, as the words to execute it with: from the compiled command, the package or the sources. */
+/** Put into the compiled commands by scripts/build.sh. */
+declare const CAISSON_COMMAND: string | undefined;
+
+function onPath(name: string): string | undefined {
+  const directories = (process.env["PATH"] ?? "").split(":").filter((d) => d.startsWith("/"));
+  return directories
+    .map((d) => join(d, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** The command line, as the words to execute it with: from the compiled command, the package or the sources; for a library in a bundle the one that is installed. */
 export function ownWords(): string[] {
-  if (isCompiled()) return [process.execPath];
+  if (typeof CAISSON_COMMAND === "string") return [process.execPath];
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return [process.execPath, fileURLToPath(new URL(`../bin/caisson.${extension}`, import.meta.url))];
+  const script = fileURLToPath(new URL(`../bin/caisson.${extension}`, import.meta.url));
+  if (existsSync(script)) return [process.execPath, script];
+  const command = onPath("caisson");
+  if (command === undefined)
+    throw new UnsupportedError(
+      "network",
+      "a bundle has no command that answers for names: install caisson, or give dns",
+    );
+  return [command];
 }

@@ -1,30 +1,32 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { hostArch } from "../kernel/arch.ts";
+import { executableDirectory } from "../host/executable-directory.ts";
+import { hostFacts } from "../host/facts.ts";
+import { type Arch, hostArch } from "../kernel/arch.ts";
 
-/** The compiled commands have it in them, so that each can be installed alone: scripts/build.sh. */
-declare const CAISSON_EXECUTOR: string | undefined;
+/** Put in by scripts/build.sh, in base64: the library may be bundled into one file, and each compiled command installed alone. */
+declare const CAISSON_EXECUTORS: Partial<Record<Arch, string>> | undefined;
 
-/** Where the built executors are: dist/native, seen from the sources, from dist and from the compiled command. */
+/** Where the built executors are: dist/native, seen from the sources and from dist. A bundle has other neighbours, which are not ours to execute. */
 function directories(): string[] {
   const here = dirname(fileURLToPath(import.meta.url));
+  const given = process.env["CAISSON_NATIVE"];
   return [
-    ...(process.env["CAISSON_NATIVE"] ? [process.env["CAISSON_NATIVE"]] : []),
-    join(here, "../../dist/native"),
-    join(here, "../native"),
-    join(dirname(process.execPath), "native"),
+    ...(given ? [given] : []),
+    ...(basename(here) === "program" ? [join(here, "../../dist/native"), join(here, "../native")] : []),
   ];
 }
+
+const embedded = (): string | undefined =>
+  typeof CAISSON_EXECUTORS === "object" ? CAISSON_EXECUTORS[hostArch()] : undefined;
 
 let bytes: Uint8Array | undefined;
 
 /** The executor for this machine. */
 export function executor(): Uint8Array {
-  bytes ??=
-    typeof CAISSON_EXECUTOR === "string"
-      ? Buffer.from(CAISSON_EXECUTOR, "base64")
-      : readFileSync(onDisk() ?? missing());
+  const text = bytes ? undefined : embedded();
+  bytes ??= text === undefined ? readFileSync(onDisk() ?? missing()) : Buffer.from(text, "base64");
   return bytes;
 }
 
@@ -38,12 +40,14 @@ function missing(): never {
   throw new Error(`the executor is missing: it is in none of ${directories().join(", ")}; "npm run build" makes it`);
 }
 
-/** A file to execute it from; one that was made for this is gone when this process ends. */
+/** A file to execute it from; one that was made for this is gone when this thread ends. */
 export function executorFile(): string {
   const path = onDisk();
   if (path !== undefined) return path;
-  const made = `/dev/shm/caisson-executor-${process.pid}`;
-  writeFileSync(made, executor(), { mode: 0o700 });
+  const name = `caisson-${process.pid}-${crypto.randomUUID().replaceAll("-", "")}`;
+  const made = join(executableDirectory(hostFacts()), name);
+  // Everybody may make files in /dev/shm: what is there already is not written to, wherever it leads.
+  writeFileSync(made, executor(), { mode: 0o700, flag: "wx" });
   process.once("exit", () => rmSync(made, { force: true }));
   return made;
 }

@@ -2,6 +2,7 @@
 # The package in an empty project, under Node alone and without a compiler: library and command work.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+repo=$PWD
 project=$(mktemp -d)
 trap 'rm -rf "$project"' EXIT
 npm pack --silent --pack-destination "$project" >/dev/null
@@ -20,4 +21,18 @@ out=$(PATH="$project/bin" "$project/bin/node" node_modules/.bin/caisson run -- s
 [ "$out" = command ]
 PATH="$project/bin" "$project/bin/node" node_modules/.bin/caisson run -- nosuchcommand 2>err && exit 1
 grep -q "command not found" err
+# Its types, by a compiler that is told of nothing newer than ES2022, and that looks into them.
+cat >typed.mts <<'EOF'
+import { type RunResult, container, run } from "caisson";
+const result: RunResult = await run(["true"]);
+const bytes: Uint8Array = (await run(["true"], { encoding: "buffer" })).stdout;
+// @ts-expect-error: text, if nothing else is said
+const wrong: Uint8Array = result.stdout;
+export const all = [result, bytes, wrong, container];
+EOF
+for resolution in nodenext bundler; do
+  module=$([ $resolution = nodenext ] && echo nodenext || echo esnext)
+  "$repo/node_modules/.bin/tsc" --noEmit --strict --target es2022 --module "$module" --moduleResolution $resolution \
+    --types node --typeRoots "$repo/node_modules/@types" typed.mts
+done
 echo "the package works: $(du -k caisson-*.tgz | cut -f1) KB"

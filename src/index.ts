@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Containers for Linux, in-process and daemonless. See docs/ for a page on each topic. */
 export type { Controller, EventFile, Files, Write } from "./cgroups/controller.ts";
 export type { EventOptions, GroupEvent } from "./cgroups/events.ts";

@@ -65,6 +65,9 @@ type Running = Pick<Started, "ended" | "kill"> & { readonly stdin: Writable | un
 export async function fed({ stdin, ended, kill }: Running, input: Input | undefined): Promise<Ending> {
   if (!stdin) return ended;
   stdin.on("error", () => {});
+  // What it did not read, nobody will.
+  const done = () => void stdin.destroy();
+  ended.then(done, done);
   if (input === undefined || typeof input === "string" || input instanceof Uint8Array) {
     stdin.end(input ?? "");
     return ended;

@@ -11,7 +11,7 @@ import { polledReadable, polledWritable } from "./polled-pipe.ts";
 const open = (pid: number, fd: number, flags: number) =>
   openSync(`/proc/${pid}/fd/${fd}`, flags | constants.O_NONBLOCK);
 
-/** Bun's net.Socket does not take a pipe; its files do. */
+/** Bun's net.Socket does not take a pipe; its files do, and leave the descriptor open. */
 type BunFile = {
   stream(): ReadableStream<Uint8Array>;
   writer(): {
@@ -26,27 +26,25 @@ export function readPipe(pid: number, fd: number): Readable {
   const own = open(pid, fd, constants.O_RDONLY);
   if (!bun) return isMainThread ? new Socket({ fd: own, readable: true, writable: false }) : polledReadable(own);
   const readable = Readable.fromWeb(bun.file(own).stream() as Parameters<typeof Readable.fromWeb>[0]);
-  return readable.once("close", () => closeQuietly(own));
+  return readable.once("close", () => closeSync(own));
 }
 
 export function writePipe(pid: number, fd: number): Writable {
   const own = open(pid, fd, constants.O_WRONLY);
   if (!bun) return isMainThread ? new Socket({ fd: own, readable: false, writable: true }) : polledWritable(own);
   const sink = bun.file(own).writer();
-  return new Writable({
+  const end = async () => void (await sink.end());
+  const writable = new Writable({
     write: (chunk: Uint8Array, _encoding, callback) =>
-      settle(async () => {
-        await Promise.all([sink.write(chunk), sink.flush()]);
-      }, callback),
-    final: (callback) =>
-      settle(
-        async () => void (await sink.end()),
-        (e) => {
-          closeQuietly(own);
-          callback(e);
-        },
-      ),
+      settle(async () => void (await Promise.all([sink.write(chunk), sink.flush()])), callback),
+    final: (callback) => settle(end, callback),
+    // What nobody reads any more may never be written: it is not waited for.
+    destroy: (e, callback) => {
+      if (!writable.writableFinished) settle(end, () => {});
+      callback(e);
+    },
   });
+  return writable.once("close", () => closeSync(own));
 }
 
 /** Errors of Bun's sinks are thrown at once, or come later. */
@@ -58,13 +56,4 @@ async function settle(act: () => Promise<void>, callback: (e?: Error) => void): 
     failed = e as Error;
   }
   callback(failed);
-}
-
-/** The runtime may have closed it with its stream. */
-function closeQuietly(fd: number): void {
-  try {
-    closeSync(fd);
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code !== "EBADF") throw e;
-  }
 }

@@ -90,6 +90,16 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
       );
       assert.equal((await box.run(["head", "-c", "3"], { input: endless })).stdout, "xxx");
       endless.destroy();
+      // A command that has ended leaves no pipe behind, whoever is still to give it something.
+      async function* late() {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        yield "late";
+      }
+      const descriptors = () => readdirSync("/proc/self/fd").length;
+      const before = descriptors();
+      for (let i = 0; i < 10; i++) await box.run(["true"], { input: late() });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.ok(descriptors() <= before, `${descriptors()} descriptors are open, and ${before} were`);
     } finally {
       await box.dispose();
     }

@@ -11,13 +11,20 @@ export type FreezerState = "thawed" | "freezing" | "frozen";
 /** Where a group is frozen: cgroup.freeze of v2 wherever that is mounted, the v1 controller else. */
 export type Freezer = { readonly directory: string; readonly version: "v1" | "v2" };
 
-export function freezerOf(layout: Layout, path: string): Freezer {
-  const { v2 } = layout;
+function findFreezer({ v1, v2 }: Layout, path: string): Freezer | undefined {
   const unified = v2 && `${v2.point}${v2.base}${path}`;
   if (unified !== undefined && readOptional(`${unified}/cgroup.freeze`) !== undefined)
     return { directory: unified, version: "v2" };
-  const v1 = layout.v1["freezer"];
-  if (v1 !== undefined && isDirectory(v1 + path)) return { directory: v1 + path, version: "v1" };
+  const { freezer } = v1;
+  return freezer !== undefined && isDirectory(freezer + path)
+    ? { directory: freezer + path, version: "v1" }
+    : undefined;
+}
+
+/** Throws UnsupportedError where it has none. */
+export function freezerOf(layout: Layout, path: string): Freezer {
+  const found = findFreezer(layout, path);
+  if (found) return found;
   throw new UnsupportedError(
     "freeze",
     `the group ${path} has no freezer: cgroup.freeze of v2 needs Linux 5.2, and the v1 freezer hierarchy has no such group`,
@@ -39,12 +46,8 @@ export const isAsked = (f: Freezer): boolean =>
 /** The freezers of a group and of those that it is in, as far as they have one: what freezes one of them freezes it. */
 export const freezersAbove = (layout: Layout, path: string): { path: string; freezer: Freezer }[] =>
   lineage(path).flatMap((at) => {
-    try {
-      return [{ path: at, freezer: freezerOf(layout, at) }];
-    } catch (e) {
-      if (e instanceof UnsupportedError) return [];
-      throw e;
-    }
+    const freezer = findFreezer(layout, at);
+    return freezer ? [{ path: at, freezer }] : [];
   });
 
 /** The topmost of them that was told to freeze. */

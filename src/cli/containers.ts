@@ -1,5 +1,6 @@
 import { signalEach } from "../cgroups/kill.ts";
 import type { NamespaceKind } from "../compile/spec.ts";
+import { isPaused } from "../container/paused.ts";
 import {
   findContainer,
   findIfThere,
@@ -18,7 +19,6 @@ import { NameError } from "../values/errors.ts";
 import { filterOf } from "./filters.ts";
 import { list, text, type Values } from "./option-table.ts";
 import { ago, print, table } from "./output.ts";
-import { isPaused } from "./paused.ts";
 import { signalOf, stopping } from "./stopping.ts";
 
 const statusOf = (c: Known) => (isPaused(c) ? "paused" : c.status);

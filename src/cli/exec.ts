@@ -2,8 +2,9 @@ import { compileExec } from "../compile/exec.ts";
 import type { CgroupPlan } from "../compile/job.ts";
 import type { Process } from "../compile/spec.ts";
 import { environmentFor } from "../container/environment.ts";
-import { groupsToEnter } from "../container/groups.ts";
+import { groupsToEnter } from "../container/group-path.ts";
 import { checkWorkdir } from "../container/paths.ts";
+import { refusePaused } from "../container/paused.ts";
 import { perform, performedFile, performLinked } from "../container/perform.ts";
 import { type Running, runningContainer } from "../container/state.ts";
 import { resolveUser } from "../container/users.ts";
@@ -16,7 +17,6 @@ import { InvalidOptionError, NameError } from "../values/errors.ts";
 import { environment } from "./environment.ts";
 import { execGivenAs, noteOf } from "./lasting-exec.ts";
 import type { Values } from "./option-table.ts";
-import { refusePaused } from "./paused.ts";
 import { commandReport, delegation } from "./perform.ts";
 
 /** "network,pid": the kernel's own short names are understood as well. */
@@ -75,7 +75,7 @@ export async function exec(v: Values, name: string, command: readonly string[]):
   const c = runningContainer(name);
   if (v["detach"] && v["tty"])
     throw new InvalidOptionError("--tty", "true", "of use where somebody is at it: not with --detach");
-  refusePaused(c);
+  refusePaused(c.noted.name, c.noted.cgroup);
   const own = processOf(c, v);
   const cgroup = groupsToEnter(c.noted.name, c.noted.cgroup);
   await delegation(cgroup);

@@ -15,10 +15,11 @@ import { parseDuration } from "../values/units.ts";
 import { claim } from "./claim.ts";
 import { environmentFor } from "./environment.ts";
 import { collected, type Encoding, fed, type StreamOptions } from "./exchange.ts";
-import { groupsToEnter } from "./groups.ts";
+import { groupsToEnter } from "./group-path.ts";
 import { notedState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { checkWorkdir } from "./paths.ts";
+import { refusePaused } from "./paused.ts";
 import { PIPES, type Prepared, prepare } from "./prepare.ts";
 import { ContainerProcess, checkedSignal } from "./process.ts";
 import { abortWith, type RunOptions, type RunResult, resultOf } from "./run.ts";
@@ -64,6 +65,7 @@ export class Container {
     checkCommand(command);
     checkStreams(options);
     checkShapes({ env: own.env, workdir: own.workdir, user: own.user, timeout: own.timeout });
+    refusePaused(this.name, this.#prepared.job.cgroup);
     const l = launcher();
     const token = l.token();
     const stdio = [

@@ -42,16 +42,15 @@ export function mostOutput({ encoding, maxOutput = MOST_OUTPUT }: StreamOptions<
   return most;
 }
 
-/** All that is written; `tooMuch` is called once there is more, and the rest is not read. */
+/** What is written, and no more of it; `tooMuch` is called once there is more. The rest is read all the same: the command is to be killed, not to fail. */
 async function collect(stream: Readable | undefined, most: number, tooMuch: () => void): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  let size = 0;
+  let left = most;
   for await (const chunk of (stream ?? []) as AsyncIterable<Uint8Array>) {
-    chunks.push(chunk.subarray(0, most - size));
-    size += chunk.length;
-    if (size <= most) continue;
-    tooMuch();
-    break;
+    if (left < 0) continue;
+    chunks.push(chunk.subarray(0, left));
+    left -= chunk.length;
+    if (left < 0) tooMuch();
   }
   return Buffer.concat(chunks);
 }

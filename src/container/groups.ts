@@ -10,7 +10,8 @@ import type { Mount, Namespace } from "../compile/spec.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { isRootless } from "./describe.ts";
-import { groupPathOf, pathIn } from "./group-path.ts";
+import { groupMounts } from "./group-mounts.ts";
+import { pathIn } from "./group-path.ts";
 import { applicable, containerLimits } from "./limits.ts";
 import type { ContainerOptions } from "./options.ts";
 
@@ -50,31 +51,27 @@ function tellsOfKills(layout: Layout, h: Hierarchy, parent: string): boolean {
   return h.version === "v1" || (read("memory.max") !== undefined && read("cgroup.procs") === "");
 }
 
-/** The same layout inside, of these hierarchies: the cgroup namespace shows the container's group as the top of each. */
-function groupMounts(layout: Layout, shown: readonly Hierarchy[], access: "ro" | "rw"): Mount[] {
-  const usual = ["nosuid", "nodev", "noexec", "relatime"];
-  const options = access === "ro" ? ["ro", ...usual] : usual;
-  if (layout.kind === "v2") return [{ destination: "/sys/fs/cgroup", type: "cgroup2", source: "cgroup2", options }];
-  const top: Mount = {
-    destination: "/sys/fs/cgroup",
-    type: "tmpfs",
-    source: "tmpfs",
-    options: [...usual, "mode=755"],
-  };
-  const below = shown.map((h): Mount => {
-    if (h.version === "v2")
-      return { destination: "/sys/fs/cgroup/unified", type: "cgroup2", source: "cgroup2", options };
-    const controllers = Object.keys(layout.v1).filter((c) => layout.v1[c] === h.point);
-    const name = controllers.join(",");
-    return {
-      destination: `/sys/fs/cgroup/${name}`,
-      type: "cgroup",
-      source: "cgroup",
-      options: [...options, ...controllers],
-    };
-  });
-  const seal = { destination: "/sys/fs/cgroup", type: "tmpfs", source: "tmpfs", options: ["remount", "ro"] };
-  return [top, ...below, ...(access === "ro" ? [seal] : [])];
+type Group = CgroupPlan["groups"][number];
+
+/** The groups in which a container makes groups of its own: all that is limited is on those above. */
+const delegated = (planned: readonly Group[], others: readonly Group[]): Group[] => [
+  ...planned.map((g) => {
+    const reads = g.reads.flatMap(within(g.unified));
+    return { ...g, reads, inner: INNER, ...(g.unified && { leaf: LEAF }) };
+  }),
+  ...others.map((g) => ({ ...g, unified: false, inner: INNER })),
+];
+
+function modeOf(o: ContainerOptions, hasView: boolean): (typeof modes)[number] {
+  const mode = o.cgroups ?? "auto";
+  if (!modes.includes(mode)) throw new InvalidOptionError("cgroups", mode, '"auto", "account" or "delegate"');
+  if (mode === "delegate" && !hasView)
+    throw new InvalidOptionError(
+      "namespaces.cgroup",
+      JSON.stringify(o.namespaces?.cgroup),
+      'of use with cgroups: "delegate", which needs a cgroup namespace of its own',
+    );
+  return mode;
 }
 
 /** The control groups of a container: which, with what limits, and what it sees of them. */
@@ -84,78 +81,46 @@ export function containerGroups(
   name: string,
   namespaces: readonly Namespace[],
 ): ContainerGroups {
-  const mode = o.cgroups ?? "auto";
-  if (!modes.includes(mode)) throw new InvalidOptionError("cgroups", mode, '"auto", "account" or "delegate"');
-  const sharesPid = namespaces.every((n) => n.type !== "pid" || n.path !== undefined);
-  const isOwn = hasNew(namespaces, "cgroup");
-  if (mode === "delegate" && !isOwn)
-    throw new InvalidOptionError(
-      "namespaces.cgroup",
-      JSON.stringify(o.namespaces?.cgroup),
-      'of use with cgroups: "delegate", which needs a cgroup namespace of its own',
-    );
+  const hasView = hasNew(namespaces, "cgroup");
+  const mode = modeOf(o, hasView);
   const path = pathIn(o.cgroupParent, name);
   const layout = layoutFor(path);
   const rootless = !isRootless(o, facts) ? "no" : facts.uid === 0 ? "pretended" : "yes";
   const { limits, notApplied } = applicable(layout, containerLimits(o), rootless);
-  const own = rootless === "no" || (rootless === "yes" && (layout.v2?.controllers.length ?? 0) > 0);
-  const asked =
-    o.cgroupParent === undefined ? (mode === "auto" ? undefined : `cgroups: ${mode}`) : "cgroupParent: this";
-  if (asked !== undefined && !own)
-    return {
-      limits,
-      notApplied: [...notApplied, `${asked} needs a group that is delegated to this user`],
-      plan: { groups: [] },
-      mounts: [],
-    };
-  const delegated = mode === "delegate";
-  const all = hierarchies(layout);
-  const holding = o.cgroupParent === undefined ? [] : all.filter((h) => isDirectory(h.top + parentOf(path)));
-  const account = mode === "auto" ? [] : available(layout, delegated ? [...counted, "cpuset"] : counted);
-  // One of v1 takes no process until it has been told of processors.
-  if (holding.some((h) => h.point === layout.v1["cpuset"])) account.push("cpuset");
-  if (holding.some((h) => tellsOfKills(layout, h, parentOf(path)))) account.push("memory");
-  // Without a PID namespace of its own, nothing else holds its processes together.
-  const home = own && (mode !== "auto" || sharesPid || holding.length > 0);
-  const plan = planGroups(layout, path, limits, { read: readOptional, home, account });
-  const has = (h: Hierarchy) => plan.groups.some((g) => g.path === h.top + path);
-  const bare = (h: Hierarchy) => ({
-    path: h.top + path,
-    parents: lineage(parentOf(path)).map((p) => h.top + p),
-    prepare: [],
-    writes: [],
-    reads: [],
-    unified: h.version === "v2",
-  });
-  const chosen = o.cgroupParent !== undefined && { path };
-  // Runtimes size their heaps and threads by the limits that they find there.
-  if (!delegated) {
-    const groups = [...plan.groups, ...holding.filter((h) => !has(h)).map(bare)];
-    const shown = all.filter((h) => groups.some((g) => g.path === h.top + path));
-    const mounts = isOwn && groups.length > 0 ? groupMounts(layout, shown, "ro") : [];
-    return { limits, notApplied, plan: { groups, ...chosen }, mounts };
+  const mayMake = rootless === "no" || (rootless === "yes" && (layout.v2?.controllers.length ?? 0) > 0);
+  const isChosen = o.cgroupParent !== undefined;
+  if (!mayMake && (isChosen || mode !== "auto")) {
+    const why = `${isChosen ? "cgroupParent: this" : `cgroups: ${mode}`} needs a group that is delegated to this user`;
+    return { limits, notApplied: [...notApplied, why], plan: { groups: [] }, mounts: [] };
   }
-  const everywhere = all.filter((h) => !has(h));
-  const groups = [
-    ...plan.groups.map((g) => {
-      const reads = g.reads.flatMap(within(g.unified));
-      return { ...g, reads, inner: INNER, ...(g.unified && { leaf: LEAF }) };
-    }),
-    ...everywhere.map((h) => ({ ...bare(h), unified: false, inner: INNER })),
+  const all = hierarchies(layout);
+  const parent = parentOf(path);
+  const holding = isChosen ? all.filter((h) => isDirectory(h.top + parent)) : [];
+  const account = [
+    ...(mode === "auto" ? [] : available(layout, mode === "delegate" ? [...counted, "cpuset"] : counted)),
+    // One of v1 takes no process until it has been told of processors.
+    ...(holding.some((h) => h.point === layout.v1["cpuset"]) ? ["cpuset"] : []),
+    ...(holding.some((h) => tellsOfKills(layout, h, parent)) ? ["memory"] : []),
   ];
-  return { limits, notApplied, plan: { groups, delegated: true, ...chosen }, mounts: groupMounts(layout, all, "rw") };
-}
-
-/** Where another process of the container is born: the groups that there are now, which may be more than at its start. */
-export function groupsToEnter(name: string, noted: CgroupPlan): CgroupPlan {
-  const path = groupPathOf(name, noted);
-  const groups = hierarchies(layoutFor(path))
-    .filter((h) => isDirectory(h.top + path))
-    .map((h) => {
-      const unified = h.version === "v2";
-      const { inner, leaf } = noted.groups.find((g) => g.path === h.top + path) ?? {};
-      const at = [h.top + path, inner, leaf].filter((p) => p !== undefined).join("/");
-      return { path: at, parents: [], prepare: [], writes: [], reads: [], unified, existing: true };
-    });
-  return { groups };
+  // Without a PID namespace of its own, nothing else holds its processes together.
+  const home = mayMake && (mode !== "auto" || isChosen || !hasNew(namespaces, "pid"));
+  const planned = planGroups(layout, path, limits, { read: readOptional, home, account }).groups;
+  const isPlanned = (h: Hierarchy) => planned.some((g) => g.path === h.top + path);
+  const others = (mode === "delegate" ? all : holding).filter((h) => !isPlanned(h));
+  const bare = others.map((h) => ({
+    ...{ path: h.top + path, parents: lineage(parent).map((p) => h.top + p), unified: h.version === "v2" },
+    ...{ prepare: [], writes: [], reads: [] },
+  }));
+  const chosen = isChosen && { path };
+  if (mode === "delegate")
+    return {
+      ...{ limits, notApplied },
+      plan: { groups: delegated(planned, bare), delegated: true, ...chosen },
+      mounts: groupMounts(layout, all, "rw"),
+    };
+  const groups = [...planned, ...bare];
+  // Runtimes size their heaps and threads by the limits that they find there.
+  const shown = all.filter((h) => groups.some((g) => g.path === h.top + path));
+  const mounts = hasView && shown.length > 0 ? groupMounts(layout, shown, "ro") : [];
+  return { limits, notApplied, plan: { groups, ...chosen }, mounts };
 }

@@ -311,6 +311,25 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     }
     assert.ok(!listContainers().some((c) => c.noted.name === box.name));
   },
+  "starts nothing in a container that is paused, or whose group is": async ({ container, ControlGroup }) => {
+    const group = await ControlGroup.create(`library-paused-${process.pid}`);
+    const box = await container({ cgroupParent: group.name });
+    try {
+      const [own] = group.children();
+      for (const [frozen, said] of [
+        [group, `caisson group thaw ${group.name}`],
+        [own, `caisson unpause ${box.name}`],
+      ] as const) {
+        await frozen?.freeze();
+        await assert.rejects(box.run(["true"]), { name: "NameError", message: new RegExp(said) });
+        await frozen?.thaw();
+        assert.equal((await box.run(["true"])).exitCode, 0);
+      }
+    } finally {
+      await box.dispose();
+      await group.remove();
+    }
+  },
   "says of what has ended that it has": async ({ container, containerPool }) => {
     const box = await container();
     const p = await box.spawn(["seq", "2"]);

@@ -138,6 +138,8 @@ function writeForCommand(c: Context, pid: number): void {
 
 /** The performed file is removed at once, so that nothing is left of it, however this ends. One that is remembered has no such name. */
 export function openOwnFile(s: SectionBuilder, file: string): void {
+  // The kernel names a process by its file, and that has a name for once.
+  s.call("be named caisson", "prctl", [PR.SET_NAME, "caisson", 0, 0, 0]);
   keepWritersOff(s);
   const fd = s.get("open the own file", "openat", [AT_FDCWD, "/proc/self/exe", O.RDONLY, 0]);
   s.call("remove it", "unlinkat", [AT_FDCWD, file, 0], { ignore: ["ENOENT"] });

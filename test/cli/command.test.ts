@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeRoot } from "../conformance/bundle.ts";
@@ -117,6 +117,19 @@ root("of several names that begin so none is meant; --force passes over what is 
     expect(await sh("rm", "-f", "no-such-container", ...names)).toEqual({ code: 0, out: "", err: "" });
   }
   expect((await sh("rm", ...names)).err).toContain("no container is named");
+});
+
+root("the first process of --init, and who looks after a container, are named for what they are", async () => {
+  const name = `named-${process.pid}`;
+  for (let i = 0; i < 4; i++) expect((await sh("run", "--init", "--", "cat", "/proc/1/comm")).out).toBe("caisson\n");
+  expect((await sh("run", "-d", "--name", name, "--", "sleep", "100")).code).toBe(0);
+  try {
+    const [{ pid }] = JSON.parse((await sh("inspect", name)).out);
+    const parent = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1];
+    expect(readFileSync(`/proc/${parent}/comm`, "utf8")).toBe("caisson\n");
+  } finally {
+    await sh("rm", "-f", name);
+  }
 });
 
 root("a detached start that fails says so", async () => {

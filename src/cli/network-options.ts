@@ -21,6 +21,8 @@ export const networkOptions: OptionTable = {
   gateway: { type: "string", value: "ADDRESS", help: "with macvlan and ipvlan: the way to other networks" },
   "mac-address": { type: "string", value: "MAC", help: "the address of its interface" },
   dns: { type: "string", multiple: true, value: "ADDRESS", help: "a name server" },
+  "dns-search": { type: "string", multiple: true, value: "DOMAIN", help: "where it looks for short names; . for none" },
+  "dns-option": { type: "string", multiple: true, value: "OPTION", help: "of its resolv.conf: ndots:2" },
   "add-host": {
     type: "string",
     multiple: true,
@@ -47,7 +49,13 @@ const given = <T extends object>(o: T) =>
 
 const bridgeOnly = ["publish", "ip", "ip6", "mac-address", "allow", "deny-all", "download", "upload"] as const;
 
-const own = [...bridgeOnly, "dns", "gateway"] as const;
+const dnsNames = ["dns", "dns-search", "dns-option"] as const;
+const own = [...bridgeOnly, ...dnsNames, "gateway"] as const;
+const dns = (v: Values) => ({
+  dns: list(v, "dns"),
+  dnsSearch: list(v, "dns-search"),
+  dnsOptions: list(v, "dns-option"),
+});
 const notDirect = bridgeOnly.filter((name) => name !== "ip" && name !== "mac-address");
 
 function bridge(v: Values, name: string): NetworkOptions {
@@ -60,13 +68,13 @@ function bridge(v: Values, name: string): NetworkOptions {
     ports: list(v, "publish"),
     egress: allow || v["deny-all"] ? { allow: allow ?? [] } : undefined,
     bandwidth: download !== undefined || upload !== undefined ? given({ download, upload }) : undefined,
-    dns: list(v, "dns"),
+    ...dns(v),
   }) as NetworkOptions;
 }
 
 /** Which networks have it, of options that more than a bridge have, or others. */
 const others: Readonly<Record<string, string>> = {
-  dns: "bridge, pasta, macvlan and ipvlan have it",
+  ...Object.fromEntries(dnsNames.map((name) => [name, "bridge, pasta, macvlan and ipvlan have it"])),
   gateway: "macvlan and ipvlan have it",
 };
 
@@ -101,7 +109,7 @@ export function toNetwork(v: Values): NetworkOptions | undefined {
   const rest = words.join(":");
   if (network === "pasta") {
     refuse(v, network, [...bridgeOnly.slice(1), "gateway"]);
-    return given({ pasta: true as const, ports: list(v, "publish"), dns: list(v, "dns") }) as NetworkOptions;
+    return given({ pasta: true as const, ports: list(v, "publish"), ...dns(v) }) as NetworkOptions;
   }
   if (words.length === 0) {
     refuse(v, network, ["gateway"]);
@@ -110,7 +118,7 @@ export function toNetwork(v: Values): NetworkOptions | undefined {
   const isDirect = kind === "macvlan" || kind === "ipvlan";
   refuse(v, network, isDirect ? notDirect : own);
   const [address, mac] = [text(v, "ip"), text(v, "mac-address")];
-  const direct = { address, mac, gateway: text(v, "gateway"), dns: list(v, "dns") };
+  const direct = { address, mac, gateway: text(v, "gateway"), ...dns(v) };
   switch (kind) {
     case "container":
       return { container: rest };

@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { isIP } from "node:net";
 import type { Job } from "../compile/job.ts";
 import type { NetworkPlan } from "../compile/network-plan.ts";
 import type { HostFacts } from "../host/facts.ts";
@@ -10,9 +9,9 @@ import { type CniNetwork, findCniNetwork } from "../network/cni.ts";
 import { planDirect, planUserMode } from "../network/direct.ts";
 import { giveBack, sweepLeases, takeLease } from "../network/leases.ts";
 import { DEFAULT_NETWORK, keepNetwork } from "../network/networks.ts";
-import type { BridgeOptions, NetworkOptions } from "../network/options.ts";
+import type { BridgeOptions, DnsOptions, NetworkOptions } from "../network/options.ts";
 import { givePortsBack, takePorts } from "../network/port-leases.ts";
-import { formatResolvConf, hostResolvConf, reachable } from "../network/resolv-conf.ts";
+import { checkDns, formatResolvConf, hostResolvConf, reachable } from "../network/resolv-conf.ts";
 import { ensureResolver } from "../network/resolver/ensure.ts";
 import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
 import { isRootless } from "./describe.ts";
@@ -44,25 +43,26 @@ const bridgeOf = (n: NetworkOptions | undefined): BridgeOptions | undefined =>
 const hostsFile = ({ hostname }: Names, addresses: readonly Address[]): string =>
   `${LOCALHOST}${addresses.map((a) => `${formatIp(a)}\t${hostname}\n`).join("")}`;
 
-function filesFor(names: Names, servers: readonly string[], addresses: readonly Address[]): NonNullable<Job["files"]> {
-  const { rest } = hostResolvConf();
+type Files = NonNullable<Job["files"]>;
+
+function filesFor(names: Names, servers: readonly string[], dns: DnsOptions, addresses: readonly Address[]): Files {
   return [
-    { path: "/etc/resolv.conf", text: formatResolvConf(servers, rest) },
+    { path: "/etc/resolv.conf", text: formatResolvConf(dns.dns ?? servers, hostResolvConf(), dns) },
     { path: HOSTS_FILE, text: hostsFile(names, addresses) },
   ];
 }
 
-function bridgeFiles(r: BridgeRequest, names: Names, dns: readonly string[] | undefined, own: readonly Address[]) {
+function bridgeFiles(r: BridgeRequest, names: Names, dns: DnsOptions, own: readonly Address[]): Files {
   const gateways = r.network.subnets.map((s) => formatIp(s.gateway));
-  return filesFor(names, dns ?? (r.resolver ? gateways : reachable(hostResolvConf())), own);
+  return filesFor(names, r.resolver ? gateways : reachable(hostResolvConf()), dns, own);
 }
 
 /** Checks the network options, and looks up what they name. Nothing is written. */
 export function prepareNetwork(o: ContainerOptions, facts: HostFacts, names: Names): PreparedNetwork {
   const { network } = o;
   const rootless = isRootless(o, facts);
-  for (const server of dnsOf(o) ?? [])
-    if (isIP(server) === 0) throw new InvalidOptionError("network.dns", server, 'an address such as "10.0.0.53"');
+  const dns = dnsOf(o);
+  checkDns(dns);
   const bridge = bridgeOf(network);
   if (typeof network === "string" && !["none", "host", "bridge"].includes(network))
     throw new InvalidOptionError("network", network, modes);
@@ -71,24 +71,23 @@ export function prepareNetwork(o: ContainerOptions, facts: HostFacts, names: Nam
       throw new UnsupportedError("network", "a bridge needs root: without, { pasta: true } connects a container");
     const request = requestBridge(bridge, names.name, reachable(hostResolvConf()).length === 0);
     const own = proposeAddresses(request);
-    return { request, plan: planBridge(request, own), files: bridgeFiles(request, names, bridge.dns, own) };
+    return { request, plan: planBridge(request, own), files: bridgeFiles(request, names, dns, own) };
   }
   if (network === undefined && o.pod !== undefined) return sharedByPod(o.pod);
   if (typeof network === "object" && "container" in network)
     return { files: runningContainer(network.container).noted.network?.files ?? [] };
   if (typeof network !== "object" || "path" in network) return { files: [] };
-  const dns = dnsOf(o);
   if ("macvlan" in network || "ipvlan" in network) {
     if (rootless) throw new UnsupportedError("network", "an interface on top of the host's needs root");
     const plan =
       "macvlan" in network
         ? planDirect("macvlan", network.macvlan, network)
         : planDirect("ipvlan", network.ipvlan, network);
-    return { plan, files: filesFor(names, dns ?? hostResolvConf().servers, plan.inside.addresses) };
+    return { plan, files: filesFor(names, hostResolvConf().servers, dns, plan.inside.addresses) };
   }
   if ("pasta" in network) {
     const { plan, dns: own } = planUserMode(network.ports ?? []);
-    return { plan, files: filesFor(names, dns ?? own ?? hostResolvConf().servers, []) };
+    return { plan, files: filesFor(names, own ?? hostResolvConf().servers, dns, []) };
   }
   if ("cni" in network) {
     if (rootless) throw new UnsupportedError("network.cni", "plugins need root");
@@ -97,8 +96,10 @@ export function prepareNetwork(o: ContainerOptions, facts: HostFacts, names: Nam
   throw new InvalidOptionError("network", JSON.stringify(network), modes);
 }
 
-export const dnsOf = ({ network }: ContainerOptions): readonly string[] | undefined =>
-  typeof network === "object" && "dns" in network ? network.dns : undefined;
+export function dnsOf({ network }: ContainerOptions): DnsOptions {
+  const { dns, dnsSearch, dnsOptions }: DnsOptions = typeof network === "object" ? (network as DnsOptions) : {};
+  return { ...(dns && { dns }), ...(dnsSearch && { dnsSearch }), ...(dnsOptions && { dnsOptions }) };
+}
 
 const isKnown = (name: string) => findExact(name) !== undefined || existsSync(podDirectory(name));
 const isInUse = (name: string) => findExact(name)?.status === "running" || existsSync(podDirectory(name));
@@ -106,7 +107,7 @@ const isInUse = (name: string) => findExact(name)?.status === "running" || exist
 const TRIES = 1000;
 
 /** Takes addresses and ports, so that no other container has them; the plan is made anew where somebody was faster. */
-export function claimNetwork(p: PreparedNetwork, names: Names, dns: readonly string[] | undefined): PreparedNetwork {
+export function claimNetwork(p: PreparedNetwork, names: Names, dns: DnsOptions): PreparedNetwork {
   const { request } = p;
   if (!request) return p;
   const { network, container } = request;

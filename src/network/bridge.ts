@@ -26,7 +26,7 @@ export type BridgeRequest = {
   readonly resolver: boolean;
 };
 
-const keys = ["bridge", "address", "address6", "mac", "ports", "egress", "bandwidth", "dns"];
+const keys = ["bridge", "address", "address6", "mac", "ports", "egress", "bandwidth", "dns", "dnsSearch", "dnsOptions"];
 
 function checkPorts(ports: readonly Port[]): void {
   const used = { tcp: listening("tcp"), udp: listening("udp") };

@@ -7,7 +7,17 @@ export type Egress = { readonly allow: readonly string[] };
 /** Bytes a second, as "10MB/s" or a number, in each direction as the container sees it. */
 export type Bandwidth = { readonly download?: string | number; readonly upload?: string | number };
 
-export type BridgeOptions = {
+/** What its /etc/resolv.conf says. */
+export type DnsOptions = {
+  /** Name servers. Default: the network's resolver where it has one, else this machine's. */
+  readonly dns?: readonly string[];
+  /** Domains in which short names are looked up; ["."] for none. Default: this machine's. */
+  readonly dnsSearch?: readonly string[];
+  /** Options of resolv.conf(5), such as "ndots:2". Default: this machine's. */
+  readonly dnsOptions?: readonly string[];
+};
+
+export type BridgeOptions = DnsOptions & {
   /** A network that `caisson network create` or `createNetwork` made, or "caisson", which is always there. */
   readonly bridge: string;
   /** Addresses of its own; chosen if not given, one of each family that the network has. */
@@ -17,14 +27,11 @@ export type BridgeOptions = {
   readonly ports?: readonly PortMapping[];
   readonly egress?: Egress;
   readonly bandwidth?: Bandwidth;
-  /** Name servers. Default: the network's resolver where it has one, else this machine's. */
-  readonly dns?: readonly string[];
 };
 
-type Direct = {
+type Direct = DnsOptions & {
   readonly address?: string;
   readonly gateway?: string;
-  readonly dns?: readonly string[];
 };
 
 /**
@@ -44,5 +51,5 @@ export type NetworkOptions =
       readonly mode?: "bridge" | "private" | "vepa" | "passthru";
     } & Direct)
   | ({ readonly ipvlan: string; readonly mode?: "l2" | "l3" | "l3s" } & Direct)
-  | { readonly pasta: true; readonly ports?: readonly PortMapping[]; readonly dns?: readonly string[] }
+  | ({ readonly pasta: true; readonly ports?: readonly PortMapping[] } & DnsOptions)
   | { readonly cni: string };

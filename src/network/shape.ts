@@ -1,9 +1,10 @@
 import { amount, either, fields, listOf, type Shape, shape, text } from "../values/shape.ts";
 
-const direct = { address: text, gateway: text, mac: text, dns: listOf(text), mode: text };
+const dns = { dns: listOf(text), dnsSearch: listOf(text), dnsOptions: listOf(text) };
+const direct = { address: text, gateway: text, mac: text, mode: text, ...dns };
 const bridge = fields(
   {
-    ...{ bridge: text, address: text, address6: text, mac: text, ports: listOf(text), dns: listOf(text) },
+    ...{ bridge: text, address: text, address6: text, mac: text, ports: listOf(text), ...dns },
     egress: fields({ allow: listOf(text) }, ["allow"]),
     bandwidth: fields({ download: amount, upload: amount }),
   },
@@ -16,5 +17,5 @@ export const networkShape: Shape = either(
   ...["path", "container", "cni"].map((name) => fields({ [name]: text }, [name])),
   bridge,
   ...["macvlan", "ipvlan"].map((name) => fields({ ...direct, [name]: text }, [name])),
-  fields({ pasta: shape("true", (v) => v === true), ports: listOf(text), dns: listOf(text) }, ["pasta"]),
+  fields({ pasta: shape("true", (v) => v === true), ports: listOf(text), ...dns }, ["pasta"]),
 );

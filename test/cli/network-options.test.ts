@@ -13,6 +13,11 @@ test("the words of the command line are the library's options", () => {
     gateway: "10.0.0.1",
   });
   expect(toNetwork({ network: "pasta", dns: ["10.0.0.53"] })).toEqual({ pasta: true, dns: ["10.0.0.53"] });
+  expect(toNetwork({ network: "ipvlan:eth0", "dns-search": ["a.b"], "dns-option": ["ndots:2"] })).toEqual({
+    ipvlan: "eth0",
+    dnsSearch: ["a.b"],
+    dnsOptions: ["ndots:2"],
+  });
 });
 
 test("of interfaces on the host's, macvlan has an address of its own", () => {
@@ -28,6 +33,8 @@ test("what a network does not have is refused, and not passed over", () => {
     [undefined, "gateway", "10.0.0.1"],
     ["none", "publish", ["80"]],
     ["host", "dns", ["10.0.0.53"]],
+    ["none", "dns-search", ["a.b"]],
+    ["cni:a", "dns-option", ["rotate"]],
     ["bridge", "gateway", "10.0.0.1"],
     ["pasta", "gateway", "10.0.0.1"],
     ["pasta", "ip", "10.0.0.2"],
@@ -45,4 +52,6 @@ test.skipIf(!isRoot)("a name server is an address", async () => {
     const { code, err } = await sh("run", "--network", "bridge", "--dns", server, "--", "true");
     expect({ code, err }).toEqual({ code: 125, err: expect.stringContaining("network.dns") });
   }
+  const { err } = await sh("run", "--network", "bridge", "--dns-search", "a b", "--", "true");
+  expect(err).toBe('caisson: network.dnsSearch: "a b" is not a domain such as "example.com", or "."\n');
 });

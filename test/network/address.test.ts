@@ -13,7 +13,7 @@ import {
 } from "../../src/network/address.ts";
 import { allows, parseEgress } from "../../src/network/egress.ts";
 import { formatPort, parsePort } from "../../src/network/ports.ts";
-import { formatResolvConf, parseResolvConf } from "../../src/network/resolv-conf.ts";
+import { checkDns, formatResolvConf, parseResolvConf } from "../../src/network/resolv-conf.ts";
 
 test("addresses are read as they are written, and written as RFC 5952 has them", () => {
   for (const [text, formatted] of [
@@ -84,5 +84,19 @@ test("what may be reached: addresses, subnets, names, with and without a port", 
 test("resolv.conf", () => {
   const c = parseResolvConf("# x\nnameserver 127.0.0.53\nsearch a.b\n options edns0\nnameserver  192.0.2.1\n");
   expect(c).toEqual({ servers: ["127.0.0.53", "192.0.2.1"], rest: ["search a.b", "options edns0"] });
-  expect(formatResolvConf(["10.0.0.1"], c.rest)).toBe("nameserver 10.0.0.1\nsearch a.b\noptions edns0\n");
+  expect(formatResolvConf(["10.0.0.1"], c)).toBe("nameserver 10.0.0.1\nsearch a.b\noptions edns0\n");
+  const given = { dnsSearch: ["c.d", "e"], dnsOptions: ["ndots:2", "rotate"] };
+  expect(formatResolvConf([], c, given)).toBe("search c.d e\noptions ndots:2 rotate\n");
+  expect(formatResolvConf([], c, { dnsSearch: ["."] })).toBe("options edns0\n");
+  expect(formatResolvConf([], c, { dnsOptions: [] })).toBe("search a.b\n");
+  expect(() => checkDns({ dns: ["10.0.0.53", "fd00::1"], ...given, dnsSearch: [".", "a_b.c."] })).not.toThrow();
+  for (const [name, value] of [
+    ["dns", "dns.example"],
+    ["dnsSearch", "a b"],
+    ["dnsSearch", "a\nnameserver 192.0.2.1"],
+    ["dnsSearch", ""],
+    ["dnsOptions", "ndots:x"],
+    ["dnsOptions", "rotate\nnameserver 192.0.2.1"],
+  ] as const)
+    expect(() => checkDns({ [name]: [value] })).toThrow(`network.${name}: `);
 });

@@ -137,6 +137,16 @@ test("a bridge: an address, a route, the way out, and this machine's name server
   expect(r.stdout).toContain("the internet");
 });
 
+test("what its resolv.conf says is the caller's, as far as he says it", async () => {
+  const said = async (more: object) =>
+    (await run(["cat", "/etc/resolv.conf"], { network: { bridge: "caisson", ...more } })).stdout;
+  const given = { dnsSearch: ["a.example", "b.example"], dnsOptions: ["ndots:2"] };
+  const rest = "search a.example b.example\noptions ndots:2\n";
+  expect(await said(given)).toBe(`nameserver 192.0.2.53\n${rest}`);
+  expect(await said({ dns: ["10.0.0.53"], ...given })).toBe(`nameserver 10.0.0.53\n${rest}`);
+  expect(await said({})).toBe("nameserver 192.0.2.53\n");
+});
+
 test("an address and a hardware address as they are asked for; an address is one container's", async () => {
   await using first = await container({ network: { bridge: "caisson", mac: "02:00:00:00:00:07" } });
   const own = (await first.run(["busybox", "ip", "-o", "addr", "show", "eth0"])).stdout;

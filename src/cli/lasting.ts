@@ -10,7 +10,7 @@ import { list, type Values } from "./option-table.ts";
 /** Options whose effect follows from their words, and from what `conditions` has. Others look at more of the machine. */
 const OPTIONS = new Set(
   `name label memory memory-reservation memory-swap cpus cpu-weight pids-limit cgroups env volume mount tmpfs read-only workdir user
-  group-add hostname add-host network cap-add cap-drop security-opt ulimit sysctl oom-score-adj rootfs timeout init interactive rm
+  group-add hostname domainname add-host network cap-add cap-drop security-opt ulimit sysctl oom-score-adj rootfs timeout init interactive rm
   stop-signal stop-timeout`.split(/\s+/),
 );
 

@@ -105,14 +105,17 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
   const assembled = isOwn("mount");
   const maps = isOwn("user") ? describeIdMaps(o, facts, rootless) : undefined;
   const hostname = o.hostname ?? r.name.slice(0, 63);
-  if (o.hostname !== undefined && !isOwn("uts"))
-    throw new InvalidOptionError("hostname", o.hostname, "of use without a UTS namespace of the container's own");
-  if (o.hostname !== undefined && !hostnamePattern.test(o.hostname))
-    throw new InvalidOptionError(
-      "hostname",
-      o.hostname,
-      "a host name of letters, digits, dots and hyphens, 64 at most",
-    );
+  for (const field of ["hostname", "domainname"] as const) {
+    const name = o[field];
+    if (name !== undefined && !isOwn("uts"))
+      throw new InvalidOptionError(field, name, "of use without a UTS namespace of the container's own");
+    if (name !== undefined && !hostnamePattern.test(name))
+      throw new InvalidOptionError(
+        field,
+        name,
+        `a ${field === "hostname" ? "host" : "domain"} name of letters, digits, dots and hyphens, 64 at most`,
+      );
+  }
   const capabilities = capabilitiesFor(o, r.user.uid, userns ? capabilityNames : facts.bounding);
   const env = {
     PATH: DEFAULT_PATH,
@@ -127,6 +130,7 @@ export function describe(o: ContainerOptions, facts: HostFacts, r: Resolved): Sp
     ociVersion: "1.3.0",
     ...(o.labels && { annotations: o.labels }),
     ...(isOwn("uts") && { hostname }),
+    ...(o.domainname !== undefined && { domainname: o.domainname }),
     root: { path: r.root, readonly: o.readOnly === true },
     mounts: assembled ? describeMounts(o, userns, r) : [],
     process: {

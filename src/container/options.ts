@@ -66,6 +66,8 @@ export type ContainerOptions = {
   readonly user?: string;
   readonly groups?: readonly (string | number)[];
   readonly hostname?: string;
+  /** What getdomainname(2) says: of use to NIS. */
+  readonly domainname?: string;
   /** Default "none": a loopback device alone. */
   readonly network?: NetworkOptions;
   /** Other namespaces: each the container's own, the host's, one kept as a file, or another container's. */

@@ -43,6 +43,7 @@ export const shapes: { readonly [K in keyof Required<ContainerOptions>]: Shape }
   user: text,
   groups: listOf(amount),
   hostname: text,
+  domainname: text,
   network: networkShape,
   namespaces: object,
   pod: text,

@@ -102,5 +102,10 @@ test.skipIf(!isRoot)("a number below zero is a value; a user or a group may be l
 test.skipIf(!isRoot)("a host name is refused where it would be another's", async () => {
   const { code, err } = await sh("run", "--uts", "host", "--hostname", "x", "--", "hostname");
   expect(err).toBe('caisson: hostname: "x" is not of use without a UTS namespace of the container\'s own\n');
+  const domain = (...words: string[]) =>
+    sh("run", "--domainname", ...words, "--", "cat", "/proc/sys/kernel/domainname");
+  expect((await domain("d.example")).out).toBe("d.example\n");
+  expect((await domain("d.example", "--uts", "host")).err).toContain("domainname: ");
+  expect((await domain("d example")).err).toContain("is not a domain name of letters");
   expect(code).toBe(125);
 });

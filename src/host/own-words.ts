@@ -23,9 +23,11 @@ function onPath(name: string): string | undefined {
 /** The command line, as the words to execute it with: from the compiled command, the package or the sources; for a library in a bundle the one that is installed. */
 export function ownWords(): string[] {
   if (typeof CAISSON_COMMAND === "string") return [process.execPath];
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const script = fileURLToPath(new URL(`../bin/caisson.${extension}`, import.meta.url));
-  if (existsSync(script)) return [process.execPath, script];
+  // A bundle of CommonJS modules has no such thing.
+  const url: string | undefined = import.meta.url;
+  const extension = url?.endsWith(".ts") ? "ts" : "js";
+  const script = url && fileURLToPath(new URL(`../bin/caisson.${extension}`, url));
+  if (script && existsSync(script)) return [process.execPath, script];
   const command = onPath("caisson");
   if (command === undefined)
     throw new UnsupportedError(

@@ -8,13 +8,18 @@ import { type Arch, hostArch } from "../kernel/arch.ts";
 /** Put in by scripts/build.sh, in base64: the library may be bundled into one file, and each compiled command installed alone. */
 declare const CAISSON_EXECUTORS: Partial<Record<Arch, string>> | undefined;
 
+/** A bundle of CommonJS modules has no such thing. */
+const placeOf = (url: string | undefined) => (url === undefined ? undefined : dirname(fileURLToPath(url)));
+
 /** Where the built executors are: dist/native, seen from the sources and from dist. A bundle has other neighbours, which are not ours to execute. */
 function directories(): string[] {
-  const here = dirname(fileURLToPath(import.meta.url));
+  const here = placeOf(import.meta.url);
   const given = process.env["CAISSON_NATIVE"];
   return [
     ...(given ? [given] : []),
-    ...(basename(here) === "program" ? [join(here, "../../dist/native"), join(here, "../native")] : []),
+    ...(here !== undefined && basename(here) === "program"
+      ? [join(here, "../../dist/native"), join(here, "../native")]
+      : []),
   ];
 }
 

@@ -20,9 +20,11 @@ test.skipIf(why !== "")(`the library works in one file, and in one executable${w
   ];
   writeFileSync(join(at, "app.ts"), app.join("\n"));
   bun("build", "--target=node", "--outfile=app.mjs", "app.ts");
+  writeFileSync(join(at, "main.ts"), `(async () => {${app.slice(1).join("\n")}})();\n${app[0]}`);
+  bun("build", "--target=node", "--format=cjs", "--outfile=app.cjs", "main.ts");
   bun("build", "--compile", "--outfile=app", "app.ts");
   const before = made();
-  for (const [command, ...words] of [["node", "app.mjs"], ["./app"]] as const) {
+  for (const [command, ...words] of [["node", "app.mjs"], ["node", "app.cjs"], ["./app"]] as const) {
     const { stdout, stderr } = spawnSync(command, words, {
       cwd: at,
       encoding: "utf8",

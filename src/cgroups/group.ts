@@ -361,6 +361,11 @@ export class ControlGroup {
     if (this.path === "" || this.path === "/") throw new InvalidOptionError(what, "/", "a group below the top");
   }
 
+  /** Somebody's groups are made in it, in hierarchies where it has none itself: who removes it is to look into all. @internal */
+  noteExtended(): void {
+    if (isOurs(this.path) && !notedOf(this.directory)?.extended) this.#note({ extended: true });
+  }
+
   #note(some: Omit<NotedGroup, "directory">): void {
     if (Object.keys(some).length === 0) return;
     noteGroup({ ...notedOf(this.directory), directory: this.directory, ...some });

@@ -6,6 +6,9 @@ import { narrowest } from "../cgroups/rlimits.ts";
 import { NameError } from "../values/errors.ts";
 import type { Ulimit } from "../values/ulimits.ts";
 
+/** What is noted of a group before a container is made in it. */
+export const noteContainerIn = async (name: string): Promise<void> => (await ControlGroup.open(name)).noteExtended();
+
 /**
  * The limits of each process of a container in a group: the group's, where its own are not lower. Throws NameError if there is no such group, or
  * if it is frozen: nothing would begin in it.

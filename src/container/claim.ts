@@ -29,6 +29,8 @@ function claimIds(p: Prepared): Prepared {
 
 /** Takes what only one container can have, just before it is started: ids, addresses, ports. */
 export async function claim(prepared: Prepared): Promise<Prepared> {
+  const { cgroupParent } = prepared.options;
+  if (cgroupParent !== undefined) await (await import("./cgroup-parent.ts")).noteContainerIn(cgroupParent);
   // What killed supervisors left may have what is to be taken.
   if (prepared.network.request) await sweep();
   const p = claimIds(prepared);

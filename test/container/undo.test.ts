@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { openContainer, run } from "../../src/index.ts";
+import { ControlGroup, openContainer, run } from "../../src/index.ts";
 import { isRoot, leftovers, settled } from "../helpers/machine.ts";
 import { eachStepFails } from "../helpers/undo.ts";
 
@@ -17,6 +17,23 @@ test.skipIf(!isRoot)(
   async () => {
     const options = { namespaces: { user: "auto" }, volumes: { "/mnt": "/etc" } } as const;
     expect(await eachStepFails(options, /ids|root|user|assembler|holder|mounted|layers/)).toBeGreaterThan(30);
+  },
+  120_000,
+);
+
+test.skipIf(!isRoot)(
+  "each step that is about groups fails in turn in a group that was chosen, and the group is left alone",
+  async () => {
+    const parent = await ControlGroup.create(`undo-${process.pid}`, { pids: { max: 100 }, cpuset: { cpus: "0" } });
+    try {
+      const options = { cgroupParent: parent.name, memory: "64M" };
+      expect(await eachStepFails(options, /group|cpuset|memory|cgroup/)).toBeGreaterThan(5);
+      expect(parent.children()).toEqual([]);
+      expect((await parent.limits()).pids?.max).toBe(100);
+    } finally {
+      await parent.remove();
+    }
+    expect(ControlGroup.open(parent.name)).rejects.toThrow("there is no control group");
   },
   120_000,
 );

@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import type { Job } from "../compile/job.ts";
 import type { Seccomp } from "../compile/spec.ts";
 import type { Prepared } from "../container/prepare.ts";
@@ -6,6 +5,7 @@ import { start } from "../container/start.ts";
 import { KILL_EVERYTHING, PASSED_ON } from "../kernel/signals.ts";
 import type { Values } from "./option-table.ts";
 import { complain } from "./output.ts";
+import { checkWritable, writeOutput } from "./output-file.ts";
 
 /** All calls that were made are allowed, and no other. */
 const profileOf = (names: readonly string[], architectures: readonly string[] | undefined): Seccomp => ({
@@ -18,6 +18,7 @@ const INHERIT = { kind: "inherit" } as const;
 
 /** The command stays, to answer system calls: the container is its child, with its own streams. */
 export async function runHere(p: Prepared, v: Values, terminal: Pick<Job, "terminal">): Promise<number> {
+  if (typeof v["learn"] === "string") checkWritable("--learn", v["learn"]);
   const started = await start({ ...p, job: { ...p.job, ...terminal } }, [INHERIT, INHERIT, INHERIT]);
   // What the terminal's keys send, the supervisor gets as well, and passes on.
   for (const signal of PASSED_ON) process.on(signal, () => {});
@@ -31,7 +32,7 @@ export async function runHere(p: Prepared, v: Values, terminal: Pick<Job, "termi
   }
   if (typeof v["learn"] === "string") {
     const profile = profileOf([...learned].sort(), p.spec.linux?.seccomp?.architectures);
-    writeFileSync(v["learn"], `${JSON.stringify(profile, null, 2)}\n`);
+    writeOutput("--learn", v["learn"], `${JSON.stringify(profile, null, 2)}\n`);
   }
   return ending.exitCode;
 }

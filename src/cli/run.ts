@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../compile/compile.ts";
 import type { Job, Stdio } from "../compile/job.ts";
@@ -23,6 +23,7 @@ import { givenAs, isLasting, isWhereGiven, optionsBefore } from "./lasting.ts";
 import type { Values } from "./option-table.ts";
 import { toContainerOptions } from "./options.ts";
 import { complain, print } from "./output.ts";
+import { writeOutput } from "./output-file.ts";
 import { commandReport, delegation } from "./perform.ts";
 import { needsUs } from "./syscall-options.ts";
 
@@ -133,6 +134,6 @@ export async function compileToFile(v: Values, command: readonly string[]): Prom
   const own = { ...others, ...filesFor(p.network, p.options, spec) };
   const job: Job = { ...own, stdio: [INHERIT, INHERIT, INHERIT], report: { to: "nobody" } };
   const made = compile(p.spec, p.facts, job, await partsFor(job));
-  writeFileSync(output, link(executor(), encode(made)), { mode: 0o755 });
+  writeOutput("--output", output, link(executor(), encode(made)), 0o755);
   return 0;
 }

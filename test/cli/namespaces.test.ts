@@ -73,6 +73,14 @@ test.skipIf(!isRoot)("lists the machine's namespaces as a tree, and as data", as
   expect(own?.parent).toBeGreaterThan(0);
 });
 
+test.skipIf(!isRoot)("a file that cannot be written is said before anything is started", async () => {
+  for (const path of ["/nonexistent/profile", "/tmp", "/proc/profile"]) {
+    const { code, err } = await sh("run", "--learn", path, "--", "true");
+    expect([code, err]).toEqual([125, expect.stringContaining(`--learn: "${path}" is not a file that can be written`)]);
+    expect((await sh("compile", "-o", path, "--", "true")).err).toContain(`--output: "${path}" is not a file`);
+  }
+});
+
 test.skipIf(!isRoot)("learns a profile, and says what was refused", async () => {
   const file = `/tmp/caisson-learned-${process.pid}.json`;
   try {

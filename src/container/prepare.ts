@@ -49,7 +49,8 @@ export const PIPES: readonly [Stdio, Stdio, Stdio] = [{ kind: "pipe" }, { kind: 
 
 function directory(field: string, path: string): string {
   const absolute = resolve(path);
-  const stat = statSync(absolute, { throwIfNoEntry: false });
+  // An empty text, which a variable may be that was never set, is not this directory.
+  const stat = path === "" ? undefined : statSync(absolute, { throwIfNoEntry: false });
   if (!stat?.isDirectory()) throw new InvalidOptionError(field, path, "an existing directory");
   return realpathSync.native(absolute);
 }
@@ -59,8 +60,9 @@ function findVolumes(o: ContainerOptions) {
   const volumes = new Map<string, string>();
   const directories: Record<string, boolean> = {};
   for (const [destination, volume] of Object.entries(o.volumes ?? {})) {
-    const source = resolve(typeof volume === "string" ? volume : volume.source);
-    const stat = statSync(source, { throwIfNoEntry: false });
+    const given = typeof volume === "string" ? volume : volume.source;
+    const source = given && resolve(given);
+    const stat = source === "" ? undefined : statSync(source, { throwIfNoEntry: false });
     if (!stat)
       throw new InvalidOptionError(`volumes.${destination}`, source, "an existing file or directory of this machine");
     volumes.set(destination, source);

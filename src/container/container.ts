@@ -117,7 +117,6 @@ export class Container {
     const began = performance.now();
     const process = await this.spawn(command, options);
     const all = await collected(process, () => process.kill("SIGKILL"), options);
-    options.signal?.throwIfAborted();
     const wallTime = (performance.now() - began) / 1000;
     return resultOf(command, all, wallTime, this.#prepared);
   }

@@ -81,14 +81,13 @@ export async function fed({ stdin, ended, kill }: Running, input: Input | undefi
     kill(KILL_EVERYTHING);
   });
   stream.pipe(stdin);
-  try {
-    const ending = await ended;
-    if (failure) throw failure;
-    return ending;
-  } finally {
-    forget();
-    stream.unpipe(stdin);
-  }
+  // Killed before it has begun, it ends with an error of its own.
+  const [ending] = await Promise.allSettled([ended]);
+  forget();
+  stream.unpipe(stdin);
+  if (failure) throw failure;
+  if (ending.status === "rejected") throw ending.reason;
+  return ending.value;
 }
 
 /** What a command wrote, and how it ended. */
@@ -99,7 +98,7 @@ export type Exchanged<E extends Encoding> = {
   readonly outputExceeded: boolean;
 };
 
-/** Collects what is written until the end; `kill` is called for a command that writes too much. */
+/** Collects what is written until the end; `kill` is called for a command that writes too much. Rejects with the reason of a signal that fired. */
 export async function collected<E extends Encoding>(
   { stdout, stderr, ended }: Pick<Started, "stdout" | "stderr" | "ended">,
   kill: () => void,
@@ -113,7 +112,7 @@ export async function collected<E extends Encoding>(
   };
   const all = Promise.all([collect(stdout, most, tooMuch), collect(stderr, most, tooMuch)]);
   all.catch(() => {});
-  const ending = await ended;
+  const ending = await ended.finally(() => o.signal?.throwIfAborted());
   const [out, err] = (await all).map((b) => (o.encoding === "buffer" ? b : b.toString("utf8"))) as [
     Written<E>,
     Written<E>,

@@ -84,7 +84,6 @@ export async function runIn<E extends Encoding = "utf8">(
   const before = group.oomKills();
   const child = await spawnIn(group, command, o);
   const all = await collected(child, () => child.kill("SIGKILL"), o);
-  o.signal?.throwIfAborted();
   const ending = { ...all.ending, oomKilled: group.oomKills() > before };
   return resultOf(command, { ...all, ending }, (performance.now() - began) / 1000, { notApplied: [] });
 }

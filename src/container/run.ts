@@ -109,7 +109,6 @@ export async function run<E extends Encoding = "utf8">(
       options,
     );
     const wallTime = (performance.now() - began) / 1000;
-    signal?.throwIfAborted();
     return resultOf(command, all, wallTime, prepared);
   } finally {
     stop();

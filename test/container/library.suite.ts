@@ -219,6 +219,13 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     const abort = new AbortController();
     setTimeout(() => abort.abort(new Error("no longer")), 100);
     await assert.rejects(run(["sleep", "30"], { signal: abort.signal }), /no longer/);
+    // However early: its supervisor may not have begun.
+    for (let i = 0; i < 20; i++) {
+      const early = new AbortController();
+      const late = run(["sleep", "60"], { signal: early.signal });
+      setTimeout(() => early.abort(new Error(`unwanted ${i}`)), i % 5);
+      await assert.rejects(late, new RegExp(`unwanted ${i}$`));
+    }
   },
   "sets resource limits, sysctls, the environment and the clock's offset": async ({ run }) => {
     const r = await run(

@@ -7,7 +7,10 @@ import { describedAll, processesBelow } from "./members.ts";
 
 const SIGKILL = 9;
 
+/** One that has ended is passed over. Numbers below 1 mean whole groups of processes, the caller's among them (kill(2)): none is one of `pids`. */
 export function signalEach(pids: readonly number[], signal: number): void {
+  const wrong = pids.find((pid) => !Number.isInteger(pid) || pid < 1);
+  if (wrong !== undefined) throw new RangeError(`${wrong} is not the number of a process`);
   for (const pid of pids)
     try {
       process.kill(pid, signal);

@@ -38,10 +38,9 @@ async function watchInExecutor(
 ): Promise<Stop> {
   const l = launcher();
   const token = l.token();
-  let pid = 0;
   let over = false;
   let count = 0;
-  const start = async () => {
+  const start = async (): Promise<number> => {
     const done = await performSteps((s, program) => {
       const watcher = program.section("watcher");
       watcher.call("end when the launcher does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
@@ -55,17 +54,24 @@ async function watchInExecutor(
       watcher.onFail = failing(program, token);
       return s.spawn(`watch ${what}`, watcher);
     }, token);
-    pid = done.value(done.made);
+    const pid = done.value(done.made);
     if (pid <= 0) throw new CaissonError(`watch ${what}: ${errnoName(done.failure?.errno ?? 0)}`);
+    return pid;
   };
+  // It may tell that it failed before it is known who it is.
+  let watcher: Promise<number> | undefined;
   l.hold();
   const stop = () => {
     if (over) return;
     over = true;
     l.forget(token);
     l.release();
-    signalEach([pid], SIGKILL);
-    void reap(pid).catch(() => {});
+    watcher
+      ?.then((pid) => {
+        signalEach([pid], SIGKILL);
+        return reap(pid);
+      })
+      .catch(() => {});
   };
   await new Promise<void>((resolve, reject) => {
     l.listen(token, (f) => {
@@ -81,12 +87,14 @@ async function watchInExecutor(
       if (count++ === 0) return;
       if (count > TIMES) {
         count = 0;
-        const old = pid;
-        void start().then(() => reap(old), ended);
+        const old = watcher;
+        watcher = start();
+        watcher.then(async () => old && reap(await old)).catch(ended);
       }
       fired();
     });
-    start().catch((e: Error) => {
+    watcher = start();
+    watcher.catch((e: Error) => {
       stop();
       reject(e);
     });

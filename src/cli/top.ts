@@ -1,5 +1,6 @@
 import { emitKeypressEvents, type Key } from "node:readline";
 import { ControlGroup } from "../cgroups/group.ts";
+import { signalEach } from "../cgroups/kill.ts";
 import { groupOfContainer } from "../container/adopt.ts";
 import { runningContainer } from "../container/state.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
@@ -22,7 +23,7 @@ async function freezeOrThaw(r: Row): Promise<void> {
 
 async function kill(r: Row): Promise<void> {
   if (r.kind === "group") return (await ControlGroup.open(r.name)).kill();
-  process.kill(runningContainer(r.name).started.supervisor, KILL_EVERYTHING);
+  signalEach([runningContainer(r.name).started.supervisor], KILL_EVERYTHING);
 }
 
 /** The table with its keys. The terminal is left as it was found, however this ends. */

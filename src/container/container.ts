@@ -1,3 +1,4 @@
+import { signalEach } from "../cgroups/kill.ts";
 import { layout } from "../cgroups/look.ts";
 import { ensureDelegation } from "../cgroups/systemd.ts";
 import { compile } from "../compile/compile.ts";
@@ -206,7 +207,7 @@ export function openContainer(name: string): Container {
     },
   };
   return new Container(prepared, started.pid, {
-    kill: (signal) => process.kill(started.supervisor, signal),
+    kill: (signal) => signalEach([started.supervisor], signal),
     ended: () => untilEnded(noted.name),
   });
 }

@@ -1,5 +1,6 @@
 import { openSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
+import { signalEach } from "../cgroups/kill.ts";
 import { layout } from "../cgroups/look.ts";
 import { ensureDelegation } from "../cgroups/systemd.ts";
 import { compile } from "../compile/compile.ts";
@@ -269,7 +270,7 @@ export async function startProgram(
     ...(warm && { warm }),
     leave,
     kill(signal) {
-      if (!over) process.kill(supervisor, signal);
+      if (!over) signalEach([supervisor], signal);
     },
   };
 }

@@ -100,7 +100,9 @@ export async function watchView(
       watcher.exit(0);
       return s.spawn("watch the files", watcher);
     }, token);
-    return done.value(done.made);
+    const pid = done.value(done.made);
+    if (pid <= 0) throw new CaissonError(`watch the files: ${errnoName(done.failure?.errno ?? 0)}`);
+    return pid;
   };
   let [pid, count, over] = [0, 0, false];
   l.listen(token, ({ kind }) => {

@@ -8,7 +8,7 @@ import { claim } from "../container/claim.ts";
 import { notedState } from "../container/noted.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { perform, performedFile, performLinked } from "../container/perform.ts";
-import { filesFor, type Prepared, prepare } from "../container/prepare.ts";
+import { networkAndFiles, type Prepared, prepare } from "../container/prepare.ts";
 import { fileKeys, sweep } from "../container/state.ts";
 import { places } from "../host/places.ts";
 import type { Arch } from "../kernel/arch.ts";
@@ -131,7 +131,7 @@ export async function compileToFile(v: Values, command: readonly string[]): Prom
   // Its own name would come with this machine's /etc/hosts, which may be another where the file is run.
   const { files: _, ...others } = p.job;
   const { hostname: __, ...spec } = p.spec;
-  const own = { ...others, ...filesFor(p.network, p.options, spec) };
+  const own = { ...others, ...networkAndFiles(p.network, p.options, spec) };
   const job: Job = { ...own, stdio: [INHERIT, INHERIT, INHERIT], report: { to: "nobody" } };
   const made = compile(p.spec, p.facts, job, await partsFor(job));
   writeOutput("--output", output, link(executor(), encode(made)), 0o755);

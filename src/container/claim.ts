@@ -3,7 +3,7 @@ import { mapOf, proposeRange, rangeFile, sweepRanges, takeRange } from "../names
 import { NameError } from "../values/errors.ts";
 import { isRootless } from "./describe.ts";
 import { rangeDirectory } from "./id-maps.ts";
-import { filesFor, type Prepared } from "./prepare.ts";
+import { networkAndFiles, type Prepared } from "./prepare.ts";
 import { findExact, sweep } from "./state.ts";
 
 const RANGE_TRIES = 1000;
@@ -38,7 +38,7 @@ export async function claim(prepared: Prepared): Promise<Prepared> {
   const { claimNetwork, dnsOf } = await import("./network.ts");
   const { name } = p.job;
   const network = claimNetwork(p.network, { name, hostname: p.spec.hostname ?? name }, dnsOf(p.options));
-  return { ...p, network, job: { ...p.job, ...filesFor(network, p.options, p.spec) } };
+  return { ...p, network, job: { ...p.job, ...networkAndFiles(network, p.options, p.spec) } };
 }
 
 /** Gives it back where the start never came to its program. */

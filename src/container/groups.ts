@@ -105,8 +105,8 @@ export function containerGroups(
   // Without a PID namespace of its own, nothing else holds its processes together.
   const home = mayMake && (mode !== "auto" || isChosen || !hasNew(namespaces, "pid"));
   const planned = planGroups(layout, path, limits, { read: readOptional, home, account }).groups;
-  const isPlanned = (h: Hierarchy) => planned.some((g) => g.path === h.top + path);
-  const others = (mode === "delegate" ? all : holding).filter((h) => !isPlanned(h));
+  const isOf = (groups: readonly Group[], h: Hierarchy) => groups.some((g) => g.path === h.top + path);
+  const others = (mode === "delegate" ? all : holding).filter((h) => !isOf(planned, h));
   const bare = others.map((h) => ({
     ...{ path: h.top + path, parents: lineage(parent).map((p) => h.top + p), unified: h.version === "v2" },
     ...{ prepare: [], writes: [], reads: [] },
@@ -120,7 +120,7 @@ export function containerGroups(
     };
   const groups = [...planned, ...bare];
   // Runtimes size their heaps and threads by the limits that they find there.
-  const shown = all.filter((h) => groups.some((g) => g.path === h.top + path));
+  const shown = all.filter((h) => isOf(groups, h));
   const mounts = hasView && shown.length > 0 ? groupMounts(layout, shown, "ro") : [];
   return { limits, notApplied, plan: { groups, ...chosen }, mounts };
 }

@@ -235,13 +235,17 @@ export async function prepare(
       timeoutMs,
       alone: true,
       cgroup: groups.plan,
-      ...filesFor(network, o, described),
+      ...networkAndFiles(network, o, described),
     },
   };
 }
 
 /** What the container has of its network, and the files that it is shown instead of its root's. */
-export function filesFor(network: PreparedNetwork, o: ContainerOptions, spec: Spec): Pick<Job, "network" | "files"> {
+export function networkAndFiles(
+  network: PreparedNetwork,
+  o: ContainerOptions,
+  spec: Spec,
+): Pick<Job, "network" | "files"> {
   const at = spec.root?.path ?? "/";
   const isView = typeof o.rootfs !== "string";
   const root = hostsOf(at);

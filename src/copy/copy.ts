@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, readlinkSync, type Stats } from "node:fs";
 import { basename, dirname, posix } from "node:path";
+import { MOST_LINKS } from "../host/in-root.ts";
 import { CaissonError } from "../values/errors.ts";
 import { type Entry, openDirectory, pathOf, statOf, using } from "./entry.ts";
 import type { Place } from "./place.ts";
@@ -56,15 +57,13 @@ async function target(to: Place, name: string, use: (e: Entry, isThere: boolean)
 /** The entry that a path leads to, and whether there is one: the last name of it is not followed. */
 async function entryOf(from: Place, use: (e: Entry, stat: Stats) => Promise<void>): Promise<void> {
   const { path } = from;
-  const [above, name] = isContents(path) ? [path, "."] : [dirname(path.replace(/\/+$/, "")), basename(path)];
+  const [above, name] = isContents(path) ? [path, "."] : [dirname(path), basename(path)];
   await opened({ ...from, path: above }, async (at) => {
     const stat = statOf({ at, name });
     if (!stat) throw new CaissonError(`${from.field}: ${path} is not there`);
     await use({ at, name }, stat);
   });
 }
-
-const MOST_LINKS = 40;
 
 /** The place that a link leads to, each link on its own side. */
 async function followed(from: Place): Promise<Place> {
@@ -76,7 +75,7 @@ async function followed(from: Place): Promise<Place> {
     });
     if (next === undefined) return place;
     if (links === MOST_LINKS) throw new CaissonError(`${from.field}: ${from.path} leads through too many links`);
-    place = { ...place, path: next.startsWith("/") ? next : `${dirname(place.path.replace(/\/+$/, ""))}/${next}` };
+    place = { ...place, path: next.startsWith("/") ? next : `${dirname(place.path)}/${next}` };
   }
 }
 

@@ -1,7 +1,8 @@
 import { lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-const MOST_LINKS = 40;
+/** As many as the kernel follows. path_resolution(7) */
+export const MOST_LINKS = 40;
 
 /**
  * Where a path leads inside a root filesystem, links followed as RESOLVE_IN_ROOT of openat2(2) does, and past those that

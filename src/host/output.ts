@@ -17,10 +17,9 @@ export function put(fd: number, what: string | Uint8Array): void {
       const { code } = e as NodeJS.ErrnoException;
       // Whoever reads is gone: as SIGPIPE would have it.
       if (code === "EPIPE") process.exit(EPIPE_STATUS);
+      if (code === "EAGAIN") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
       // Where errors are said nothing else can be: the status tells.
-      if (code !== "EAGAIN" && fd === 2) return;
-      if (code !== "EAGAIN")
-        throw new CaissonError(`write to ${fd === 1 ? "standard output" : `descriptor ${fd}`}: ${code}`);
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+      else if (fd === 2) return;
+      else throw new CaissonError(`write to ${fd === 1 ? "standard output" : `descriptor ${fd}`}: ${code}`);
     }
 }

@@ -23,15 +23,16 @@ function directories(): string[] {
   ];
 }
 
-const embedded = (): string | undefined =>
-  typeof CAISSON_EXECUTORS === "object" ? CAISSON_EXECUTORS[hostArch()] : undefined;
+function embedded(): Uint8Array | undefined {
+  const text = typeof CAISSON_EXECUTORS === "object" ? CAISSON_EXECUTORS[hostArch()] : undefined;
+  return text === undefined ? undefined : Buffer.from(text, "base64");
+}
 
 let bytes: Uint8Array | undefined;
 
 /** The executor for this machine. */
 export function executor(): Uint8Array {
-  const text = bytes ? undefined : embedded();
-  bytes ??= text === undefined ? readFileSync(onDisk() ?? missing()) : Buffer.from(text, "base64");
+  bytes ??= embedded() ?? readFileSync(onDisk() ?? missing());
   return bytes;
 }
 

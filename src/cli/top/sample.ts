@@ -5,8 +5,7 @@ import { hierarchies } from "../../cgroups/layout.ts";
 import { layoutFor } from "../../cgroups/look.ts";
 import { nameOf } from "../../cgroups/names.ts";
 import { groupPathOf } from "../../container/group-path.ts";
-import type { Noted } from "../../container/state.ts";
-import { listContainers } from "../../container/state.ts";
+import { listContainers, type Noted } from "../../container/state.ts";
 import { processesBeside } from "../../host/pid-namespace.ts";
 import { stateOf } from "../show-group.ts";
 

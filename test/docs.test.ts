@@ -1,5 +1,5 @@
-import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { optionNames } from "../src/container/shape.ts";
 import { isRoot } from "./helpers/machine.ts";
@@ -9,11 +9,16 @@ const readme = readFileSync(join(top, "README.md"), "utf8");
 const blocks = (language: string) =>
   [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map((m) => m[1] ?? "");
 
+/** Where the programs are performed: a directory with the file that the README's copies. */
+const project = mkdtempSync("/tmp/caisson-project-");
+writeFileSync(join(project, "package.json"), "{}");
+afterAll(() => rmSync(project, { recursive: true }));
+
 /** What a document's program prints; that it fails, or complains, fails the test. */
 async function performed(program: string): Promise<string> {
   const code = program.replace('from "caisson"', `from ${JSON.stringify(join(top, "src/index.ts"))}`);
   const stdin = new Blob([code]);
-  const p = Bun.spawn([process.execPath, "-"], { stdin, stdout: "pipe", stderr: "pipe", cwd: "/tmp" });
+  const p = Bun.spawn([process.execPath, "-"], { stdin, stdout: "pipe", stderr: "pipe", cwd: project });
   const [out, err, status] = await Promise.all([
     new Response(p.stdout).text(),
     new Response(p.stderr).text(),

@@ -6,6 +6,9 @@ import { type Command, commandHelp, overview } from "./help.ts";
 import { toParseArgs } from "./option-table.ts";
 import { complain, print } from "./output.ts";
 
+/** As docker run has it for what it fails in itself: a command's own status would not be told from 1. */
+const UNEXPECTED = 125;
+
 /** A value that node:util takes for an option: Docker's -1, for no limit. */
 const NEGATIVE = /^-\d/;
 
@@ -111,8 +114,13 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     return await dispatch(args);
   } catch (e) {
-    if (!(e instanceof CaissonError)) throw e;
-    complain(e.message);
-    return e.exitCode;
+    if (e instanceof CaissonError) {
+      complain(e.message);
+      return e.exitCode;
+    }
+    // What the kernel refuses is said by the call and the path; all else is a defect of ours, and the stack says where.
+    const refused = e instanceof Error && "syscall" in e;
+    complain(e instanceof Error ? ((refused ? undefined : e.stack) ?? e.message) : String(e));
+    return UNEXPECTED;
   }
 }

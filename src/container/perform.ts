@@ -46,7 +46,12 @@ export async function performLinked(
 ): Promise<number> {
   const { descriptors = 0, words = [], environment = {} } = o;
   sweepFiles(dirname(file));
-  writeFileSync(file, executable, { mode: 0o700, flag: "wx" });
+  try {
+    writeFileSync(file, executable, { mode: 0o700, flag: "wx" });
+  } catch (e) {
+    rmSync(file, { force: true });
+    throw e;
+  }
   const execve = (process as { execve?(file: string, args: string[], env: Record<string, string>): never }).execve;
   if (execve && descriptors === 0) {
     try {

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { CaissonError } from "../values/errors.ts";
 
 /**
  * Where state (in memory, gone at boot: of containers, pods, addresses in use) and data (logs and kept changes of
@@ -46,7 +47,12 @@ const made = new Set<string>();
 /** Makes a directory that only its owner may look into; asks the file system once per process. */
 export function ensureDirectory(path: string): string {
   if (!made.has(path)) {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+    } catch (e) {
+      const { code } = e as NodeJS.ErrnoException;
+      throw new CaissonError(`make the directory ${path}: ${code} (CAISSON_ROOT puts it elsewhere)`);
+    }
     made.add(path);
   }
   return path;

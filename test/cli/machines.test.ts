@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test";
+import { caisson } from "../helpers/command.ts";
+import { isRoot, settled } from "../helpers/machine.ts";
+
+/** A run, after something was done to what one mount namespace sees of this machine. */
+async function runs(before: string) {
+  const script = `${before}; umask 022; "$0" run -- echo hello; echo "status $?"; find /dev/shm -name 'caisson-*' 2>/dev/null`;
+  const p = Bun.spawn(["unshare", "--mount", "sh", "-c", script, caisson], { stdout: "pipe", stderr: "pipe" });
+  const [out, err] = await Promise.all([new Response(p.stdout).text(), new Response(p.stderr).text(), p.exited]);
+  return { out, err };
+}
+
+const hidden = "mount -t tmpfs none /run";
+
+for (const [state, before] of Object.entries({
+  full: "mount -t tmpfs -o size=4k none /dev/shm; head -c 4096 /dev/zero > /dev/shm/full",
+  "of a single inode": "mount -t tmpfs -o nr_inodes=1 none /dev/shm",
+  "read-only": "mount -t tmpfs -o ro none /dev/shm",
+  noexec: "mount -t tmpfs -o noexec none /dev/shm",
+  "not there": "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3",
+}))
+  test.skipIf(!isRoot)(`a container starts where /dev/shm is ${state}`, async () => {
+    const earlier = await settled();
+    expect(await runs(`${before}; ${hidden}`)).toEqual({ out: "hello\nstatus 0\n", err: "" });
+    expect(await settled()).toEqual(earlier);
+  });
+
+for (const [state, before, says] of [
+  ["cannot be written to", "mount -t tmpfs -o ro none /run", /^caisson: make the directory \/run\/caisson\S*: EROFS/],
+  ["is full", `${hidden} -o size=4k; head -c 4096 /dev/zero > /run/full`, /^caisson: write the state: ENOSPC\n$/],
+] as const)
+  test.skipIf(!isRoot)(`where /run ${state}, one sentence says so, and nothing is left`, async () => {
+    const earlier = await settled();
+    const { out, err } = await runs(before);
+    expect(out).toBe("status 125\n");
+    expect(err).toMatch(says);
+    expect(err.trim().split("\n")).toHaveLength(1);
+    expect(await settled()).toEqual(earlier);
+  });
+
+test.skipIf(!isRoot)("a file that may not become large enough is said by its error, and is not left", async () => {
+  const earlier = await settled();
+  const { out, err } = await runs("ulimit -f 0");
+  expect(out).toBe("status 125\n");
+  expect(err).toMatch(/^caisson: .*EFBIG.*\n$/);
+  expect(await settled()).toEqual(earlier);
+});

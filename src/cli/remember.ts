@@ -5,6 +5,7 @@ import type { Process } from "../compile/spec.ts";
 import { givenRoot, type Prepared } from "../container/prepare.ts";
 import { HOSTS_FILE } from "../container/root-hosts.ts";
 import { topPoints } from "../host/mount-points.ts";
+import { fileMounts, type HostMount } from "../host/mountinfo.ts";
 import { places } from "../host/places.ts";
 import type { Program } from "../program/types.ts";
 import { byDirectory } from "../remember/by-directory.ts";
@@ -15,6 +16,12 @@ import { withoutGiven, withStandIns } from "../remember/given-environment.ts";
 import { checksFor, type Given } from "../remember/places.ts";
 import { keepAt } from "../remember/store.ts";
 import { machineNow, rememberThis } from "./keep.ts";
+
+/** Parts of a view of the machine: each is a directory or a file, or cannot be looked at. */
+const partsNow = (mounts: readonly HostMount[]): Condition[] =>
+  fileMounts(mounts).map(({ point, isOutOfReach }) =>
+    isOutOfReach ? { kind: "mode", path: point, link: "followed", mode: undefined } : modeNow(point, "followed"),
+  );
 
 /** What `prepare` looked at. */
 export function conditions(p: Prepared): Condition[] {
@@ -34,6 +41,7 @@ export function conditions(p: Prepared): Condition[] {
   const points = [...topPoints(spec.mounts ?? []), ...Object.keys({ ...options.volumes, ...options.tmpfs })];
   return [
     ...machineNow(),
+    ...(root === "/" ? partsNow(facts.mounts) : []),
     ...[...new Set(modes)].map((path) => modeNow(path, "followed")),
     ...[...new Set(points)].map((path) => modeNow(join(root, path), "itself")),
     ...[...new Set([...(options.user || options.groups ? users : []), ...files])].map(sameNow),

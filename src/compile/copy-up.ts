@@ -4,7 +4,8 @@ import type { Slot } from "../program/types.ts";
 import { openHow } from "./context.ts";
 import type { CopiedEntry } from "./job.ts";
 
-const WHOLE = 0x7ffff000;
+/** The most that one call copies. sendfile(2) */
+export const WHOLE = 0x7ffff000;
 
 /** Fills a new file system with what is below it: `point` was opened before it was covered. */
 export function copyUp(s: SectionBuilder, entries: readonly CopiedEntry[], point: Slot, mounted: Slot): void {

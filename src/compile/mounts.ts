@@ -22,24 +22,35 @@ import { copyUp } from "./copy-up.ts";
 import { type MountOptions, mountOptions, propagations } from "./mount-options.ts";
 import type { Mount, Spec } from "./spec.ts";
 
-/** A new file system, not attached anywhere yet: fsopen(2), fsconfig(2), fsmount(2). */
+/**
+ * A new file system, not attached anywhere yet: fsopen(2), fsconfig(2), fsmount(2). Where it `mayNotBe`, EINVAL gives a slot
+ * below zero: from Linux 6.5 on overlay says at each parameter what it said when it was created before.
+ */
 export function newFilesystem(
   s: SectionBuilder,
   type: string,
   parameters: readonly (readonly [key: string, value?: string])[],
   attributes = 0,
+  mayNotBe = false,
 ): Slot {
+  const may = mayNotBe ? { ignore: ["EINVAL"] } : {};
   const fs = s.get(`open a ${type} file system`, "fsopen", [type, FSOPEN_CLOEXEC]);
   for (const [key, value] of parameters) {
     const label = `set ${key}${value === undefined ? "" : `=${value}`} of ${type}`;
     if (value === undefined) s.call(label, "fsconfig", [fs, FSCONFIG.SET_FLAG, key, 0, 0]);
-    else s.call(label, "fsconfig", [fs, FSCONFIG.SET_STRING, key, value, 0]);
+    else s.call(label, "fsconfig", [fs, FSCONFIG.SET_STRING, key, value, 0], may);
   }
-  s.call(`create the ${type} file system`, "fsconfig", [fs, FSCONFIG.CMD_CREATE, 0, 0, 0]);
-  const mount = s.get(`mount ${type}`, "fsmount", [fs, FSMOUNT_CLOEXEC, attributes]);
+  s.call(`create the ${type} file system`, "fsconfig", [fs, FSCONFIG.CMD_CREATE, 0, 0, 0], may);
+  const mount = s.get(`mount ${type}`, "fsmount", [fs, FSMOUNT_CLOEXEC, attributes], may);
   s.call(`close the ${type} context`, "close", [fs]);
   return mount;
 }
+
+type TreeOptions = {
+  readonly recursive?: boolean;
+  readonly link?: boolean;
+  readonly into?: Slot | undefined;
+};
 
 /** A detached copy of what is at a path: the source of a bind mount. open_tree(2). `link`: what is there may be one, and is meant itself. */
 export function cloneTree(
@@ -47,7 +58,7 @@ export function cloneTree(
   label: string,
   at: Loose,
   path: string,
-  { recursive = false, link = false }: { readonly recursive?: boolean; readonly link?: boolean } = {},
+  { recursive = false, link = false, into }: TreeOptions = {},
 ): Slot {
   const flags =
     OPEN_TREE.CLONE |
@@ -55,7 +66,9 @@ export function cloneTree(
     (recursive ? AT.RECURSIVE : 0) |
     (link ? AT.SYMLINK_NOFOLLOW : 0) |
     (path === "" ? AT.EMPTY_PATH : 0);
-  return s.get(label, "open_tree", [at, path, flags]);
+  if (into === undefined) return s.get(label, "open_tree", [at, path, flags]);
+  s.call(label, "open_tree", [at, path, flags], { result: into });
+  return into;
 }
 
 type Attributes = { set?: number; clear?: number; propagation?: number; recursive?: boolean; users?: Slot };

@@ -1,13 +1,13 @@
-import { fileMounts, mapsIds } from "../host/mountinfo.ts";
+import { mountOf } from "../host/mountinfo.ts";
 import { errno } from "../kernel/errno.ts";
 import { AT_FDCWD, MNT_DETACH, MOUNT_ATTR, MOVE_MOUNT, MS, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { type Context, isNew } from "./context.ts";
 import type { RootEntry } from "./job.ts";
+import { makeUpper, openDirectory, overlay, restrictionsOf, showOthers, viewOf } from "./layers.ts";
 import { propagations } from "./mount-options.ts";
 import { attach, cloneTree, newFilesystem, setAttributes } from "./mounts.ts";
-import { mapsOf, rootOf } from "./users.ts";
 
 /** From now on no mount of ours is seen by the host; `slave` lets the host's be seen here until the root is changed. */
 export function separateMounts(c: Context, s: SectionBuilder): void {
@@ -16,59 +16,6 @@ export function separateMounts(c: Context, s: SectionBuilder): void {
   s.call("separate the mounts from the host's", "mount", [0, "/", 0, MS.REC | flags, 0]);
 }
 
-const openDirectory = (s: SectionBuilder, path: string) =>
-  s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
-
-/** An overlay of `lower`, its changes in `upper` and its work directory beside them. */
-function overlay(c: Context, s: SectionBuilder, lower: string, upper: string): Slot {
-  const layer = (path: string) => path.replace(/[\\:]/g, "\\$&");
-  return newFilesystem(
-    s,
-    "overlay",
-    [
-      ["source", "caisson"],
-      ["lowerdir", layer(lower)],
-      ["upperdir", `${upper}/diff`],
-      ["workdir", `${upper}/work`],
-      // Without privileges over the file system, overlay marks its files in the user.* attributes.
-      ...(isNew(c.spec, "user") && !c.job.mapRoot ? [["userxattr"] as const] : []),
-    ],
-    c.job.mapRoot ? MOUNT_ATTR.NODEV : 0,
-  );
-}
-
-/** What is written belongs to the container's root, whoever puts the root together. */
-function makeUpper(c: Context, s: SectionBuilder, at: string): void {
-  for (const [name, mode] of [
-    ["", 0o755],
-    ["/diff", 0o755],
-    ["/work", 0o755],
-  ] as const)
-    s.call(`make ${at}${name}`, "mkdirat", [AT_FDCWD, `${at}${name}`, mode], { ignore: ["EEXIST"] });
-  const { uid, gid } = mapsOf(c);
-  if (c.job.mapRoot)
-    s.call(`give ${at}/diff to the container's root`, "fchownat", [
-      AT_FDCWD,
-      `${at}/diff`,
-      rootOf(uid) ?? 0,
-      rootOf(gid) ?? 0,
-      0,
-    ]);
-}
-
-/** The host's other file systems, as the parts of a copy-on-write view of its root, with where their changes go. */
-function overlayParts(c: Context): { point: string; upper: string; isFile: boolean; mapped: boolean }[] {
-  const others = c.spec.root?.path === "/" ? fileMounts(c.facts.mounts) : [];
-  const shown = others.filter(
-    (m) => !covered(c.job.scratch, m.point) && (c.job.root.kind !== "overlay" || m.point !== c.job.root.keep),
-  );
-  return shown.map((m) => ({
-    point: m.point,
-    isFile: m.isFile === true,
-    mapped: mapsIds(c.facts, m.type),
-    upper: m.point.replaceAll("%", "%25").replaceAll("/", "%2F"),
-  }));
-}
 const covered = (scratch: string, point: string) => point === scratch || point.startsWith(`${scratch}/`);
 
 /** Makes the new root and enters it: the working directory is its top. */
@@ -94,23 +41,12 @@ function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined
   const lower = c.spec.root?.path ?? "/";
   makeUpper(c, s, `${scratch}/changes/root`);
   const shown = users ? mapped(s, users, lower, `${scratch}/layers`) : lower;
-  const root = overlay(c, s, shown, `${scratch}/changes/root`);
+  const isHost = lower === "/";
+  const attributes = isHost ? restrictionsOf(mountOf(c.facts.mounts, "/")) : 0;
+  const root = overlay(c, s, { lower: shown, upper: `${scratch}/changes/root`, attributes });
   attach(s, `mount the copy-on-write view of ${lower}`, root, openDirectory(s, `${scratch}/root`));
   s.call("enter the new root", "chdir", [`${scratch}/root`]);
-  for (const part of overlayParts(c)) {
-    if (part.isFile) {
-      const file = cloneTree(s, `open ${part.point}`, AT_FDCWD, part.point);
-      setAttributes(s, `make ${part.point} read-only`, file, { set: MOUNT_ATTR.RDONLY });
-      const path = `.${part.point}`;
-      attach(s, `show ${part.point}`, file, s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.PATH | O.CLOEXEC, 0]));
-      continue;
-    }
-    const upper = `${scratch}/changes/${part.upper}`;
-    makeUpper(c, s, upper);
-    const layer = users && part.mapped ? mapped(s, users, part.point, `${scratch}/layers`) : part.point;
-    const mounted = overlay(c, s, layer, upper);
-    attach(s, `mount the copy-on-write view of ${part.point}`, mounted, openDirectory(s, `.${part.point}`));
-  }
+  if (isHost) showOthers(c, s, users && ((path) => mapped(s, users, path, `${scratch}/layers`)));
 }
 
 /**
@@ -141,9 +77,10 @@ function assembleParts(c: Context, s: SectionBuilder, entries: readonly RootEntr
     if (e.kind === "empty") continue;
     const tree = made.get(e);
     if (tree) setAttributes(s, `make /${e.name} read-only`, tree, { set: MOUNT_ATTR.RDONLY, recursive: true });
-    else makeUpper(c, s, `${scratch}/changes/${e.name}`);
-    const mounted = tree ?? overlay(c, s, `/${e.name}`, `${scratch}/changes/${e.name}`);
-    attach(s, `mount the view of /${e.name}`, mounted, openDirectory(s, e.name));
+    const path = `/${e.name}`;
+    const attributes = restrictionsOf(mountOf(c.facts.mounts, path));
+    const mounted = tree ?? viewOf(c, s, path, { lower: path, upper: `${scratch}/changes/${e.name}`, attributes });
+    attach(s, `mount the view of ${path}`, mounted, openDirectory(s, e.name));
   }
 }
 

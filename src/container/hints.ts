@@ -6,7 +6,7 @@ const NAMESPACES = /^(start the container|make the network namespace)/;
 /** What a person can do about a failed step, where that is known: the first that matches. */
 const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] = [
   [/^execute /, "ENOENT", "command not found in the container"],
-  [/^execute /, "EACCES", "the file is not executable"],
+  [/^execute /, "EACCES", "the file is not executable, or on a file system that is mounted noexec"],
   [/^execute /, "ENOEXEC", "not a program for this machine, or a script without #! in its first line"],
   [/^find the container's first process/, "ESRCH", "the container has ended"],
   [/^enter the working directory/, "ENOENT", "no such directory in the container; --workdir sets another"],
@@ -43,6 +43,13 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
     "EACCES",
     "with other ids its root may not search the way there: CAISSON_ROOT must be below directories that are open to all",
   ],
+  [
+    /^separate the mounts/,
+    "EINVAL",
+    "the root directory is no mount point, as after chroot(1): mount --bind it on itself before that",
+  ],
+  [/^(take the name|write the state)/, "EROFS", "CAISSON_ROOT puts it elsewhere"],
+  [/^(take the name|write the state)/, "ENOSPC", "CAISSON_ROOT puts it elsewhere"],
   [/^map the ids/, "EINVAL", "this file system shows no mapped ids"],
   [
     /^load the seccomp filter/,

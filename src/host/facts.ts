@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { defaultMaskedPaths, defaultReadonlyPaths } from "../compile/defaults.ts";
 import { type Arch, hostArch } from "../kernel/arch.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
-import { fileMounts, type HostMount, parseMountinfo } from "./mountinfo.ts";
+import { fileMounts, type HostMount, inSight, isDeleted, parseMountinfo } from "./mountinfo.ts";
 
 /** All that a compile decision may depend on, gathered once, as plain data: so that each can be replayed in a test. */
 export type HostFacts = {
@@ -53,20 +53,30 @@ const boundingSet = (status: string): string[] => {
   return capabilityNames.filter((_, n) => (mask >> BigInt(n)) & 1n);
 };
 
-/** What this user may not look at is not known, and left as it is. */
-function isFile(path: string): boolean {
+/**
+ * What file systems answer that this user may not use (FUSE's are their mounters' alone), or nobody at present: the server
+ * of a network's is gone, or the process behind one of FUSE's.
+ */
+const OUT_OF_REACH = new Set(
+  "EACCES EPERM ENOENT ENOTDIR ENOTCONN ECONNABORTED ESTALE EIO EREMOTEIO EHOSTDOWN EHOSTUNREACH ETIMEDOUT".split(" "),
+);
+
+function looked(m: HostMount): HostMount {
   try {
-    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
+    const stat = statSync(m.point);
+    if (stat.isDirectory()) return m;
+    // Only what can be read can be shown without a name.
+    return isDeleted(m) && !stat.isFile() ? { ...m, isOutOfReach: true } : { ...m, isFile: true };
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "EACCES") return false;
+    if (OUT_OF_REACH.has((e as NodeJS.ErrnoException).code ?? "")) return { ...m, isOutOfReach: true };
     throw e;
   }
 }
 
-/** Mounts that are parts of a view of the host's root, and no directories. */
-function withFiles(mounts: HostMount[]): HostMount[] {
-  const files = fileMounts(mounts).filter((m) => isFile(m.point));
-  return mounts.map((m) => (files.includes(m) ? { ...m, isFile: true } : m));
+/** Mounts that are parts of a view of the host's root are looked at. */
+function withKinds(mounts: HostMount[]): HostMount[] {
+  const parts = new Set(fileMounts(mounts));
+  return mounts.map((m) => (parts.has(m) ? looked(m) : m));
 }
 
 let known: HostFacts | undefined;
@@ -79,7 +89,7 @@ export function hostFacts(): HostFacts {
     kernel: [major, minor],
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
-    mounts: withFiles(parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8"))),
+    mounts: withKinds(inSight(parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")))),
     bounding: boundingSet(readFileSync("/proc/self/status", "utf8")),
     kernelFiles: kernelFiles(),
     ...(inUserNamespace() && { userNamespace: true }),

@@ -1,5 +1,8 @@
 /** A line of /proc/PID/mountinfo (proc_pid_mountinfo(5)). */
 export type HostMount = {
+  readonly id: string;
+  /** The mount that it is on. */
+  readonly parent: string;
   readonly point: string;
   /** The directory of the file system that is seen there. */
   readonly root: string;
@@ -8,6 +11,8 @@ export type HostMount = {
   readonly superOptions: readonly string[];
   /** What is mounted is a file by itself, as engines mount /etc/resolv.conf: it cannot be a layer. */
   readonly isFile?: boolean;
+  /** It can't be looked at, at least now, or not by this user. */
+  readonly isOutOfReach?: boolean;
 };
 
 /** Spaces, tabs, newlines and backslashes are written in octal. */
@@ -21,6 +26,8 @@ export function parseMountinfo(text: string): HostMount[] {
     const dash = fields.indexOf("-", 6);
     if (dash < 0) continue;
     mounts.push({
+      id: fields[0] ?? "",
+      parent: fields[1] ?? "",
       root: unquote(fields[3] ?? ""),
       point: unquote(fields[4] ?? ""),
       options: (fields[5] ?? "").split(","),
@@ -71,6 +78,47 @@ export function fileMounts(mounts: readonly HostMount[]): HostMount[] {
     (m) => m.point !== "/" && !views.has(m.type) && !["/proc", "/sys", "/dev", "/run"].some((d) => below(m.point, d)),
   );
 }
+
+function isBelowOneOf(points: ReadonlySet<string>, path: string): boolean {
+  for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1))
+    if (points.has(path.slice(0, end))) return true;
+  return false;
+}
+
+/**
+ * The mounts that paths lead to, each behind the one that it is on: the kernel lists them by age, also those that later
+ * ones cover and those that were moved onto a younger one.
+ */
+export function inSight(mounts: readonly HostMount[]): HostMount[] {
+  const ids = new Set(mounts.map((m) => m.id));
+  const on = new Map<string | undefined, HostMount[]>();
+  for (const m of mounts) {
+    // The first mount of all is its own parent; in a changed root directory the mount that it is on is not listed.
+    const parent = m.parent !== m.id && ids.has(m.parent) ? m.parent : undefined;
+    const siblings = on.get(parent);
+    if (siblings) siblings.push(m);
+    else on.set(parent, [m]);
+  }
+  const seen: HostMount[] = [];
+  const add = (siblings: readonly HostMount[]) => {
+    const points = new Set(siblings.map((m) => m.point));
+    for (const m of siblings) {
+      if (isBelowOneOf(points, m.point)) continue;
+      const above = on.get(m.id) ?? [];
+      const covers = above.filter((o) => o.point === m.point);
+      // What is mounted on the root directory covers it for nobody whose root it is already.
+      if (covers.length === 0 || m.point === "/") {
+        seen.push(m);
+        add(above.filter((o) => o.point !== m.point));
+      } else add(covers);
+    }
+  };
+  add(on.get(undefined) ?? []);
+  return seen;
+}
+
+/** The file that is seen there has lost its name; the kernel appends this (d_path() in fs/d_path.c). */
+export const isDeleted = (m: HostMount): boolean => m.root.endsWith("//deleted");
 
 /** The mount that a path is on. */
 export function mountOf(mounts: readonly HostMount[], path: string): HostMount | undefined {

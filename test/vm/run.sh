@@ -19,7 +19,7 @@ if [ ! -e "$kernel/done" ]; then
   unpacked "$kernel"
   touch "$kernel/done"
 fi
-initramfs "$scratch/initramfs.gz" /bin/busybox "$kernel" veth bridge nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet \
+initramfs "$scratch/initramfs.gz" /bin/busybox "$kernel" loop vfat nls_cp437 nls_ascii fuse veth bridge nf_tables nft_chain_nat nft_nat nft_masq nft_ct nft_fib_inet \
   sch_tbf macvlan ipvlan unix_diag tcp_diag udp_diag netlink_diag af_packet_diag raw_diag nf_conntrack_netlink \
   ip_tables iptable_filter tun brd dummy crc32_generic rdma_rxe ib_uverbs <<END
 if ! grep -q caisson.init=systemd /root/proc/cmdline; then exec switch_root /root /bin/bash $repo/test/vm/inside.sh $repo; fi

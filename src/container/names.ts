@@ -1,11 +1,9 @@
 import { InvalidOptionError } from "../values/errors.ts";
+import { randomName } from "../values/random-name.ts";
 
 const pattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
 
-/** Twelve random hexadecimal digits: the last ones of a UUID, of which engines keep random bytes in store. */
-export const randomName = (): string => crypto.randomUUID().slice(-12);
-
-/** The name given, checked, or twelve random hexadecimal digits as other engines have them. */
+/** The name given, checked, or one at random. */
 export function containerName(name?: string): string {
   if (name === undefined) return randomName();
   if (!pattern.test(name))

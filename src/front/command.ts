@@ -7,7 +7,7 @@ import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { ANY, type Program, type Slot } from "../program/types.ts";
 import { argument, type Loose, toValue } from "../program/values.ts";
 import { openState } from "./container.ts";
-import { engineSlot, tellEngine } from "./engine.ts";
+import { engineSlot, needProc, tellEngine } from "./engine.ts";
 import { freeze, thaw } from "./freeze.ts";
 import { remembered } from "./remembered.ts";
 import { ifSame } from "./words.ts";
@@ -61,6 +61,7 @@ export function commandFront(arch: Arch): Program {
     }),
   );
   // Whoever is still here goes on to the engine.
+  needProc(s, "caisson", 125);
   tellEngine(s, told, { places: 1, words: BRIEF, unless: { places: RESIDENT_PLACES, words: RESIDENT } });
   return program.build();
 }

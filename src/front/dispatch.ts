@@ -3,7 +3,7 @@ import { ProgramBuilder } from "../program/builder.ts";
 import type { Program } from "../program/types.ts";
 import { givenAgain } from "./again.ts";
 import { withContainer } from "./container.ts";
-import { engineSlot, tellEngine } from "./engine.ts";
+import { engineSlot, needProc, tellEngine } from "./engine.ts";
 import { kill, pause, remove, resume, start, state } from "./verbs.ts";
 import { readWords, VERBS } from "./words.ts";
 
@@ -33,6 +33,7 @@ export function smallCommands(arch: Arch): Program {
   givenAgain(s);
   // Not "start" and "delete", which the shim is told, too: what it starts stays.
   const words = ["create", "run", "exec", "list", "ps", "update", "checkpoint", "__after"];
+  needProc(s, "caisson-oci", 1);
   tellEngine(s, told, { places: 8, words });
   return program.build();
 }

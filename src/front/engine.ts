@@ -1,5 +1,6 @@
+import { AT_FDCWD, F_OK } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Slot } from "../program/types.ts";
+import { ANY, type Slot } from "../program/types.ts";
 import { argument, toValue } from "../program/values.ts";
 import { ifSame } from "./words.ts";
 
@@ -8,6 +9,18 @@ export const FOR_THE_ENGINE = "BUN_JSC_useJIT=0";
 
 /** The first slot of a front's program: native/front.c puts the string into the engine's environment if it is 1 at the end. */
 export const engineSlot = (s: SectionBuilder): Slot => s.program.slot("is the engine told that it is not for long?");
+
+const STANDARD_ERROR = 2;
+
+/** An engine that finds no procfs is aborted with words about itself; what is wrong, and what to do, is said instead. */
+export function needProc(s: SectionBuilder, name: string, status: number): void {
+  const there = s.get("look for procfs", "faccessat", [AT_FDCWD, "/proc/self/maps", F_OK], ANY);
+  s.skipIf(there, "==", 0, () => {
+    const words = `${name}: procfs is not mounted on /proc: mount -t proc proc /proc\n`;
+    s.call("say that it is missing", "write", [STANDARD_ERROR, words, words.length], ANY);
+    s.exit(status);
+  });
+}
 
 /**
  * Tells it if one of the first words is one of `words`, and none of the options is one of `unless`. One that is told already, either way,

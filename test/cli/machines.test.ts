@@ -38,6 +38,22 @@ for (const [state, before, says] of [
     expect(await settled()).toEqual(earlier);
   });
 
+for (const [state, before] of [
+  ["not mounted", "umount -l /proc"],
+  ["something else", "mount -t tmpfs none /proc"],
+] as const)
+  test.skipIf(!isRoot)(`where /proc is ${state}, that is said, by each command`, async () => {
+    const { out, err } = await runs(before);
+    expect({ out, err }).toEqual({
+      out: "status 125\n",
+      err: "caisson: procfs is not mounted on /proc: mount -t proc proc /proc\n",
+    });
+    const script = `${before}; "$0"-oci state x; echo "status $?"`;
+    const { stdout, stderr } = Bun.spawnSync(["unshare", "--mount", "sh", "-c", script, caisson]);
+    expect(stdout.toString()).toBe("status 1\n");
+    expect(stderr.toString()).toStartWith("caisson-oci: procfs is not mounted");
+  });
+
 test.skipIf(!isRoot)("a file that may not become large enough is said by its error, and is not left", async () => {
   const earlier = await settled();
   const { out, err } = await runs("ulimit -f 0");

@@ -34,6 +34,7 @@ export const isOfWords = (v: Values, facts: HostFacts, options: ReadonlySet<stri
   isCompiled() &&
   facts.uid === 0 &&
   !facts.userNamespace &&
+  !facts.powerless &&
   isUsualState() &&
   Object.keys(v).every((name) => options.has(name)) &&
   list(v, "env").every((e) => e.includes("="));

@@ -34,6 +34,8 @@ const mountBeside = (c: Context): Mount | undefined =>
   isNew(c.spec, "network") &&
   isNew(c.spec, "mount") &&
   !isNew(c.spec, "user") &&
+  // There a sysfs may be mounted only while the one outside can be seen (mount_too_revealing() of the kernel).
+  !c.facts.userNamespace &&
   !needsEntering(c.spec) &&
   !c.job.network &&
   // Those of the network are the network namespace's.

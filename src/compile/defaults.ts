@@ -1,8 +1,18 @@
 import type { Mount } from "./spec.ts";
 
+/** To which terminals belong, on all of Linux. */
+export const TTY_GROUP = 5;
+
 /** The mounts that every container has (OCI config-linux.md "Default Filesystems", and what engines add). */
 export function standardMounts(o: { bindSys: boolean; ttyGroup: boolean }): Mount[] {
-  const pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...(o.ttyGroup ? ["gid=5"] : [])];
+  const pts = [
+    "nosuid",
+    "noexec",
+    "newinstance",
+    "ptmxmode=0666",
+    "mode=0620",
+    ...(o.ttyGroup ? [`gid=${TTY_GROUP}`] : []),
+  ];
   return [
     { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "nodev", "noexec"] },
     { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755", "size=65536k"] },

@@ -27,9 +27,12 @@ const links = [
 
 export const nodeFormats: Record<Device["type"], number> = { c: S_IF.CHR, u: S_IF.CHR, b: S_IF.BLK, p: S_IF.FIFO };
 
-/** In a user namespace mknod(2) of a device is refused: there the host's own nodes are bound. */
+/** In a user namespace, and without CAP_MKNOD, mknod(2) of a device is refused: there the host's own nodes are bound. */
 const bindsNodes = (c: Context) =>
-  namespaceOf(c.spec, "user") !== undefined || c.facts.uid !== 0 || c.facts.userNamespace === true;
+  namespaceOf(c.spec, "user") !== undefined ||
+  c.facts.uid !== 0 ||
+  c.facts.userNamespace === true ||
+  !c.facts.bounding.includes("CAP_MKNOD");
 
 const allDevices = (c: Context): readonly Device[] => {
   const own = c.spec.linux?.devices ?? [];

@@ -55,7 +55,7 @@ export function overlay(c: Context, s: SectionBuilder, o: Layers, mayNotBe = fal
       ["upperdir", layer(`${o.upper}/diff`)],
       ["workdir", layer(`${o.upper}/work`)],
       // Without privileges over the file system, overlay marks its files in the user.* attributes.
-      ...(isNew(c.spec, "user") && !c.job.mapRoot ? [["userxattr"] as const] : []),
+      ...((isNew(c.spec, "user") && !c.job.mapRoot) || c.facts.userNamespace ? [["userxattr"] as const] : []),
     ],
     o.attributes | (c.job.mapRoot ? NODEV : 0),
     mayNotBe,

@@ -3,10 +3,9 @@ import type { SectionBuilder } from "../program/builder.ts";
 import type { Block, Slot } from "../program/types.ts";
 import { buffer, high, type Loose, low, struct } from "../program/values.ts";
 import { type Context, openInRoot } from "./context.ts";
+import { TTY_GROUP } from "./defaults.ts";
 import { sendDescriptor, socketPair, takeDescriptor } from "./handover.ts";
 import { attach, mountPoint } from "./mounts.ts";
-
-const TTY_GROUP = 5;
 
 /** Over these the container hands its terminal out to the supervisor. */
 export const terminalSockets = (s: SectionBuilder): Slot => socketPair(s, "terminal's sockets");

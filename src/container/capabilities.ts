@@ -1,6 +1,6 @@
 import type { CapabilitySets } from "../compile/spec.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
-import { InvalidOptionError } from "../values/errors.ts";
+import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import type { ContainerOptions } from "./options.ts";
 
 /** What root has in a container without asking: Docker's list less what few programs need (NET_RAW, MKNOD, AUDIT_WRITE). */
@@ -29,14 +29,18 @@ function parse(field: string, names: readonly string[], all: readonly string[]):
   });
 }
 
-/** `held` are those that can be given at all: "ALL" means those. Drops come before adds, so that `capDrop: ["ALL"], capAdd: ["KILL"]` is KILL alone, as in Docker. */
+/** `held` are those that can be given at all: "ALL" means those, and of the default ones, which nobody asked for, the others are left out. Drops come before adds, so that `capDrop: ["ALL"], capAdd: ["KILL"]` is KILL alone, as in Docker. */
 export function capabilitiesFor(o: ContainerOptions, uid: number, held: readonly string[]): CapabilitySets {
   const add = parse("capAdd", o.capAdd ?? [], held);
   const drop = parse("capDrop", o.capDrop ?? [], capabilityNames);
-  const kept = new Set([...defaultCapabilities.filter((c) => !drop.includes(c)), ...add]);
+  const missing = add.find((c) => !held.includes(c));
+  if (missing)
+    throw new UnsupportedError(`capAdd: ${missing}`, "this process lacks it in its own bounding set (capabilities(7))");
+  const own = defaultCapabilities.filter((c) => held.includes(c) && !drop.includes(c));
+  const kept = new Set([...own, ...add]);
   const set = capabilityNames.filter((c) => kept.has(c));
   if (uid === 0) return { bounding: set, effective: set, permitted: set, inheritable: [], ambient: [] };
   // A user who is not root has what was asked for by name, and no more.
-  const own = set.filter((c) => add.includes(c));
-  return { bounding: set, effective: own, permitted: own, inheritable: own, ambient: own };
+  const asked = set.filter((c) => add.includes(c));
+  return { bounding: set, effective: asked, permitted: asked, inheritable: asked, ambient: asked };
 }

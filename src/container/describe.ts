@@ -18,7 +18,9 @@ import { describePaths } from "./paths.ts";
 import type { CheckProfile } from "./seccomp.ts";
 import type { ResolvedUser } from "./users.ts";
 
-export const isRootless = (o: ContainerOptions, facts: HostFacts): boolean => o.rootless ?? facts.uid !== 0;
+/** Whether a user namespace is what gives it the rights to start a container. */
+export const isRootless = (o: ContainerOptions, facts: HostFacts): boolean =>
+  o.rootless ?? (facts.uid !== 0 || facts.powerless === true);
 
 function describeMounts(o: ContainerOptions, userns: boolean, r: Resolved): Mount[] {
   const mounts = standardMounts({

@@ -1,7 +1,7 @@
 import { ONLY_SEEN } from "../cgroups/files.ts";
 
 const GROUPS = /control group|memory\.|cpu\.|pids\./;
-const NAMESPACES = /^(start the container|make the network namespace)/;
+const NAMESPACES = /^(start the (container|supervisor)|make the network namespace)/;
 
 /** What a person can do about a failed step, where that is known: the first that matches. */
 const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] = [
@@ -19,6 +19,16 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [GROUPS, "EACCES", "control groups need root, or a delegated group"],
   [GROUPS, "EROFS", ONLY_SEEN],
   [NAMESPACES, "EPERM", "new namespaces need root, or user namespaces for everyone (caisson doctor)"],
+  [NAMESPACES, "ENOSYS", "clone3(2) is refused here, as engines have it in containers without CAP_SYS_ADMIN"],
+  [/^bring the loopback device up/, "EPERM", "it needs CAP_NET_ADMIN; --network host does without"],
+  [
+    /^write [ug]id_map/,
+    "EPERM",
+    "these ids may not be mapped by whoever lacks CAP_SETFCAP, or has them not (user_namespaces(7))",
+  ],
+  [/^enter the container's namespaces/, "EPERM", "it needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE"],
+  [/^drop CAP_/, "EPERM", "it needs CAP_SETPCAP"],
+  [/^set the additional groups|^become group/, "EPERM", "it needs CAP_SETGID"],
   [NAMESPACES, "ENOSPC", "a limit of /proc/sys/user/max_*_namespaces is reached"],
   [NAMESPACES, "EINVAL", "the kernel lacks one of the namespaces (caisson doctor)"],
   [

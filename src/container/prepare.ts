@@ -214,7 +214,7 @@ export async function prepare(
       root:
         mountNamespace?.path !== undefined
           ? { kind: "joined" }
-          : onHost && userns && !mapRoot
+          : onHost && !mapRoot && (userns || (facts.userNamespace && !keep))
             ? { kind: "parts", entries: rootEntries(facts) }
             : overlay
               ? { kind: "overlay", ...(keep && { keep }) }

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { defaultMaskedPaths, defaultReadonlyPaths } from "../compile/defaults.ts";
+import { defaultMaskedPaths, defaultReadonlyPaths, TTY_GROUP } from "../compile/defaults.ts";
 import { type Arch, hostArch } from "../kernel/arch.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
 import { fileMounts, type HostMount, inSight, isDeleted, parseMountinfo } from "./mountinfo.ts";
@@ -17,6 +17,8 @@ export type HostFacts = {
   readonly bounding: readonly string[];
   /** Whether this process is in a user namespace that does not have all ids: no device can be made there. */
   readonly userNamespace?: boolean;
+  /** What a container needs, this process may not: it has no CAP_SYS_ADMIN, or it is the one user of a namespace. */
+  readonly powerless?: boolean;
   /** What kernel files of /proc and /sys are. One that is not listed is not known. */
   readonly kernelFiles: Readonly<Record<string, FileKind>>;
 };
@@ -48,10 +50,19 @@ export function parseOwnGroups(text: string): Record<string, string> {
 export const inUserNamespace = (): boolean =>
   !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
 
-const boundingSet = (status: string): string[] => {
-  const mask = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
+/** One of its sets of capabilities, of /proc/PID/status. */
+const capabilities = (set: "CapBnd" | "CapEff", status: string): string[] => {
+  const mask = BigInt(`0x${new RegExp(`^${set}:\\s*([0-9a-f]+)`, "m").exec(status)?.[1] ?? "0"}`);
   return capabilityNames.filter((_, n) => (mask >> BigInt(n)) & 1n);
 };
+
+/** Whether the group of terminals has a number in this user namespace: one of a single user has not. */
+const hasManyIds = (): boolean =>
+  readFileSync("/proc/self/gid_map", "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/ +/).map(Number))
+    .some(([first = 0, , size = 0]) => first <= TTY_GROUP && TTY_GROUP < first + size);
 
 /**
  * What file systems answer that this user may not use (FUSE's are their mounters' alone), or nobody at present: the server
@@ -84,15 +95,19 @@ let known: HostFacts | undefined;
 export function hostFacts(): HostFacts {
   if (known) return known;
   const [major = 0, minor = 0] = readFileSync("/proc/sys/kernel/osrelease", "utf8").split(/[.-]/).map(Number);
+  const status = readFileSync("/proc/self/status", "utf8");
+  const userNamespace = inUserNamespace();
+  const mayAdminister = capabilities("CapEff", status).includes("CAP_SYS_ADMIN");
   known = {
     arch: hostArch(),
     kernel: [major, minor],
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
     mounts: withKinds(inSight(parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")))),
-    bounding: boundingSet(readFileSync("/proc/self/status", "utf8")),
+    bounding: capabilities("CapBnd", status),
     kernelFiles: kernelFiles(),
-    ...(inUserNamespace() && { userNamespace: true }),
+    ...(userNamespace && { userNamespace }),
+    ...(!(mayAdminister && (!userNamespace || hasManyIds())) && { powerless: true }),
     ownGroups: parseOwnGroups(readFileSync("/proc/self/cgroup", "utf8")),
   };
   return known;

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
+import { readlinkSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { hostArch } from "../kernel/arch.ts";
 import { errnoName } from "../kernel/errno.ts";
 import { O } from "../kernel/flags.ts";
-import { CaissonError } from "../values/errors.ts";
+import { CaissonError, UnsupportedError } from "../values/errors.ts";
 import { ProgramBuilder } from "./builder.ts";
 import { encode } from "./encode.ts";
 import { executorFile } from "./executor.ts";
@@ -163,6 +164,8 @@ let shared: Launcher | undefined;
 
 /** This runtime's launcher, started on first use. */
 export function launcher(): Launcher {
+  if (!shared && readlinkSync("/proc/self") !== String(process.pid))
+    throw new UnsupportedError("procfs", "what is on /proc is of another PID namespace: mount -t proc proc /proc");
   if (!shared || shared.dead) shared = new Launcher();
   return shared;
 }

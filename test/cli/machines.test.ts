@@ -27,7 +27,11 @@ for (const [state, before] of Object.entries({
 
 for (const [state, before, says] of [
   ["cannot be written to", "mount -t tmpfs -o ro none /run", /^caisson: make the directory \/run\/caisson\S*: EROFS/],
-  ["is full", `${hidden} -o size=4k; head -c 4096 /dev/zero > /run/full`, /^caisson: write the state: ENOSPC \(CAISSON_ROOT/],
+  [
+    "is full",
+    `${hidden} -o size=4k; head -c 4096 /dev/zero > /run/full`,
+    /^caisson: write the state: ENOSPC \(CAISSON_ROOT/,
+  ],
 ] as const)
   test.skipIf(!isRoot)(`where /run ${state}, one sentence says so, and nothing is left`, async () => {
     const earlier = await settled();

@@ -8,7 +8,7 @@ import { resolveInRoot } from "../host/in-root.ts";
 import { existingPoints, placeMounts } from "../host/mount-points.ts";
 import { mapsIds, mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
-import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
+import { CaissonError, InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseUlimits } from "../values/ulimits.ts";
 import { parseDuration } from "../values/units.ts";
 import type { WithCdi } from "./cdi.ts";
@@ -115,16 +115,20 @@ async function withDevices(o: ContainerOptions): Promise<WithCdi> {
   return { options: (await import("./gpus.ts")).withGpus(options, o.gpus), notApplied };
 }
 
+function here(): string {
+  try {
+    return process.cwd();
+  } catch (e) {
+    throw new CaissonError(`the working directory: ${(e as NodeJS.ErrnoException).code} (workdir names another)`);
+  }
+}
+
 /** The directory that is given as the root filesystem. */
 export const givenRoot = ({ rootfs }: ContainerOptions): string | undefined =>
   typeof rootfs === "object" ? rootfs.overlay : rootfs;
 
 /** Checks all options, and looks up what they name. Nothing of the machine is changed. */
-export async function prepare(
-  asked: ContainerOptions,
-  command: readonly string[],
-  cwd = process.cwd(),
-): Promise<Prepared> {
+export async function prepare(asked: ContainerOptions, command: readonly string[]): Promise<Prepared> {
   checkShapes(asked);
   const facts = hostFacts();
   const { options: o, notApplied: leftOut } = await withDevices(withProfile(asked, !isRootless(asked, facts)));
@@ -147,7 +151,7 @@ export async function prepare(
   if (o.hosts) (await import("./hosts.ts")).checkHosts(o.hosts, mountNamespace !== undefined && !mountNamespace.path);
   const { volumes, directories } = findVolumes(o);
   const user = resolveUser(root, o.user, o.groups);
-  const workdir = checkWorkdir(o.workdir ?? (onHost ? cwd : "/"));
+  const workdir = checkWorkdir(o.workdir ?? (onHost ? here() : "/"));
   const views = o.view ? await import("./view.ts") : undefined;
   const view = views?.viewOf(o, name, rootless);
   const ulimits = parseUlimits("ulimits", o.ulimits ?? {});

@@ -3,7 +3,7 @@ import { ProgramBuilder } from "../program/builder.ts";
 import type { Program } from "../program/types.ts";
 import { givenAgain } from "./again.ts";
 import { withContainer } from "./container.ts";
-import { engineSlot, needProc, tellEngine } from "./engine.ts";
+import { engineSlot, leaveGone, needProc, tellEngine } from "./engine.ts";
 import { kill, pause, remove, resume, start, state } from "./verbs.ts";
 import { readWords, VERBS } from "./words.ts";
 
@@ -34,6 +34,7 @@ export function smallCommands(arch: Arch): Program {
   // Not "start" and "delete", which the shim is told, too: what it starts stays.
   const words = ["create", "run", "exec", "list", "ps", "update", "checkpoint", "__after"];
   needProc(s, "caisson-oci", 1);
+  leaveGone(s);
   tellEngine(s, told, { places: 8, words });
   return program.build();
 }

@@ -1,7 +1,8 @@
-import { AT_FDCWD, F_OK } from "../kernel/flags.ts";
+import { errno } from "../kernel/errno.ts";
+import { AT_FDCWD, F_OK, PATH_MAX } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { ANY, type Slot } from "../program/types.ts";
-import { argument, toValue } from "../program/values.ts";
+import { argument, buffer, toValue } from "../program/values.ts";
 import { ifSame } from "./words.ts";
 
 /** What ends in milliseconds is not worth compiling: to make room and threads for that takes a tenth of such a command's time. */
@@ -20,6 +21,12 @@ export function needProc(s: SectionBuilder, name: string, status: number): void 
     s.call("say that it is missing", "write", [STANDARD_ERROR, words, words.length], ANY);
     s.exit(status);
   });
+}
+
+/** An engine does nothing at all in a directory that is gone, which whoever calls a runtime may not know of. getcwd(2) */
+export function leaveGone(s: SectionBuilder): void {
+  const here = s.get("ask where this is", "getcwd", [buffer("the working directory", PATH_MAX), PATH_MAX], ANY);
+  s.skipIf(here, "!=", -errno("ENOENT"), () => s.call("leave what is gone", "chdir", ["/"], ANY));
 }
 
 /**

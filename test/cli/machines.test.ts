@@ -58,6 +58,13 @@ for (const [state, before] of [
     expect(stderr.toString()).toStartWith("caisson-oci: procfs is not mounted");
   });
 
+test.skipIf(!isRoot)("in a directory that is gone, all that does not depend on it", () => {
+  const script = `d=$(mktemp -d); cd "$d"; rmdir "$d"; "$0" ps; "$0" run -- true || echo refused; "$0"-oci list; "$0"-oci state none`;
+  const { stdout, stderr } = Bun.spawnSync(["sh", "-c", script, caisson]);
+  expect(stdout.toString()).toMatch(/^NAME .*\nrefused\nID .*\n$/);
+  expect(stderr.toString()).toMatch(/directory was deleted.*\n.*none/s);
+});
+
 test.skipIf(!isRoot)("a file that may not become large enough is said by its error, and is not left", async () => {
   const earlier = await settled();
   const { out, err } = await runs("ulimit -f 0");

@@ -21,10 +21,10 @@ export function ask(
 ): Slot {
   const [first, , third] = [1, 2, 3].map((n) => s.program.shared(`answer ${n} to the ${s.name}`)) as [Slot, Slot, Slot];
   const block: Block = { name: "message", bytes: message.bytes, pointers: [] };
-  for (const [name, at] of Object.entries(message.holes)) {
+  for (const [name, { at, size }] of Object.entries(message.holes)) {
     const value = o.holes?.[name];
     if (value === undefined) throw new TypeError(`${label}: nothing is given for "${name}"`);
-    s.store(value, block, at, 4);
+    s.store(value, block, at, size);
   }
   const may = { ...(o.ignore && { ignore: o.ignore }) };
   s.call(label, "sendto", [socket, block, block.bytes.length, 0, 0, 0], o.ignore === "all" ? may : {});

@@ -1,5 +1,5 @@
 import { errno } from "../kernel/errno.ts";
-import { AT, AT_FDCWD, CLONE, LOCK, O, SIOCGIFINDEX } from "../kernel/flags.ts";
+import { AT, AT_FDCWD, CLONE, LOCK, O, S_IF, SIOCGIFINDEX } from "../kernel/flags.ts";
 import { batch, deleteTable } from "../kernel/nftables.ts";
 import {
   addAddress,
@@ -14,11 +14,13 @@ import {
   setMaster,
 } from "../kernel/rtnetlink.ts";
 import type { SectionBuilder } from "../program/builder.ts";
+import { POLL, pollFor, timespec } from "../program/poll.ts";
 import type { Policy, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, into, type Loose, low, stringArray, textBlock } from "../program/values.ts";
 import { type Context, writeText } from "./context.ts";
 import { ask, openNetlink } from "./netlink.ts";
 import { type Bridge, type Connection, connectionOf, type Rules, type Table } from "./network-plan.ts";
+import { closePassages, openPassages } from "./passage.ts";
 import { resetSignals } from "./signals.ts";
 
 const SIGKILL = 9;
@@ -89,6 +91,7 @@ function makeBridge(s: SectionBuilder, socket: Slot, b: Bridge): Loose {
     });
   }
   performRules(s, b.rules);
+  openPassages(s, b.passages);
   return index;
 }
 
@@ -120,6 +123,21 @@ function performHelper(c: Context, s: SectionBuilder, words: readonly string[], 
 const ENETUNREACH = errno("ENETUNREACH");
 const helperSlot = (c: Context) => c.program.shared("pidfd of the network's helper");
 
+/** Opened before the bridge is there, without which nobody can be ready. */
+function openReady(s: SectionBuilder, path: string): Slot {
+  s.call(`make ${path}`, "mknodat", [AT_FDCWD, path, S_IF.FIFO | 0o600, 0], { ignore: ["EEXIST"] });
+  return s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.RDONLY | O.NONBLOCK | O.CLOEXEC, 0]);
+}
+
+/** Whoever does not answer by then will not: a container without names is better than none. */
+const PATIENCE_S = 2;
+
+function awaitReady(s: SectionBuilder, ready: Slot): void {
+  const fds = pollFor(s, ready, POLL.IN);
+  s.call("wait until names can be asked for", "ppoll", [fds, 1, timespec(PATIENCE_S), 0, 8]);
+  s.call("close what says so", "close", [ready]);
+}
+
 /** Outside: what connects the first process's network namespace. Gives the slot that says that there is something to undo. */
 export function connectNetwork(c: Context, s: SectionBuilder, pid: Slot, begun: Slot): void {
   const { network } = c.job;
@@ -130,6 +148,7 @@ export function connectNetwork(c: Context, s: SectionBuilder, pid: Slot, begun: 
     performHelper(c, s, link.words, pid);
     return;
   }
+  const ready = network.awaits === undefined ? undefined : openReady(s, network.awaits);
   if (link.kind === "veth") lockBridge(s, link.bridge);
   const socket = openNetlink(s, "ROUTE");
   if (link.kind === "veth") {
@@ -156,6 +175,7 @@ export function connectNetwork(c: Context, s: SectionBuilder, pid: Slot, begun: 
   s.call("close the socket", "close", [socket]);
   for (const rules of network.rules) performRules(s, rules);
   if (link.kind === "veth") unlockBridge(s, link.bridge);
+  if (ready) awaitReady(s, ready);
 }
 
 /** Inside: addresses and routes. */
@@ -191,6 +211,7 @@ export function disconnect(s: SectionBuilder, n: Connection, begun: Loose = 1): 
   const last = s.get("is it the last one?", "unlinkat", [AT_FDCWD, bridge.leases, AT.REMOVEDIR], all);
   s.skipIf(last, "!=", 0, () => {
     removeTables(s, [bridge.table]);
+    closePassages(s, bridge.passages ?? []);
     removeInterface(s, bridge.name);
   });
   unlockBridge(s, bridge, all);

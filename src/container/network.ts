@@ -12,7 +12,7 @@ import { DEFAULT_NETWORK, keepNetwork } from "../network/networks.ts";
 import type { BridgeOptions, DnsOptions, NetworkOptions } from "../network/options.ts";
 import { givePortsBack, takePorts } from "../network/port-leases.ts";
 import { checkDns, formatResolvConf, hostResolvConf, reachable } from "../network/resolv-conf.ts";
-import { ensureResolver } from "../network/resolver/ensure.ts";
+import { ensureResolver, readyFile } from "../network/resolver/ensure.ts";
 import { InvalidOptionError, NameError, UnsupportedError } from "../values/errors.ts";
 import { isRootless } from "./describe.ts";
 import { LOCALHOST } from "./hosts.ts";
@@ -121,8 +121,8 @@ export function claimNetwork(p: PreparedNetwork, names: Names, dns: DnsOptions):
     const got = own.filter((a) => takeLease(network.name, a, lease));
     if (got.length === own.length) {
       const taken: BridgeRequest = { ...request, ports: takePortsOr(request, () => giveBack(network.name, got)) };
-      if (request.resolver) ensureResolver(network);
-      const plan = planBridge(taken, own);
+      const isStarting = request.resolver && ensureResolver(network);
+      const plan = { ...planBridge(taken, own), ...(isStarting && { awaits: readyFile(network.name) }) };
       const files = bridgeFiles(taken, names, dns, own);
       return { request: taken, plan, files };
     }

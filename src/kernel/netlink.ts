@@ -6,6 +6,7 @@ export const NETLINK = { ROUTE: 0, NETFILTER: 12 } as const;
 export const NLM_F = {
   REQUEST: 1,
   ACK: 4,
+  ECHO: 8,
   EXCL: 0x200,
   CREATE: 0x400,
   APPEND: 0x800,
@@ -16,11 +17,12 @@ const HEADER = 16;
 const ALIGN = 4;
 const aligned = (n: number) => Math.ceil(n / ALIGN) * ALIGN;
 
-/** What is known only while a program is performed: a place of 4 bytes, by its name. */
-export type Hole = { readonly hole: string };
+/** What is known only while a program is performed: a place of 4 bytes, or of 8, by its name. */
+export type Hole = { readonly hole: string; readonly size?: 8 };
+type Place = { readonly at: number; readonly size: 4 | 8 };
 export type Attribute = readonly [type: number, data: Uint8Array | Hole | readonly Attribute[]];
 /** A message, and where its holes are. */
-export type Message = { readonly bytes: Uint8Array; readonly holes: Readonly<Record<string, number>> };
+export type Message = { readonly bytes: Uint8Array; readonly holes: Readonly<Record<string, Place>> };
 
 export const u8 = (n: number) => new Uint8Array([n]);
 export const u16 = (n: number) => new Uint8Array(new Uint16Array([n]).buffer);
@@ -44,18 +46,18 @@ export const concat = (...parts: readonly Uint8Array[]): Uint8Array => {
 
 function sizeOf([, data]: Attribute): number {
   if (data instanceof Uint8Array) return ALIGN + data.length;
-  if ("hole" in data) return ALIGN + 4;
+  if ("hole" in data) return ALIGN + (data.size ?? 4);
   return ALIGN + data.reduce((n, a) => n + aligned(sizeOf(a)), 0);
 }
 
-function write(view: DataView, at: number, a: Attribute, holes: Record<string, number>): void {
+function write(view: DataView, at: number, a: Attribute, holes: Record<string, Place>): void {
   const [type, data] = a;
   const nested = !(data instanceof Uint8Array) && !("hole" in data);
   view.setUint16(at, sizeOf(a), true);
   view.setUint16(at + 2, nested ? type | NLA_F_NESTED : type, true);
   let inside = at + ALIGN;
   if (data instanceof Uint8Array) new Uint8Array(view.buffer).set(data, inside);
-  else if ("hole" in data) holes[data.hole] = inside;
+  else if ("hole" in data) holes[data.hole] = { at: inside, size: data.size ?? 4 };
   else
     for (const child of data) {
       write(view, inside, child, holes);
@@ -79,7 +81,7 @@ export function message(
   view.setUint16(6, NLM_F.REQUEST | flags, true);
   view.setUint32(8, sequence, true);
   bytes.set(body, HEADER);
-  const holes: Record<string, number> = {};
+  const holes: Record<string, Place> = {};
   let at = start;
   for (const a of attributes) {
     write(view, at, a, holes);
@@ -87,6 +89,9 @@ export function message(
   }
   return { bytes, holes };
 }
+
+export const moved = (holes: Message["holes"], by: number): Message["holes"] =>
+  Object.fromEntries(Object.entries(holes).map(([name, { at, size }]) => [name, { at: at + by, size }]));
 
 /** Where an answer has its error, a negative errno or 0: struct nlmsgerr. */
 export const ANSWER = { error: HEADER, size: 20 } as const;

@@ -100,6 +100,7 @@ export const dnat = (family: "ipv4" | "ipv6", address: number, port: number): Ex
 export const masquerade: Expression = ["masq", []];
 
 const VERDICT = { drop: 0, accept: 1 } as const;
+const JUMP = -3;
 export const verdict = (what: keyof typeof VERDICT): Expression => [
   "immediate",
   [
@@ -107,6 +108,27 @@ export const verdict = (what: keyof typeof VERDICT): Expression => [
     [2, [[DATA.VERDICT, [[1, be32(VERDICT[what])]]]]],
   ],
 ];
+
+export const jump = (chain: string): Expression => [
+  "immediate",
+  [
+    [1, be32(VERDICT_REGISTER)],
+    [
+      2,
+      [
+        [
+          DATA.VERDICT,
+          [
+            [1, be32(JUMP)],
+            [2, text(chain)],
+          ],
+        ],
+      ],
+    ],
+  ],
+];
+
+export const counter: Expression = ["counter", []];
 
 /** Interface names are compared with all 16 bytes of their field. */
 export const interfaceName = (name: string): Uint8Array => concat(text(name), new Uint8Array(16)).subarray(0, 16);

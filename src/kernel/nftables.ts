@@ -1,11 +1,21 @@
 /** Messages of nf_tables: linux/netfilter/nf_tables.h, nfnetlink.h. A batch of them holds as a whole, or not at all. */
-import { type Attribute, be16, be32, be64, concat, type Message, message, NLM_F, text, u8 } from "./netlink.ts";
+import { type Attribute, be16, be32, be64, concat, type Message, message, moved, NLM_F, text, u8 } from "./netlink.ts";
 import { type Expression, NFPROTO, padded, value } from "./nft-expressions.ts";
 
 const SUBSYSTEM = 10;
 const BATCH = { BEGIN: 16, END: 17 } as const;
-const MSG = { NEWTABLE: 0, DELTABLE: 2, NEWCHAIN: 3, NEWRULE: 6, NEWSET: 9, NEWSETELEM: 12, DELSETELEM: 14 } as const;
-export type TableFamily = "inet" | "netdev";
+const MSG = {
+  NEWTABLE: 0,
+  DELTABLE: 2,
+  NEWCHAIN: 3,
+  DELCHAIN: 5,
+  NEWRULE: 6,
+  DELRULE: 8,
+  NEWSET: 9,
+  NEWSETELEM: 12,
+  DELSETELEM: 14,
+} as const;
+export type TableFamily = "inet" | "netdev" | "ipv4" | "ipv6";
 const HOOK = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4, ingress: 0 } as const;
 const LIST_ELEM = 1;
 
@@ -35,10 +45,10 @@ export function batch(requests: readonly Request[]): Message {
     ),
     message(BATCH.END, 0, nfgen(0, SUBSYSTEM), []),
   ];
-  const holes: Record<string, number> = {};
+  let holes: Message["holes"] = {};
   let at = 0;
   for (const p of parts) {
-    for (const [name, place] of Object.entries(p.holes)) holes[name] = at + place;
+    holes = { ...holes, ...moved(p.holes, at) };
     at += p.bytes.length;
   }
   return { bytes: concat(...parts.map((p) => p.bytes)), holes };
@@ -119,6 +129,47 @@ export const newRule = (
     ],
   ],
 });
+
+/** A chain that others jump to, and that is not there yet. */
+export const newOwnChain = (family: TableFamily, table: string, name: string): Request => ({
+  type: MSG.NEWCHAIN,
+  flags: create | NLM_F.EXCL,
+  family,
+  attributes: [
+    [1, text(table)],
+    [3, text(name)],
+  ],
+});
+
+export const deleteChain = (family: TableFamily, table: string, name: string): Request => ({
+  type: MSG.DELCHAIN,
+  flags: 0,
+  family,
+  attributes: [
+    [1, text(table)],
+    [3, text(name)],
+  ],
+});
+
+/** All rules of a chain; or the one whose handle fills the hole of this name. */
+export const deleteRules = (family: TableFamily, table: string, chain: string, hole?: string): Request => ({
+  type: MSG.DELRULE,
+  flags: 0,
+  family,
+  attributes: [[1, text(table)], [2, text(chain)], ...(hole === undefined ? [] : ([[3, { hole, size: 8 }]] as const))],
+});
+
+/**
+ * The kernel repeats a new rule with its handle: after the names of the table and the chain, each padded to 4
+ * (nf_tables_fill_rule_info()).
+ */
+export const echoed = (r: Request): Request => ({ ...r, flags: r.flags | NLM_F.ECHO });
+const attributeSize = (name: string) => 4 + padded(text(name).length);
+export const ECHO = {
+  /** A bit that the kind of such a message has, in the second word of it, and that of an error has not. */
+  kind: SUBSYSTEM << 8,
+  handleAt: (table: string, chain: string) => 16 + 4 + attributeSize(table) + attributeSize(chain) + 4,
+} as const;
 
 export type SetOptions = {
   readonly name: string;

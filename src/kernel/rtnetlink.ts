@@ -1,5 +1,17 @@
 /** Requests of rtnetlink(7): linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/veth.h, linux/pkt_sched.h. */
-import { type Attribute, concat, type Hole, type Message, message, NLM_F, text, u8, u16, u32 } from "./netlink.ts";
+import {
+  type Attribute,
+  concat,
+  type Hole,
+  type Message,
+  message,
+  moved,
+  NLM_F,
+  text,
+  u8,
+  u16,
+  u32,
+} from "./netlink.ts";
 
 const RTM = { NEWLINK: 16, DELLINK: 17, NEWADDR: 20, NEWROUTE: 24, NEWQDISC: 36 } as const;
 const IFLA = {
@@ -95,7 +107,6 @@ export const newVeth = (name: string, mac: Uint8Array, peer: NewLink): Message =
   const there = message(0, 0, link(peer.index), inside(peer));
   // The peer is described as a whole message is, but for the header.
   const head = 16;
-  const hole = Object.fromEntries(Object.entries(there.holes).map(([k, at]) => [k, at - head]));
   const m = message(RTM.NEWLINK, make, link(0), [
     [IFLA.IFNAME, text(name)],
     [IFLA.ADDRESS, mac],
@@ -103,7 +114,7 @@ export const newVeth = (name: string, mac: Uint8Array, peer: NewLink): Message =
     kind("veth", [[VETH_INFO_PEER, there.bytes.subarray(head)]]),
   ]);
   const start = m.bytes.length - (there.bytes.length - head);
-  return { bytes: m.bytes, holes: Object.fromEntries(Object.entries(hole).map(([k, at]) => [k, start + at])) };
+  return { bytes: m.bytes, holes: moved(there.holes, start - head) };
 };
 
 const macvlanModes = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
@@ -139,7 +150,7 @@ export function addAddress(index: number | undefined, a: Address): Message {
     [IFA.ADDRESS, data],
     ...(a.family === "ipv6" ? ([[IFA.FLAGS, u32(IFA_F_NODAD)]] as const) : []),
   ]);
-  return index === undefined ? { ...m, holes: { index: 16 + 4 } } : m;
+  return index === undefined ? { ...m, holes: { index: { at: 16 + 4, size: 4 } } } : m;
 }
 
 /** A route by way of a gateway; with no destination, the default one. */
@@ -186,7 +197,7 @@ export function limitRate(index: number | undefined, rate: number, burst: number
       ],
     ],
   ]);
-  return index === undefined ? { ...m, holes: { index: 16 + 4 } } : m;
+  return index === undefined ? { ...m, holes: { index: { at: 16 + 4, size: 4 } } } : m;
 }
 
 /** A locally administered address (IEEE 802), made of five bytes. */

@@ -8,6 +8,7 @@ import { addPort, containerTable, egressRules, networkRules, networkTable, portT
 import { givenAddress, leaseDirectory, leaseFile, lockFile, proposeAddress } from "./leases.ts";
 import { findNetwork, type Network, shortHash } from "./networks.ts";
 import type { BridgeOptions } from "./options.ts";
+import { passages } from "./passage.ts";
 import { portFile } from "./port-leases.ts";
 import { listening, type Port, parsePort } from "./ports.ts";
 import { parseRate } from "./rate.ts";
@@ -138,6 +139,7 @@ export function planBridge(r: BridgeRequest, addresses: readonly Address[]): Net
           ),
         },
         table: { family: "inet", name: networkTable(name) },
+        passages: network.internal ? [] : passages(name, bridge, r.resolver),
         lock: lockFile(name),
         leases: leaseDirectory(name),
       },

@@ -1,5 +1,5 @@
 /** Networks for real, in a network namespace of the test's own: scripts/test.sh starts it there. */
-import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import {
   chmodSync,
@@ -26,6 +26,7 @@ import {
   run,
   unpublishPorts,
 } from "../../src/index.ts";
+import { findNetwork } from "../../src/network/networks.ts";
 import { caisson, sh } from "../helpers/command.ts";
 import { eachStepFails } from "../helpers/undo.ts";
 
@@ -69,6 +70,11 @@ const left = () => ({
   pods: list(places().pods),
   mounts: readFileSync("/proc/self/mountinfo", "utf8").split("\n").length,
 });
+
+const hasIptables = Bun.spawnSync(["sh", "-c", "iptables -S && ip6tables -S && iptables --version | grep nf_tables"], {
+  stdout: "ignore",
+  stderr: "ignore",
+}).success;
 
 /** Another machine: a namespace with servers of names and pages, behind a link of this one's. */
 let inet: ChildProcess;
@@ -294,6 +300,18 @@ test("a network of its own: containers find each other by name, other networks d
   }
 });
 
+test("the first container of a network can ask for names at once", async () => {
+  createNetwork("first", {});
+  for (let i = 0; i < 3; i++) {
+    await until(() => !resolving());
+    const { stdout } = await run(["getent", "hosts", "box"], { network: { bridge: "first" }, hostname: "box" });
+    expect(stdout).toMatch(/ box\n$/);
+    const asked = await run(["sh", "-c", wget("http://example.test/")], { network: { bridge: "first" } });
+    expect(asked.stdout.trim()).toBe("the internet");
+  }
+  removeNetwork("first");
+});
+
 test("an internal network has no way out", async () => {
   createNetwork("closed", { internal: true, ipv6: false });
   try {
@@ -507,3 +525,79 @@ test("each step of a start on a bridge fails in turn, and nothing is left", asyn
   );
   expect(failed).toBeGreaterThan(40);
 }, 300_000);
+
+describe.skipIf(!hasIptables)(
+  `a firewall of iptables${hasIptables ? "" : " (skipped: no iptables of nf_tables)"}`,
+  () => {
+    const tables = ["iptables", "ip6tables"] as const;
+    const rules = () => tables.map((command) => execFileSync(command, ["-S"], { encoding: "utf8" })).join("");
+    const policy = (verdict: "DROP" | "ACCEPT") => {
+      for (const command of tables)
+        for (const chain of ["FORWARD", "INPUT"]) execFileSync(command, ["-P", chain, verdict]);
+    };
+    const established = ["INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT"];
+    const neighbours = ["INPUT", "-p", "icmpv6", "-j", "ACCEPT"];
+    const reaches = async (bridge: string, host: string) =>
+      (await run(["sh", "-c", wget(`http://${host}/`)], { network: { bridge } })).stdout.trim();
+    let closed = "";
+
+    beforeAll(() => {
+      policy("DROP");
+      execFileSync("iptables", ["-A", ...established]);
+      execFileSync("ip6tables", ["-A", ...neighbours]);
+      createNetwork("walled", {});
+      closed = rules();
+    });
+    afterAll(() => {
+      removeNetwork("walled");
+      execFileSync("iptables", ["-D", ...established]);
+      execFileSync("ip6tables", ["-D", ...neighbours]);
+      policy("ACCEPT");
+    });
+    afterEach(async () => {
+      await until(() => rules() === closed).catch(() => expect(rules()).toBe(closed));
+    });
+
+    test("that drops what nothing accepts lets networks and their resolvers pass, and is then as it was", async () => {
+      expect(await reaches("caisson", "192.0.2.80")).toBe("the internet");
+      await until(async () => (await reaches("walled", "example.test")) === "the internet");
+      expect(rules()).toBe(closed);
+    });
+
+    test("that is emptied meanwhile is passed again by the next container", async () => {
+      const { bridge } = findNetwork("network", "walled");
+      await using _ = await container({ network: { bridge: "walled" } });
+      const leading = `-A FORWARD -j CAISSON-${bridge}\n`;
+      expect(rules().split(leading)).toHaveLength(3);
+      execFileSync("iptables", ["-F", "FORWARD"]);
+      expect(rules().split(leading)).toHaveLength(2);
+      expect(await reaches("walled", "192.0.2.80")).toBe("the internet");
+      expect(rules().split(leading)).toHaveLength(3);
+    });
+
+    test("that drops all by a rule of its own is not passed", async () => {
+      execFileSync("iptables", ["-A", "FORWARD", "-d", "192.0.2.80", "-j", "DROP"]);
+      try {
+        expect(await reaches("caisson", "192.0.2.80")).toBe("refused");
+        expect(await reaches("caisson", "192.0.2.81")).toBe("the internet");
+      } finally {
+        execFileSync("iptables", ["-D", "FORWARD", "-d", "192.0.2.80", "-j", "DROP"]);
+      }
+    });
+
+    test("an internal network has no way through it", async () => {
+      createNetwork("inner", { internal: true });
+      await using _ = await container({ network: { bridge: "inner" } });
+      expect(rules()).toBe(closed);
+      await _.dispose();
+      removeNetwork("inner");
+    });
+
+    test("each step that passes it fails in turn, and it is as it was", async () => {
+      const all = () => ({ ...left(), rules: rules() });
+      const steps = /^let CAISSON\S+ pass (FORWARD|INPUT)|^note the rule's handle/;
+      const failed = await eachStepFails({ network: "bridge" }, steps, all);
+      expect(failed).toBeGreaterThan(4);
+    }, 120_000);
+  },
+);

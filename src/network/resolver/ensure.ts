@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { ownWords } from "../../host/own-words.ts";
+import { places } from "../../host/places.ts";
 import type { Network } from "../networks.ts";
 
 const DNS_PORT = "0035";
@@ -15,13 +17,17 @@ function isBound(address: readonly number[]): boolean {
   return readFileSync("/proc/net/udp", "utf8").includes(` ${hex}:${DNS_PORT} `);
 }
 
+/** A FIFO, which the resolver opens for writing once it answers. */
+export const readyFile = (network: string): string => join(places().leases, network, "answers");
+
 /**
- * Starts the network's resolver unless it runs. It is a process by itself, since containers outlive who starts them,
+ * Starts the network's resolver unless it runs, and gives whether it does not answer yet. It is a process by itself, since containers outlive who starts them,
  * and leaves with the network's last container. Two that are started at once agree by who has the port.
  */
-export function ensureResolver(network: Network): void {
+export function ensureResolver(network: Network): boolean {
   const gateway = network.subnets[0]?.gateway.bytes ?? [];
-  if (isBound(gateway)) return;
+  if (isBound(gateway)) return false;
   const [file = "", ...words] = ownWords();
   spawn(file, [...words, "__resolve", network.name], { detached: true, stdio: "ignore" }).unref();
+  return true;
 }

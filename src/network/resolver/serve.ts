@@ -1,5 +1,5 @@
 import { createSocket } from "node:dgram";
-import { existsSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import packets from "dns-packet";
@@ -8,6 +8,7 @@ import { leaseDirectory, leasesOf } from "../leases.ts";
 import { findNetwork } from "../networks.ts";
 import { allowAnswer } from "./allow.ts";
 import { addressesOf, decide, type KnownLease } from "./answer.ts";
+import { readyFile } from "./ensure.ts";
 import { forward } from "./forward.ts";
 
 const DNS_PORT = 53;
@@ -92,6 +93,7 @@ function serveTcp(network: string, address: string): Promise<void> {
 }
 
 const POLL_MS = 100;
+const BEGIN_POLL_MS = 5;
 const BEGIN_MS = 10_000;
 const CALM_MS = 2000;
 
@@ -103,9 +105,19 @@ async function whenThere<T>(listen: () => Promise<T>): Promise<T> {
       return await listen();
     } catch (e) {
       if ((e as NodeJS.ErrnoException).code !== "EADDRNOTAVAIL" || Date.now() - began > BEGIN_MS) throw e;
-      await sleep(POLL_MS);
+      await sleep(BEGIN_POLL_MS);
     }
   }
+}
+
+/** Tells the container that waits for it, which is about to if it does not yet. */
+async function announce(network: string): Promise<void> {
+  for (const began = Date.now(); Date.now() - began < BEGIN_MS; await sleep(BEGIN_POLL_MS))
+    try {
+      return closeSync(openSync(readyFile(network), constants.O_WRONLY | constants.O_NONBLOCK));
+    } catch (e) {
+      if (!["ENXIO", "ENOENT"].includes((e as NodeJS.ErrnoException).code ?? "")) throw e;
+    }
 }
 
 /** Answers the containers of a network until there are none. */
@@ -114,9 +126,13 @@ export async function resolveNetwork(name: string): Promise<number> {
   for (const { gateway } of network.subnets) {
     if (gateway.family === "ipv6" && !existsSync("/proc/sys/net/ipv6")) continue;
     const address = formatIp(gateway);
-    if (!(await whenThere(() => serveUdp(name, address)))) return 0;
+    if (!(await whenThere(() => serveUdp(name, address)))) {
+      await announce(name);
+      return 0;
+    }
     await whenThere(() => serveTcp(name, address));
   }
+  announce(name);
   for (let missing = 0; missing < CALM_MS; ) {
     await sleep(POLL_MS);
     missing = existsSync(leaseDirectory(name)) ? 0 : missing + POLL_MS;

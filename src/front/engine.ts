@@ -1,8 +1,8 @@
 import { errno } from "../kernel/errno.ts";
-import { AT_FDCWD, F_OK, PATH_MAX } from "../kernel/flags.ts";
+import { PATH_MAX, PROC_SUPER_MAGIC } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { ANY, type Slot } from "../program/types.ts";
-import { argument, buffer, toValue } from "../program/values.ts";
+import { addressOf, argument, buffer, toValue } from "../program/values.ts";
 import { ifSame } from "./words.ts";
 
 /** What ends in milliseconds is not worth compiling: to make room and threads for that takes a tenth of such a command's time. */
@@ -12,13 +12,17 @@ export const FOR_THE_ENGINE = "BUN_JSC_useJIT=0";
 export const engineSlot = (s: SectionBuilder): Slot => s.program.slot("is the engine told that it is not for long?");
 
 const STANDARD_ERROR = 2;
+/** struct statfs of 64 bits begins with the type of the file system. statfs(2) */
+const STATFS_WORDS = 15;
 
 /** An engine that finds no procfs is aborted with words about itself; what is wrong, and what to do, is said instead. */
 export function needProc(s: SectionBuilder, name: string, status: number): void {
-  const there = s.get("look for procfs", "faccessat", [AT_FDCWD, "/proc/self/maps", F_OK], ANY);
-  s.skipIf(there, "==", 0, () => {
-    const words = `${name}: procfs is not mounted on /proc: mount -t proc proc /proc\n`;
-    s.call("say that it is missing", "write", [STANDARD_ERROR, words, words.length], ANY);
+  const words = Array.from({ length: STATFS_WORDS }, (_, i) => s.program.slot(`word ${i} of what /proc is`));
+  const [type] = words as [Slot];
+  s.call("look for procfs", "statfs", ["/proc", addressOf(type)], ANY);
+  s.skipIf(type, "==", PROC_SUPER_MAGIC, () => {
+    const said = `${name}: procfs is not mounted on /proc: mount -t proc proc /proc\n`;
+    s.call("say that it is missing", "write", [STANDARD_ERROR, said, said.length], ANY);
     s.exit(status);
   });
 }

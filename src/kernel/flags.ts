@@ -34,8 +34,8 @@ export const O = {
   PATH: 0o10000000,
 } as const;
 export const AT_FDCWD = -100;
-/** faccessat(2): whether it is there at all. */
-export const F_OK = 0;
+/** What statfs(2) says of a procfs. linux/magic.h */
+export const PROC_SUPER_MAGIC = 0x9fa0;
 /** linux/limits.h */
 export const PATH_MAX = 4096;
 export const AT = { SYMLINK_NOFOLLOW: 0x100, EMPTY_PATH: 0x1000, RECURSIVE: 0x8000, REMOVEDIR: 0x200 } as const;

@@ -6,6 +6,7 @@ import { mountOptions } from "../compile/mount-options.ts";
 import type { Mount, Spec } from "../compile/spec.ts";
 import { covers, resolveInRoot } from "../host/in-root.ts";
 import { placeMounts } from "../host/mount-points.ts";
+import { PROC_SUPER_MAGIC } from "../kernel/flags.ts";
 import { ConfigError } from "./config.ts";
 import { withMaps } from "./mount-maps.ts";
 
@@ -22,7 +23,6 @@ export type GroupDirectories = { readonly layout: Layout; readonly directoryIn: 
 /** What lxcfs and others may show in place of the kernel's own. */
 const coverable =
   /^\/proc\/(cpuinfo|diskstats|meminfo|stat|swaps|uptime|loadavg|slabinfo|net\/dev|sys\/kernel\/ns_last_pid|sys\/crypto\/fips_enabled)$/;
-const PROC_SUPER_MAGIC = 0x9fa0;
 
 /**
  * A file system that only looks like proc would hide from the container, and from us, what the kernel says there. A link

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
-import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { parseMountinfo } from "../../src/host/mountinfo.ts";
 import { caisson } from "../helpers/command.ts";
 import { isRoot, settled } from "../helpers/machine.ts";
 
@@ -99,8 +100,13 @@ test.skipIf(!isRoot)("root of a user namespace with many ids has containers with
   }
 });
 
+const isStacked = parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).some(
+  (m) => m.point === "/" && m.type === "overlay",
+);
+const stacked = isStacked ? " (skipped: this machine's root is an overlay, and there are two of them at most)" : "";
+
 for (const options of [["--rootless"], ["--userns", "auto"], ["--cgroups", "delegate"]])
-  test.skipIf(!isRoot)(`a container in one with ${options.join(" ")}`, async () => {
+  test.skipIf(!isRoot || isStacked)(`a container in one with ${options.join(" ")}${stacked}`, async () => {
     const inner = `mkdir -p /usr/a/b && CAISSON_ROOT=/inner ${caisson} run -w / -- sh -c 'rm -r /usr/a && mkdir /usr/a && ls -A /usr/a && echo hello'`;
     const volumes = ["-v", `${dirname(caisson)}:${dirname(caisson)}`, "--tmpfs", "/inner"];
     const { out } = await by([], ...options, "--privileged", ...volumes, "--", "sh", "-c", inner);

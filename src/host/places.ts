@@ -1,7 +1,8 @@
-import { mkdirSync } from "node:fs";
+import { accessSync, constants, lstatSync, mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { CaissonError } from "../values/errors.ts";
+import { inUserNamespace } from "./facts.ts";
 
 /**
  * Where state (in memory, gone at boot: of containers, pods, addresses in use) and data (logs and kept changes of
@@ -11,11 +12,40 @@ export type Places = Readonly<Record<"scratch" | "state" | "pods" | "leases" | "
 
 type Bases = { readonly run: string; readonly lib: string; readonly scratch?: string };
 
+/** Root of a user namespace has no more of the machine's /run than the user who made it. */
+function mayUseRun(): boolean {
+  if (!inUserNamespace()) return true;
+  try {
+    accessSync("/run", constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Where everybody may make what has our name: it is ours if nobody else may change it. In /tmp, whose directories are taken
+ * away by their owners alone, it then stays so.
+ */
+function ownInTmp(uid: number): string {
+  const path = `/tmp/caisson-${uid}`;
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code !== "EEXIST") throw e;
+  }
+  const stat = lstatSync(path);
+  if (!stat.isDirectory() || stat.uid !== uid || (stat.mode & OTHERS_MAY_WRITE) !== 0)
+    throw new CaissonError(`${path}: somebody else made it, or may write to it (CAISSON_ROOT names another place)`);
+  return path;
+}
+const OTHERS_MAY_WRITE = 0o022;
+
 function bases(root: string | undefined, runtime: string | undefined, data: string | undefined, uid: number): Bases {
   if (root) return { run: join(root, "state"), lib: join(root, "data"), scratch: root };
-  if (uid === 0) return { run: "/run/caisson", lib: "/var/lib/caisson" };
+  if (uid === 0 && mayUseRun()) return { run: "/run/caisson", lib: "/var/lib/caisson" };
   return {
-    run: runtime ? join(runtime, "caisson") : `/tmp/caisson-${uid}`,
+    run: runtime ? join(runtime, "caisson") : ownInTmp(uid),
     lib: join(data ?? join(homedir(), ".local/share"), "caisson"),
   };
 }

@@ -12,6 +12,7 @@ import { passages } from "./passage.ts";
 import { portFile } from "./port-leases.ts";
 import { listening, type Port, parsePort } from "./ports.ts";
 import { parseRate } from "./rate.ts";
+import { settings } from "./settings.ts";
 
 /** What a container asks of a bridge network, checked; its addresses are found when it is started. */
 export type BridgeRequest = {
@@ -77,16 +78,6 @@ export const proposeAddresses = (r: BridgeRequest): Address[] =>
 const hashBytes = (text: string) => Uint8Array.from(Buffer.from(shortHash(text, 10), "hex"));
 /** The interface is the second of its namespace: the first is the loopback device. */
 const INDEX = 2;
-
-function settings(bridge: string, subnets: Network["subnets"], internal: boolean): { path: string; text: string }[] {
-  const on = (path: string) => ({ path: `/proc/sys/net/${path}`, text: "1" });
-  return [
-    // So that this machine's own programs reach published ports at 127.0.0.1; what comes from outside is dropped.
-    on(`ipv4/conf/${bridge}/route_localnet`),
-    ...(internal ? [] : [on("ipv4/ip_forward")]),
-    ...(!internal && subnets.some((s) => s.subnet.family === "ipv6") ? [on("ipv6/conf/all/forwarding")] : []),
-  ];
-}
 
 /** The plan of a container with these addresses. */
 export function planBridge(r: BridgeRequest, addresses: readonly Address[]): NetworkPlan {

@@ -300,6 +300,18 @@ test("a network of its own: containers find each other by name, other networks d
   }
 });
 
+test("this machine goes on taking routes from its routers, and takes none from containers", async () => {
+  const conf = "/proc/sys/net/ipv6/conf";
+  if (!existsSync(conf)) return;
+  const acceptRa = (name: string) => readFileSync(`${conf}/${name}/accept_ra`, "utf8").trim();
+  writeFileSync(`${conf}/all/forwarding`, "0");
+  writeFileSync(`${conf}/up0/accept_ra`, "1");
+  await using _ = await container({ network: "bridge" });
+  expect(readFileSync(`${conf}/all/forwarding`, "utf8").trim()).toBe("1");
+  expect(acceptRa("up0")).toBe("2");
+  expect(acceptRa(findNetwork("network", "caisson").bridge)).toBe("0");
+});
+
 test("the first container of a network can ask for names at once", async () => {
   createNetwork("first", {});
   for (let i = 0; i < 3; i++) {

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../compile/compile.ts";
 import type { Job, Stdio } from "../compile/job.ts";
@@ -9,7 +9,7 @@ import { notedState } from "../container/noted.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { perform, performedFile, performLinked } from "../container/perform.ts";
 import { networkAndFiles, type Prepared, prepare } from "../container/prepare.ts";
-import { fileKeys, sweep } from "../container/state.ts";
+import { fileKeys, removeData, sweep } from "../container/state.ts";
 import { places } from "../host/places.ts";
 import type { Arch } from "../kernel/arch.ts";
 import { encode } from "../program/encode.ts";
@@ -83,6 +83,23 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   const others = await sweep();
   const p = await claim(await prepare(o, command));
   for (const line of p.notApplied) complain(`not applied: ${line}`);
+  const isOurs = !existsSync(join(places().data, p.job.name));
+  try {
+    return await start(v, command, o, p, others);
+  } catch (e) {
+    // The program undoes what it does, once it is performed; until then this is all that was made.
+    if (isOurs) removeData(p.job.name);
+    throw e;
+  }
+}
+
+async function start(
+  v: Values,
+  command: readonly string[],
+  o: ContainerOptions,
+  p: Prepared,
+  others: Awaited<ReturnType<typeof sweep>>,
+): Promise<number> {
   const { root, name } = p.job;
   if (root.kind === "overlay" && root.keep) mkdirSync(root.keep, { recursive: true, mode: 0o700 });
   if (v["detach"]) mkdirSync(join(places().data, name), { recursive: true, mode: 0o700 });

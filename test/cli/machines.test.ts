@@ -3,8 +3,8 @@ import { caisson } from "../helpers/command.ts";
 import { isRoot, settled } from "../helpers/machine.ts";
 
 /** A run, after something was done to what one mount namespace sees of this machine. */
-async function runs(before: string) {
-  const script = `${before}; umask 022; "$0" run -- echo hello; echo "status $?"; find /dev/shm -name 'caisson-*' 2>/dev/null`;
+async function runs(before: string, options: readonly string[] = []) {
+  const script = `${before}; "$0" run ${options.join(" ")} -- echo hello; echo "status $?"; find /dev/shm -name 'caisson-*' 2>/dev/null`;
   const p = Bun.spawn(["unshare", "--mount", "sh", "-c", script, caisson], { stdout: "pipe", stderr: "pipe" });
   const [out, err] = await Promise.all([new Response(p.stdout).text(), new Response(p.stderr).text(), p.exited]);
   return { out, err };
@@ -65,10 +65,13 @@ test.skipIf(!isRoot)("in a directory that is gone, all that does not depend on i
   expect(stderr.toString()).toMatch(/directory was deleted.*\n.*none/s);
 });
 
-test.skipIf(!isRoot)("a file that may not become large enough is said by its error, and is not left", async () => {
-  const earlier = await settled();
-  const { out, err } = await runs("ulimit -f 0");
-  expect(out).toBe("status 125\n");
-  expect(err).toMatch(/^caisson: .*EFBIG.*\n$/);
-  expect(await settled()).toEqual(earlier);
-});
+test.skipIf(!isRoot).each([[[]], [["-d"]], [["--keep", "--name", "kept-here"]]])(
+  "a file that may not become large enough is said by its error, and nothing is left: %p",
+  async (options) => {
+    const earlier = await settled();
+    const { out, err } = await runs("ulimit -f 0", options);
+    expect(out).toBe("status 125\n");
+    expect(err).toMatch(/^caisson: .*EFBIG.*\n$/);
+    expect(await settled()).toEqual(earlier);
+  },
+);

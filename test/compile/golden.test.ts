@@ -23,7 +23,7 @@ const facts: HostFacts = {
   gid: 0,
   mounts: [],
   ownGroups: {},
-  bounding: [],
+  bounding: ["CAP_MKNOD"],
   kernelFiles: {
     "/proc/kcore": "file",
     "/sys/firmware": "directory",

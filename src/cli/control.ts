@@ -1,5 +1,6 @@
 import { changing, groupOfContainer } from "../container/adopt.ts";
 import { listContainers, runningContainer } from "../container/state.ts";
+import { whileRunning } from "../container/while-running.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { groupLimits } from "./limits.ts";
 import type { Values } from "./option-table.ts";
@@ -8,12 +9,12 @@ import { json } from "./show-group.ts";
 
 /** Stops all of a container; `exec` into it waits until it goes on. */
 export async function pause(names: readonly string[]): Promise<number> {
-  for (const c of names.map(runningContainer)) await (await groupOfContainer(c)).freeze();
+  for (const c of names.map(runningContainer)) await whileRunning(c, async () => (await groupOfContainer(c)).freeze());
   return 0;
 }
 
 export async function unpause(names: readonly string[]): Promise<number> {
-  for (const c of names.map(runningContainer)) await (await groupOfContainer(c)).thaw();
+  for (const c of names.map(runningContainer)) await whileRunning(c, async () => (await groupOfContainer(c)).thaw());
   return 0;
 }
 
@@ -22,7 +23,8 @@ export async function update(v: Values, names: readonly string[]): Promise<numbe
   const limits = groupLimits(v);
   if (Object.keys(limits).length === 0)
     throw new InvalidOptionError("OPTIONS", "", 'given: what to change; "caisson update --help" lists the limits');
-  for (const c of names.map(runningContainer)) await changing(c, (group) => group.update(limits));
+  for (const c of names.map(runningContainer))
+    await whileRunning(c, () => changing(c, (group) => group.update(limits)));
   return 0;
 }
 

@@ -1,4 +1,5 @@
 import { runningContainer } from "../container/state.ts";
+import { whileRunning } from "../container/while-running.ts";
 import { copy as copyPlaces } from "../copy/copy.ts";
 import { inContainer, onHost, type Place } from "../copy/place.ts";
 import { InvalidOptionError } from "../values/errors.ts";
@@ -28,10 +29,13 @@ export async function copy(v: Values, words: readonly string[]): Promise<number>
   const [from, to] = [parse(source), parse(destination)];
   if (from.container === undefined && to.container === undefined)
     throw new InvalidOptionError("caisson cp", words.join(" "), "NAME:PATH in one of the two: cp(1) copies without");
-  const { leftOut } = await copyPlaces(placeOf("SOURCE", from), placeOf("DESTINATION", to), {
-    archive: v["archive"] === true,
-    followLink: v["follow-link"] === true,
-  });
+  const options = { archive: v["archive"] === true, followLink: v["follow-link"] === true };
+  const named = [from, to].flatMap(({ container }) => (container === undefined ? [] : [runningContainer(container)]));
+  const copying = named.reduce(
+    (copy, c) => () => whileRunning(c, copy),
+    () => copyPlaces(placeOf("SOURCE", from), placeOf("DESTINATION", to), options),
+  );
+  const { leftOut } = await copying();
   for (const path of leftOut) complain(`not copied, since it is no file, directory or link: ${path}`);
   return leftOut.length ? 1 : 0;
 }

@@ -1,3 +1,4 @@
+import { errno } from "../kernel/errno.ts";
 import { AT_FDCWD, O, P_PIDFD, WEXITED } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { ANY, type Block, type Policy, type Slot } from "../program/types.ts";
@@ -27,3 +28,7 @@ export function endChild(s: SectionBuilder, what: string, pidfd: Loose): void {
   s.call(`end ${what}`, "pidfd_send_signal", [pidfd, SIGKILL, 0, 0], ANY);
   s.call(`reap ${what}`, "waitid", [P_PIDFD, pidfd, 0, WEXITED, 0], ANY);
 }
+
+/** Whoever enters a container to start it there may be killed on the way, by what ends all that is in the container's groups. */
+export const needBorn = (s: SectionBuilder, child: Slot): void =>
+  s.skipIf(child, ">", 0, () => s.fail("enter the container's namespaces", errno("ESRCH")));

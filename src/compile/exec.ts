@@ -4,7 +4,7 @@ import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { ANY, type Program, type Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
 import { enterGroups, openGroups, spawnInGroup, spawnSibling } from "./cgroup.ts";
-import { endChild } from "./child.ts";
+import { endChild, needBorn } from "./child.ts";
 import type { Context } from "./context.ts";
 import { limitRights } from "./credentials.ts";
 import { closeFrom, FD } from "./descriptors.ts";
@@ -82,6 +82,7 @@ function writeExec(c: Context, s: SectionBuilder, given: Given, pid: number, fro
   // Also one that has ended already: a zombie of ours in its PID namespace would keep the container from ending.
   const pidfd = s.get("find the command", "pidfd_open", [child, 0], ANY);
   s.check("did the command start?");
+  needBorn(s, child);
   const master = terminal ? takeTerminal(s, terminal) : undefined;
   const saved = job.terminal?.raw ? rawMode(s) : undefined;
   const relays = master ? terminalRelays(s, master, stdio[0] ?? 0, stdio[1] ?? 1) : undefined;

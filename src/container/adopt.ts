@@ -1,18 +1,24 @@
+import { rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { isDirectory, readOptional } from "../cgroups/files.ts";
+import { until } from "../cgroups/freezer.ts";
 import { ControlGroup } from "../cgroups/group.ts";
 import { homeOf } from "../cgroups/layout.ts";
 import { layoutFor } from "../cgroups/look.ts";
 import { moveAll } from "../cgroups/move.ts";
+import { removeTree } from "../cgroups/remove.ts";
+import { STATE_FILES } from "../compile/state.ts";
+import { exists } from "../host/in-root.ts";
 import { processesBeside } from "../host/pid-namespace.ts";
-import { AT, AT_FDCWD, SIG_SETMASK } from "../kernel/flags.ts";
+import { AT, AT_FDCWD, O, SIG_SETMASK } from "../kernel/flags.ts";
 import { POLL, pollFor } from "../program/poll.ts";
 import { performSteps } from "../program/steps.ts";
-import { buffer } from "../program/values.ts";
+import { ANY } from "../program/types.ts";
+import { buffer, type Loose } from "../program/values.ts";
 import { NameError } from "../values/errors.ts";
 import { groupPathOf } from "./group-path.ts";
-import type { runningContainer } from "./state.ts";
-
-type Running = ReturnType<typeof runningContainer>;
+import { findExact, type Running } from "./state.ts";
+import { hasEnded } from "./while-running.ts";
 
 const BUSY_RETRIES = 100;
 
@@ -26,10 +32,19 @@ export async function removeWhenEnded(supervisor: number, directories: readonly 
     mask.bytes.fill(0xff);
     waiter.call("block all signals", "rt_sigprocmask", [SIG_SETMASK, mask, 0, 8]);
     waiter.call("close all files", "close_range", [0, 0xffffffff, 0]);
+    const open = (label: string, at: Loose, path: string, flags: number) =>
+      waiter.get(label, "openat", [at, path, flags | O.CLOEXEC, 0], ANY);
+    // By their directories: by then there may be others of these names.
+    const opened = directories.map((d) => open(`open the control group ${d}`, AT_FDCWD, d, O.PATH | O.DIRECTORY));
     const pidfd = waiter.get("find the supervisor", "pidfd_open", [supervisor, 0], { ignore: ["ESRCH"] });
     waiter.skipIf(pidfd, "<", 0, () => {
       waiter.call("wait for its end", "ppoll", [pollFor(waiter, pidfd, POLL.IN), 1, 0, 0, 8]);
     });
+    // Who was on the way into the container when it was paused is still there, and would be for ever.
+    for (const at of opened) {
+      const kill = open("open what kills a group", at, "cgroup.kill", O.WRONLY);
+      waiter.call("kill who is in it", "write", [kill, "1", 1], ANY);
+    }
     for (const d of directories)
       waiter.call(`remove the control group ${d}`, "unlinkat", [AT_FDCWD, d, AT.REMOVEDIR], {
         ignore: "all",
@@ -40,13 +55,27 @@ export async function removeWhenEnded(supervisor: number, directories: readonly 
   });
 }
 
-/** Who does something else to the container at the same moment makes the same group. */
-async function createOrOpen(path: string): Promise<ControlGroup> {
+const ADOPT_MS = 1000;
+
+/** Whoever makes the link makes the group; one that is there is an earlier container's of this name, and about to go. */
+async function adopt(c: Running, path: string, home: string): Promise<ControlGroup> {
+  const link = join(c.directory, STATE_FILES.home);
   try {
-    return await ControlGroup.create(path);
+    symlinkSync(home, link);
   } catch (e) {
-    if (!(e instanceof NameError)) throw e;
+    if ((e as NodeJS.ErrnoException).code !== "EEXIST") throw e;
+    await until(() => isDirectory(home), ADOPT_MS);
     return ControlGroup.open(path);
+  }
+  try {
+    if (!(await until(() => removeTree(home), ADOPT_MS)))
+      throw new NameError(c.noted.name, `the control group ${home} is an earlier container's, and busy`);
+    const group = await ControlGroup.create(path);
+    await removeWhenEnded(c.started.supervisor, [home]);
+    return group;
+  } catch (e) {
+    rmSync(link, { force: true });
+    throw e;
   }
 }
 
@@ -57,9 +86,9 @@ async function createOrOpen(path: string): Promise<ControlGroup> {
 export async function groupOfContainer(c: Running): Promise<ControlGroup> {
   const path = groupPathOf(c.noted.name, c.noted.cgroup);
   const home = `${homeOf(layoutFor(path))?.top}${path}`;
-  if (isDirectory(home)) return ControlGroup.open(path);
-  const group = await createOrOpen(path);
-  await removeWhenEnded(c.started.supervisor, [home]);
+  const isNoted = c.noted.cgroup.groups.some((g) => g.path === home);
+  if (isDirectory(home) && (isNoted || exists(join(c.directory, STATE_FILES.home)))) return ControlGroup.open(path);
+  const group = await adopt(c, path, home);
   moveAll(() => processesBeside(c.started.pid).filter((pid) => !isIn(pid, path)), home);
   return group;
 }
@@ -76,9 +105,13 @@ export async function changing<T>(c: Running, change: (group: ControlGroup) => P
   try {
     return await change(group);
   } finally {
-    await removeWhenEnded(
-      c.started.supervisor,
-      group.directories.filter((d) => !before.has(d)),
-    );
+    const isOver = hasEnded(c);
+    const now = findExact(c.noted.name);
+    // Where it has ended, what it had may have been made again, by the name that another has by now, and goes with that one.
+    if (!isOver || now?.status !== "creating")
+      await removeWhenEnded(
+        (isOver && now?.status === "running" ? now.started : c.started)?.supervisor ?? c.started.supervisor,
+        group.directories.filter((d) => isOver || !before.has(d)),
+      );
   }
 }

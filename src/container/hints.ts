@@ -8,7 +8,7 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [/^execute /, "ENOENT", "command not found in the container"],
   [/^execute /, "EACCES", "the file is not executable, or on a file system that is mounted noexec"],
   [/^execute /, "ENOEXEC", "not a program for this machine, or a script without #! in its first line"],
-  [/^find the container's first process/, "ESRCH", "the container has ended"],
+  [/^(find the container's first process|enter the container's namespaces)/, "ESRCH", "the container has ended"],
   [/^enter the working directory/, "ENOENT", "no such directory in the container; --workdir sets another"],
   [/^enter the working directory/, "EACCES", "the user may not enter it; --workdir sets another"],
   [/^set cpuset\.(cpus|mems) /, "ERANGE", "this machine has fewer (cpuset(7))"],

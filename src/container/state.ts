@@ -99,7 +99,6 @@ function withGiven(noted: Noted, supervisor: number | undefined): Noted {
 
 function read(name: string, locked: Set<string>): Known | undefined {
   const directory = stateDirectory(name);
-  const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
   const file = join(directory, STATE_FILES.state);
   const [json, written] = [view(file), statSync(file, { throwIfNoEntry: false })];
   if (!json || json.byteLength === 0 || !written) return undefined;
@@ -108,7 +107,10 @@ function read(name: string, locked: Set<string>): Known | undefined {
   const supervisor = started && readStarted(started).supervisor;
   const noted = withGiven(withProfile({ ...text, createdAt: Math.round(written.mtimeMs) }), supervisor);
   const ended = view(join(directory, STATE_FILES.ended));
-  const alive = lock !== undefined && locked.has(String(lock.ino));
+  // The lock is held before the state is there: one that began after the locks were looked at is not lost.
+  const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
+  const isHeld = (inodes: Set<string>) => lock !== undefined && inodes.has(String(lock.ino));
+  const alive = isHeld(locked) || (!ended && isHeld(lockedInodes()));
   return {
     noted,
     directory,

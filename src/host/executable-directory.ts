@@ -23,8 +23,8 @@ function hasRoom(directory: string): boolean {
  * where it is small, too; some machines have none.
  */
 export function executableDirectory(facts: HostFacts): string {
-  const { state, data } = places();
-  for (const directory of [SHARED, state, data]) {
+  for (const place of [() => SHARED, () => places().state, () => places().data]) {
+    const directory = place();
     const mount = mountOf(facts.mounts, directory);
     const flags = mount && [...mount.options, ...mount.superOptions];
     if (flags?.includes("noexec") || flags?.includes("ro")) continue;
@@ -33,6 +33,6 @@ export function executableDirectory(facts: HostFacts): string {
   }
   throw new UnsupportedError(
     "running a program",
-    `no place for it: ${SHARED}, ${state} and ${data} are read-only, full or mounted noexec`,
+    `no place for it: ${SHARED}, ${places().state} and ${places().data} are read-only, full or mounted noexec`,
   );
 }

@@ -4,7 +4,7 @@ import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import { ANY, type Program, type Slot } from "../../program/types.ts";
 import { addressOf, buffer, high, low } from "../../program/values.ts";
 import { enterGroups, openGroups, spawnInGroup, spawnSibling } from "../cgroup.ts";
-import { endChild } from "../child.ts";
+import { endChild, needBorn } from "../child.ts";
 import { type Context, openHow } from "../context.ts";
 import { limitRights } from "../credentials.ts";
 import { execute } from "../init.ts";
@@ -131,6 +131,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   // Also one that has ended already: a zombie of ours in its PID namespace would keep the container from ending.
   const pidfd = s.get("find the command", "pidfd_open", [child, 0], ANY);
   s.check("is the command ready?");
+  needBorn(s, child);
   handListener(c, s, l, process, { pid: child, pidfd, status: "running", ready, settled });
   const master = own ? takeTerminal(s, own) : undefined;
   if (master && job.terminal?.plain) leaveLinesAlone(s, master);

@@ -1,0 +1,20 @@
+import { existsSync } from "node:fs";
+import { NameError } from "../values/errors.ts";
+import { findExact, type Running } from "./state.ts";
+
+/** Its first process is gone before what was made for it is, and its name may be another's by then. */
+export function hasEnded({ noted, started }: Running): boolean {
+  if (!existsSync(`/proc/${started.pid}`)) return true;
+  const now = findExact(noted.name);
+  return now?.status !== "running" || now.started?.supervisor !== started.supervisor;
+}
+
+/** What fails because the container ended fails by that, and not by what was no longer there. */
+export async function whileRunning<T>(c: Running, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (e) {
+    if (!hasEnded(c)) throw e;
+    throw new NameError(c.noted.name, `the container ${c.noted.name} has ended meanwhile`);
+  }
+}

@@ -1,5 +1,5 @@
-import { signalEach } from "../cgroups/kill.ts";
 import type { NamespaceKind } from "../compile/spec.ts";
+import { signalContainer } from "../container/end.ts";
 import { isPaused } from "../container/paused.ts";
 import {
   findContainer,
@@ -118,21 +118,18 @@ export async function wait(names: readonly string[]): Promise<number> {
 
 export function kill(v: Values, names: readonly string[]): number {
   const signal = signalOf("--signal", text(v, "signal") ?? "KILL");
-  signalEach(
-    names.map((n) => runningContainer(n).started.supervisor),
-    signal,
-  );
+  for (const c of names.map(runningContainer)) signalContainer(c, signal);
   return 0;
 }
 
 /** SIGTERM, or what was asked for, and SIGKILL after a while to those that are still there. */
 export async function stop(v: Values, names: readonly string[]): Promise<number> {
   const found = names.map(runningContainer).map((c) => ({ c, ...stopping(v, c) }));
-  for (const { c, signal } of found) signalEach([c.started.supervisor], signal);
+  for (const { c, signal } of found) signalContainer(c, signal);
   for (const { c, ms } of found)
     await untilEnded(c.noted.name, ms).catch(async (e: unknown) => {
       if (!(e instanceof NameError)) throw e;
-      signalEach([c.started.supervisor], KILL_EVERYTHING);
+      signalContainer(c, KILL_EVERYTHING);
       await untilEnded(c.noted.name);
     });
   return 0;
@@ -142,9 +139,10 @@ export async function rm(v: Values, names: readonly string[]): Promise<number> {
   for (const name of names) {
     let c: Known | undefined = v["force"] ? findIfThere(name) : findContainer(name);
     if (!c) continue;
-    const running = v["force"] && c.status === "running" ? c.started : undefined;
-    if (running) signalEach([running.supervisor], KILL_EVERYTHING);
-    if (running || c.status === "exited") c = await untilEnded(c.noted.name);
+    const { directory, started } = c;
+    const isRunning = v["force"] && c.status === "running" && started !== undefined;
+    if (isRunning) signalContainer({ directory, started }, KILL_EVERYTHING);
+    if (isRunning || c.status === "exited") c = await untilEnded(c.noted.name);
     if (c) await removeContainer(c);
   }
   return 0;

@@ -1,4 +1,3 @@
-import { signalEach } from "../cgroups/kill.ts";
 import { layout } from "../cgroups/look.ts";
 import { ensureDelegation } from "../cgroups/systemd.ts";
 import { compile } from "../compile/compile.ts";
@@ -14,6 +13,7 @@ import type { Program } from "../program/types.ts";
 import { checkShape, fields, flag } from "../values/shape.ts";
 import { parseDuration } from "../values/units.ts";
 import { claim } from "./claim.ts";
+import { signalContainer } from "./end.ts";
 import { environmentFor } from "./environment.ts";
 import { collected, type Encoding, fed, type StreamOptions } from "./exchange.ts";
 import { groupsToEnter } from "./group-path.ts";
@@ -187,7 +187,7 @@ export async function container(options: ContainerOptions & { readonly detached?
 
 /** A running container by its name, whoever started it. */
 export function openContainer(name: string): Container {
-  const { noted, started } = runningContainer(name);
+  const { noted, started, directory } = runningContainer(name);
   const prepared: Prepared = {
     facts: hostFacts(),
     spec: noted.spec,
@@ -207,7 +207,7 @@ export function openContainer(name: string): Container {
     },
   };
   return new Container(prepared, started.pid, {
-    kill: (signal) => signalEach([started.supervisor], signal),
+    kill: (signal) => signalContainer({ directory, started }, signal),
     ended: () => untilEnded(noted.name),
   });
 }

@@ -9,7 +9,8 @@ afterEach(() => rmSync(AT, { recursive: true, force: true }));
 
 /** Where a user without a runtime directory has state. */
 function stateOf(): string {
-  const script = `process.setegid(${UID}); process.seteuid(${UID}); console.log((await import(${JSON.stringify(join(import.meta.dir, "../../src/host/places.ts"))})).places().state)`;
+  // Loaded first: the sources may be where that user has no way to.
+  const script = `const { places } = await import(${JSON.stringify(join(import.meta.dir, "../../src/host/places.ts"))}); process.setegid(${UID}); process.seteuid(${UID}); console.log(places().state)`;
   const env = { PATH: process.env["PATH"] ?? "", HOME: "/nowhere" };
   const { stdout, stderr } = Bun.spawnSync([process.execPath, "-e", script], { env });
   return `${stdout}${/CaissonError: .*/.exec(stderr.toString())?.[0] ?? ""}`.trim();

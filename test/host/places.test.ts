@@ -11,7 +11,8 @@ afterEach(() => rmSync(AT, { recursive: true, force: true }));
 function stateOf(): string {
   // Loaded first: the sources may be where that user has no way to.
   const script = `const { places } = await import(${JSON.stringify(join(import.meta.dir, "../../src/host/places.ts"))}); process.setegid(${UID}); process.seteuid(${UID}); console.log(places().state)`;
-  const env = { PATH: process.env["PATH"] ?? "", HOME: "/nowhere" };
+  const { PATH = "", HOME = "/" } = process.env;
+  const env = { PATH, HOME };
   const { stdout, stderr } = Bun.spawnSync([process.execPath, "-e", script], { env });
   return `${stdout}${/CaissonError: .*/.exec(stderr.toString())?.[0] ?? ""}`.trim();
 }

@@ -1,4 +1,4 @@
-import { runningContainer } from "../container/state.ts";
+import { type Running, runningContainer } from "../container/state.ts";
 import { whileRunning } from "../container/while-running.ts";
 import { copy as copyPlaces } from "../copy/copy.ts";
 import { inContainer, onHost, type Place } from "../copy/place.ts";
@@ -15,11 +15,13 @@ function parse(word: string): Word {
   return { container: word.slice(0, colon), path: word.slice(colon + 1) };
 }
 
-function placeOf(field: string, { container: name, path }: Word): Place {
+const runningOf = ({ container }: Word): Running | undefined =>
+  container === undefined ? undefined : runningContainer(container);
+
+function placeOf(field: string, { path }: Word, c: Running | undefined): Place {
   if (path === "") throw new InvalidOptionError(field, "", "a path, or NAME:PATH");
-  if (name === undefined) return onHost(field, path);
-  const { noted, started } = runningContainer(name);
-  return inContainer(field, { name: noted.name, pid: started.pid }, path);
+  if (c === undefined) return onHost(field, path);
+  return inContainer(field, { name: c.noted.name, pid: c.started.pid }, path);
 }
 
 export async function copy(v: Values, words: readonly string[]): Promise<number> {
@@ -30,10 +32,10 @@ export async function copy(v: Values, words: readonly string[]): Promise<number>
   if (from.container === undefined && to.container === undefined)
     throw new InvalidOptionError("caisson cp", words.join(" "), "NAME:PATH in one of the two: cp(1) copies without");
   const options = { archive: v["archive"] === true, followLink: v["follow-link"] === true };
-  const named = [from, to].flatMap(({ container }) => (container === undefined ? [] : [runningContainer(container)]));
-  const copying = named.reduce(
-    (copy, c) => () => whileRunning(c, copy),
-    () => copyPlaces(placeOf("SOURCE", from), placeOf("DESTINATION", to), options),
+  const [giving, taking] = [runningOf(from), runningOf(to)];
+  const copying = [giving, taking].reduce(
+    (copy, c) => (c === undefined ? copy : () => whileRunning(c, copy)),
+    () => copyPlaces(placeOf("SOURCE", from, giving), placeOf("DESTINATION", to, taking), options),
   );
   const { leftOut } = await copying();
   for (const path of leftOut) complain(`not copied, since it is no file, directory or link: ${path}`);

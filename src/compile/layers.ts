@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { covers } from "../host/in-root.ts";
 import { fileMounts, type HostMount, isDeleted, mapsIds } from "../host/mountinfo.ts";
 import { AT_FDCWD, MOUNT_ATTR, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
@@ -103,7 +104,6 @@ function showFile(s: SectionBuilder, mount: HostMount): void {
   for (const fd of [file, at]) s.call(`close ${point}`, "close", [fd]);
 }
 
-const covered = (scratch: string, point: string) => point === scratch || point.startsWith(`${scratch}/`);
 /** As a name by itself; caisson diff reads it. */
 const asName = (point: string) => point.replaceAll("%", "%25").replaceAll("/", "%2F");
 
@@ -115,7 +115,7 @@ export function showOthers(c: Context, s: SectionBuilder, mapped: ((path: string
   const { scratch, root } = c.job;
   for (const m of fileMounts(c.facts.mounts)) {
     const { point } = m;
-    if (m.isOutOfReach || covered(scratch, point) || (root.kind === "overlay" && point === root.keep)) continue;
+    if (m.isOutOfReach || covers(scratch, point) || (root.kind === "overlay" && point === root.keep)) continue;
     if (m.isFile) {
       showFile(s, m);
       continue;

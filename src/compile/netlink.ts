@@ -1,12 +1,8 @@
-import { O } from "../kernel/flags.ts";
+import { MSG, O } from "../kernel/flags.ts";
 import { AF_NETLINK, ANSWER, type Message, NETLINK, SOCK_RAW } from "../kernel/netlink.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Block, Policy, Slot } from "../program/types.ts";
 import { addressOf, type Loose, low } from "../program/values.ts";
-
-/** The kernel answers while it is asked: what is not there then never comes. */
-const MSG_DONTWAIT = 0x40;
-const MSG_TRUNC = 0x20;
 
 export const openNetlink = (s: SectionBuilder, protocol: keyof typeof NETLINK, policy: Policy = {}): Slot =>
   s.get("open a netlink socket", "socket", [AF_NETLINK, SOCK_RAW | O.CLOEXEC, NETLINK[protocol]], policy);
@@ -28,6 +24,7 @@ export function ask(
   }
   const may = { ...(o.ignore && { ignore: o.ignore }) };
   s.call(label, "sendto", [socket, block, block.bytes.length, 0, 0, 0], o.ignore === "all" ? may : {});
-  s.call("read the answer", "recvfrom", [socket, addressOf(first), ANSWER.size, MSG_TRUNC | MSG_DONTWAIT, 0, 0], may);
+  // The kernel answers while it is asked: what is not there then never comes.
+  s.call("read the answer", "recvfrom", [socket, addressOf(first), ANSWER.size, MSG.TRUNC | MSG.DONTWAIT, 0, 0], may);
   return s.raise(label, low(third), may);
 }

@@ -1,5 +1,5 @@
 import { errno } from "../kernel/errno.ts";
-import { AT_FDCWD, O } from "../kernel/flags.ts";
+import { AT_FDCWD, MSG, O } from "../kernel/flags.ts";
 import { counter, jump } from "../kernel/nft-expressions.ts";
 import {
   batch,
@@ -17,7 +17,6 @@ import { addressOf, high, low } from "../program/values.ts";
 import { ask, openNetlink } from "./netlink.ts";
 import type { Passage, PassageEnd } from "./network-plan.ts";
 
-const MSG_DONTWAIT = 0x40;
 const HANDLE = "handle";
 
 const emptied = ({ family, table, own }: PassageEnd) => [
@@ -53,7 +52,7 @@ function tryOpen(s: SectionBuilder, p: Passage): Slot {
   const socket = openNetlink(s, "NETFILTER");
   const block = { name: "message", bytes, pointers: [] };
   s.call(label, "sendto", [socket, block, bytes.length, 0, 0, 0]);
-  s.call("read the answer", "recvfrom", [socket, addressOf(first), words.length * 8, MSG_DONTWAIT, 0, 0]);
+  s.call("read the answer", "recvfrom", [socket, addressOf(first), words.length * 8, MSG.DONTWAIT, 0, 0]);
   const isRule = s.program.shared("is it a rule?");
   s.let(isRule, 1);
   s.skipIf(high(first), "&", ECHO.kind, () => s.let(isRule, 0));

@@ -1,3 +1,4 @@
+import { covers } from "../host/in-root.ts";
 import { mountOf } from "../host/mountinfo.ts";
 import { errno } from "../kernel/errno.ts";
 import { AT_FDCWD, MNT_DETACH, MOUNT_ATTR, MOVE_MOUNT, MS, O } from "../kernel/flags.ts";
@@ -15,8 +16,6 @@ export function separateMounts(c: Context, s: SectionBuilder): void {
   const flags = wanted === MS.SHARED ? MS.SLAVE : wanted === MS.UNBINDABLE ? MS.PRIVATE : wanted;
   s.call("separate the mounts from the host's", "mount", [0, "/", 0, MS.REC | flags, 0]);
 }
-
-const covered = (scratch: string, point: string) => point === scratch || point.startsWith(`${scratch}/`);
 
 /** Makes the new root and enters it: the working directory is its top. */
 function assembleOverlay(c: Context, s: SectionBuilder, keep: string | undefined, users: Slot | undefined): void {
@@ -154,7 +153,7 @@ export function changeRoot(c: Context, s: SectionBuilder, root: Slot, meanwhile:
  */
 function hideKernelViews(c: Context, s: SectionBuilder): void {
   for (const { point, type } of c.facts.mounts) {
-    if ((type !== "proc" && type !== "sysfs") || covered(c.job.scratch, point)) continue;
+    if ((type !== "proc" && type !== "sysfs") || covers(c.job.scratch, point)) continue;
     const label = `take the host's ${point} away`;
     const gone = s.get(label, "umount2", [point, MNT_DETACH], { ignore: ["EINVAL", "EPERM", "ENOENT"] });
     for (const code of [errno("EINVAL"), errno("EPERM")])

@@ -1,6 +1,6 @@
 import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { isDirectory, readOptional } from "../cgroups/files.ts";
+import { codeOf, isDirectory, readOptional } from "../cgroups/files.ts";
 import { until } from "../cgroups/freezer.ts";
 import { ControlGroup } from "../cgroups/group.ts";
 import { homeOf } from "../cgroups/layout.ts";
@@ -63,7 +63,7 @@ async function adopt(c: Running, path: string, home: string): Promise<ControlGro
   try {
     symlinkSync(home, link);
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code !== "EEXIST") throw e;
+    if (codeOf(e) !== "EEXIST") throw e;
     await until(() => isDirectory(home), ADOPT_MS);
     return ControlGroup.open(path);
   }
@@ -105,8 +105,8 @@ export async function changing<T>(c: Running, change: (group: ControlGroup) => P
   try {
     return await change(group);
   } finally {
-    const isOver = hasEnded(c);
     const now = findExact(c.noted.name);
+    const isOver = hasEnded(c, now);
     // Where it has ended, what it had may have been made again, by the name that another has by now, and goes with that one.
     if (!isOver || now?.status !== "creating")
       await removeWhenEnded(

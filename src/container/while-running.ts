@@ -2,10 +2,9 @@ import { existsSync } from "node:fs";
 import { NameError } from "../values/errors.ts";
 import { findExact, type Running } from "./state.ts";
 
-/** Its first process is gone before what was made for it is, and its name may be another's by then. */
-export function hasEnded({ noted, started }: Running): boolean {
+/** Its first process is gone before what was made for it is, and its name may be another's by then: `now` is who has it. */
+export function hasEnded({ noted, started }: Running, now = findExact(noted.name)): boolean {
   if (!existsSync(`/proc/${started.pid}`)) return true;
-  const now = findExact(noted.name);
   return now?.status !== "running" || now.started?.supervisor !== started.supervisor;
 }
 

@@ -1,6 +1,7 @@
-import { openSync, readFileSync } from "node:fs";
+import { openSync } from "node:fs";
 import { openInRoot } from "../compile/context.ts";
 import { failureOf } from "../container/failure.ts";
+import { idRanges, type MappedRange } from "../host/id-ranges.ts";
 import { AT_FDCWD, O } from "../kernel/flags.ts";
 import { launcher } from "../program/launcher.ts";
 import { performSteps } from "../program/steps.ts";
@@ -41,17 +42,9 @@ export const host = (): Side => ({
   self: { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 },
 });
 
-type Range = readonly [inside: number, outside: number, size: number];
-/** user_namespaces(7), "/proc/[pid]/uid_map" */
-const rangesOf = (pid: number, file: "uid_map" | "gid_map"): Range[] =>
-  readFileSync(`/proc/${pid}/${file}`, "utf8")
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => line.trim().split(/\s+/).map(Number) as unknown as Range);
-
 /** The kernel shows what has no number as 65534; so do we. */
 const NOBODY = 65534;
-function mapped(id: number, ranges: readonly Range[], from: 0 | 1): number {
+function mapped(id: number, ranges: readonly MappedRange[], from: 0 | 1): number {
   const range = ranges.find((r) => id >= r[from] && id < r[from] + r[2]);
   return range ? id - range[from] + range[(1 - from) as 0 | 1] : NOBODY;
 }
@@ -62,7 +55,7 @@ function mapped(id: number, ranges: readonly Range[], from: 0 | 1): number {
  * if it has ended: what was opened by its pid may be another's then.
  */
 export function container(pid: number, runs: () => void): Side {
-  const [uids, gids] = [rangesOf(pid, "uid_map"), rangesOf(pid, "gid_map")];
+  const [uids, gids] = [idRanges(pid, "uid_map"), idRanges(pid, "gid_map")];
   const seen = ({ uid, gid }: Owner) => ({ uid: mapped(uid, uids, 0), gid: mapped(gid, gids, 0) });
   return {
     isContainer: true,

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { defaultMaskedPaths, defaultReadonlyPaths, TTY_GROUP } from "../compile/defaults.ts";
 import { type Arch, hostArch } from "../kernel/arch.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
+import { idRanges } from "./id-ranges.ts";
 import { fileMounts, type HostMount, inSight, isDeleted, parseMountinfo } from "./mountinfo.ts";
 
 /** All that a compile decision may depend on, gathered once, as plain data: so that each can be replayed in a test. */
@@ -51,18 +52,14 @@ export const inUserNamespace = (): boolean =>
   !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
 
 /** One of its sets of capabilities, of /proc/PID/status. */
-const capabilities = (set: "CapBnd" | "CapEff", status: string): string[] => {
-  const mask = BigInt(`0x${new RegExp(`^${set}:\\s*([0-9a-f]+)`, "m").exec(status)?.[1] ?? "0"}`);
-  return capabilityNames.filter((_, n) => (mask >> BigInt(n)) & 1n);
-};
+const capabilityMask = (set: "CapBnd" | "CapEff", status: string): bigint =>
+  BigInt(`0x${new RegExp(`^${set}:\\s*([0-9a-f]+)`, "m").exec(status)?.[1] ?? "0"}`);
+const isSet = (mask: bigint, n: number): boolean => ((mask >> BigInt(n)) & 1n) === 1n;
+const CAP_SYS_ADMIN = capabilityNames.indexOf("CAP_SYS_ADMIN");
 
 /** Whether the group of terminals has a number in this user namespace: one of a single user has not. */
 const hasManyIds = (): boolean =>
-  readFileSync("/proc/self/gid_map", "utf8")
-    .trim()
-    .split("\n")
-    .map((line) => line.trim().split(/ +/).map(Number))
-    .some(([first = 0, , size = 0]) => first <= TTY_GROUP && TTY_GROUP < first + size);
+  idRanges("self", "gid_map").some(([first, , size]) => first <= TTY_GROUP && TTY_GROUP < first + size);
 
 /**
  * What file systems answer that this user may not use (FUSE's are their mounters' alone), or nobody at present: the server
@@ -97,14 +94,15 @@ export function hostFacts(): HostFacts {
   const [major = 0, minor = 0] = readFileSync("/proc/sys/kernel/osrelease", "utf8").split(/[.-]/).map(Number);
   const status = readFileSync("/proc/self/status", "utf8");
   const userNamespace = inUserNamespace();
-  const mayAdminister = capabilities("CapEff", status).includes("CAP_SYS_ADMIN");
+  const mayAdminister = isSet(capabilityMask("CapEff", status), CAP_SYS_ADMIN);
+  const bounding = capabilityMask("CapBnd", status);
   known = {
     arch: hostArch(),
     kernel: [major, minor],
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
     mounts: withKinds(inSight(parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")))),
-    bounding: capabilities("CapBnd", status),
+    bounding: capabilityNames.filter((_, n) => isSet(bounding, n)),
     kernelFiles: kernelFiles(),
     ...(userNamespace && { userNamespace }),
     ...(!(mayAdminister && (!userNamespace || hasManyIds())) && { powerless: true }),

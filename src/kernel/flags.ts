@@ -135,3 +135,6 @@ export const SIG_SETMASK = 2;
 /** makedev(3), as mknod(2) takes it */
 export const makedev = (major: number, minor: number): number =>
   ((major & 0xfff) << 8) | (minor & 0xff) | ((minor & ~0xff) << 12);
+
+/** recv(2) */
+export const MSG = { TRUNC: 0x20, DONTWAIT: 0x40 } as const;

@@ -1,4 +1,4 @@
-import { AT_FDCWD, O } from "../../kernel/flags.ts";
+import { AT_FDCWD, MSG, O } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import { POLL } from "../../program/poll.ts";
 import type { Slot } from "../../program/types.ts";
@@ -12,7 +12,6 @@ import { address } from "./sockets.ts";
 const SOCK_DGRAM = 2;
 const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
-const MSG_DONTWAIT = 0x40;
 const EVERYONE = 0o777;
 /**
  * How far into a message a line is looked for: BPF has no loops, a socket little room for it (net.core.optmem_max), and
@@ -95,7 +94,7 @@ export function passReadiness(s: SectionBuilder, o: { socket: Loose; pidfd: Loos
   s.store(o.pidfd, fds, 8, 4);
   s.call("wait until it is ready, or ends", "ppoll", [fds, 2, 0, 0, 8], { ignore: "all" });
   const take = (label: string) =>
-    s.get(label, "recvfrom", [o.socket, buffer("notification", 1), 1, MSG_DONTWAIT, 0, 0], { ignore: "all" });
+    s.get(label, "recvfrom", [o.socket, buffer("notification", 1), 1, MSG.DONTWAIT, 0, 0], { ignore: "all" });
   const got = take("is it ready?");
   const to = address(o.to);
   const send = (length: number, message: ReturnType<typeof textBlock>) =>

@@ -1,10 +1,11 @@
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf } from "../cgroups/files.ts";
+import { ControlGroupError, writeFile } from "../cgroups/files.ts";
 import { signalEach } from "../cgroups/kill.ts";
 import { STATE_FILES } from "../compile/state.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import type { Running } from "./state.ts";
+
+const GONE = ["ENOENT", "ENODEV", "ENOTDIR"];
 
 /**
  * A signal to a container, by its supervisor. One that is to end everything ends all that is in its group, too: who was on
@@ -15,9 +16,9 @@ export function signalContainer({ directory, started }: Pick<Running, "directory
   signalEach([started.supervisor], signal);
   if (signal !== KILL_EVERYTHING) return;
   try {
-    writeFileSync(join(directory, STATE_FILES.home, "cgroup.kill"), "1", { flag: "r+" });
+    writeFile(join(directory, STATE_FILES.home, "cgroup.kill"), "1");
   } catch (e) {
     // It has no group of its own, or it has ended.
-    if (!["ENOENT", "ENODEV", "ENOTDIR"].includes(codeOf(e) ?? "")) throw e;
+    if (!(e instanceof ControlGroupError && GONE.includes(e.errno ?? ""))) throw e;
   }
 }

@@ -41,7 +41,8 @@ executors() { # executors ARCH…: those of these that were built, as an object 
   done
   (IFS=,; echo "{${pairs[*]}}")
 }
-if newer dist/index.js src native tsconfig.json tsconfig.build.json; then
+# Executors are in it: of another machine's kind from when there was a compiler for that.
+if newer dist/index.js src native tsconfig.json tsconfig.build.json dist/native/executor-*; then
   echo "caisson: building the library" >&2
   "$bin/tsc" -p tsconfig.build.json
   echo "const CAISSON_EXECUTORS = $(executors x86_64 aarch64);" >>dist/program/executor.js

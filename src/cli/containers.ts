@@ -69,7 +69,10 @@ export function inspect(names: readonly string[]): number {
       found.map((c) => ({
         ...publicFacts(c),
         ...namespacesOf(c, all),
-        ...(c.noted.network && { network: c.noted.network, ports: portsOf(c.noted.name) }),
+        ...(c.noted.network && {
+          network: c.noted.network,
+          ports: portsOf({ container: c.noted.name, supervisor: c.started?.supervisor }),
+        }),
         controlGroups: c.noted.cgroup.groups.map((g) => g.path),
         log: c.noted.log,
         keep: c.noted.keep,

@@ -19,7 +19,7 @@ import { LOCALHOST } from "./hosts.ts";
 import type { ContainerOptions } from "./options.ts";
 import { podDirectory, sharedByPod } from "./pod.ts";
 import { HOSTS_FILE } from "./root-hosts.ts";
-import { findExact, runningContainer } from "./state.ts";
+import { findExact, isRunning, runningContainer } from "./state.ts";
 
 /** What is known of a container's network before its addresses are taken. */
 export type PreparedNetwork = {
@@ -102,7 +102,8 @@ export function dnsOf({ network }: ContainerOptions): DnsOptions {
 }
 
 const isKnown = (name: string) => findExact(name) !== undefined || existsSync(podDirectory(name));
-const isInUse = (name: string) => findExact(name)?.status === "running" || existsSync(podDirectory(name));
+const isInUse = (name: string, supervisor?: number) =>
+  isRunning(name, supervisor) || (supervisor === undefined && existsSync(podDirectory(name)));
 
 const TRIES = 1000;
 
@@ -135,7 +136,7 @@ export function claimNetwork(p: PreparedNetwork, names: Names, dns: DnsOptions):
 
 function takePortsOr(r: BridgeRequest, undo: () => void): BridgeRequest["ports"] {
   try {
-    return takePorts(r.container, r.ports, isInUse);
+    return takePorts({ container: r.container }, r.ports, isInUse);
   } catch (e) {
     undo();
     throw e;

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Job } from "../compile/job.ts";
 import { POD_FILE } from "../compile/pod-file.ts";
 import type { NamespaceKind } from "../compile/spec.ts";
+import { readJson } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import { isKind } from "../namespaces/kinds.ts";
 import { NameError } from "../values/errors.ts";
@@ -33,9 +34,9 @@ export function cniPod(container: string): { readonly pod: string; readonly name
 /** What its containers see of its network, and what they are called by. */
 export function sharedByPod(name: string): { readonly files: NonNullable<Job["files"]>; readonly hostname?: string } {
   const { uts } = podNamespaces(name);
-  const noted = JSON.parse(readFileSync(join(podDirectory(name), POD_FILE), "utf8")) as {
-    network?: { files: NonNullable<Job["files"]> };
-    hostname?: string;
-  };
+  const noted = readJson<{ network?: { files: NonNullable<Job["files"]> }; hostname?: string }>(
+    join(podDirectory(name), POD_FILE),
+  );
+  if (!noted) throw new NameError(name, `the pod ${name} is just being made, or removed`);
   return { files: noted.network?.files ?? [], ...(uts && noted.hostname && { hostname: noted.hostname }) };
 }

@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { disconnect } from "../compile/network.ts";
 import { compilePod, removeKept } from "../compile/pod.ts";
 import { POD_FILE } from "../compile/pod-file.ts";
 import type { NamespaceKind, Spec } from "../compile/spec.ts";
 import { hostFacts } from "../host/facts.ts";
-import { namesIn } from "../host/files.ts";
+import { namesIn, readJson } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import { procNames } from "../namespaces/kinds.ts";
 import type { NetworkOptions } from "../network/options.ts";
@@ -122,16 +122,8 @@ export async function createPod(o: PodOptions = {}): Promise<Pod> {
   return noted;
 }
 
-export function listPods(): Pod[] {
-  return namesIn(places().pods).flatMap((name) => {
-    try {
-      return JSON.parse(readFileSync(join(podDirectory(name), POD_FILE), "utf8")) as Pod;
-    } catch (e) {
-      if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
-      throw e;
-    }
-  });
-}
+export const listPods = (): Pod[] =>
+  namesIn(places().pods).flatMap((name) => readJson<Pod>(join(podDirectory(name), POD_FILE)) ?? []);
 
 export function findPod(name: string): Pod {
   const pod = listPods().find((p) => p.name === name);

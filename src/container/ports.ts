@@ -1,21 +1,25 @@
-import { performRules } from "../compile/network.ts";
+import { performRules, removeTables } from "../compile/network.ts";
 import { errno, errnoName } from "../kernel/errno.ts";
 import type { Request } from "../kernel/nftables.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
 import { parseCidr } from "../network/address.ts";
-import { addPort, portTable, removePort, serveRule } from "../network/firewall.ts";
-import { givePortsBack, portsOf, takePorts } from "../network/port-leases.ts";
+import { addPort, containerTable, portTable, removePort, serveRule } from "../network/firewall.ts";
+import { givePortsBack, type PortUser, portsOf, takePorts } from "../network/port-leases.ts";
 import { formatPort, listening, type Port, parsePort } from "../network/ports.ts";
 import { performSteps } from "../program/steps.ts";
 import { InvalidOptionError, NameError } from "../values/errors.ts";
-import { findExact, runningContainer } from "./state.ts";
+import { findExact, isRunning, type Running, runningContainer } from "./state.ts";
+import { hasEnded, whileRunning } from "./while-running.ts";
 
 /** The errno of the rules, 0 if all of them hold. */
 const apply = async (label: string, requests: readonly Request[]): Promise<number> =>
   (await performSteps((s) => performRules(s, { label, requests }))).failure?.errno ?? 0;
 
-function connected(name: string): { name: string; addresses: Address[]; limited: boolean } {
-  const { noted } = runningContainer(name);
+type Connected = { readonly c: Running; readonly user: PortUser; readonly addresses: Address[] };
+
+function connected(name: string): Connected {
+  const c = runningContainer(name);
+  const { noted, started } = c;
   const { network } = noted;
   if (network?.link === undefined)
     throw new NameError(
@@ -23,7 +27,7 @@ function connected(name: string): { name: string; addresses: Address[]; limited:
       `the container ${noted.name} is on no bridge, which a published port leads through`,
     );
   const addresses = network.addresses.map((a) => parseCidr("address", a));
-  return { name: noted.name, addresses, limited: network.limited === true };
+  return { c, user: { container: noted.name, supervisor: started.supervisor }, addresses };
 }
 
 function fail(label: string, n: number): never {
@@ -32,23 +36,29 @@ function fail(label: string, n: number): never {
 
 /** Lets ports of this machine's lead to a running container. Gives them as they are now: "80" is any free one. */
 export async function publishPorts(container: string, ports: readonly string[]): Promise<string[]> {
-  const { name, addresses, limited } = connected(container);
+  const { c, user, addresses } = connected(container);
+  const { name } = c.noted;
   const wanted = ports.flatMap((p) => parsePort("ports", p));
   for (const p of wanted)
     if (p.host !== 0 && listening(p.protocol).has(p.host))
       throw new InvalidOptionError("ports", formatPort(p), "free: a program of this machine listens on it");
-  const taken = takePorts(name, wanted, (n) => findExact(n)?.status === "running");
-  const elements = taken.flatMap((p) => addPort(name, p, addresses));
-  const label = `publish ${taken.map(formatPort).join(", ")} of ${name}`;
-  const served = limited ? taken.map((p) => serveRule(name, p, "first")) : [];
-  const first = await apply(label, [...elements, ...served]);
-  // Its table is made with its first port.
-  const n = first === errno("ENOENT") ? await apply(label, [...portTable(name), ...elements, ...served]) : first;
-  if (n !== 0) {
-    givePortsBack(taken);
-    fail(label, n);
-  }
-  return taken.map(formatPort);
+  return whileRunning(c, async () => {
+    const taken = takePorts(user, wanted, isRunning);
+    const elements = taken.flatMap((p) => addPort(name, p, addresses));
+    const label = `publish ${taken.map(formatPort).join(", ")} of ${name}`;
+    const served = c.noted.network?.limited ? taken.map((p) => serveRule(name, p, "first")) : [];
+    const first = await apply(label, [...elements, ...served]);
+    // Its table is made with its first port.
+    const n = first === errno("ENOENT") ? await apply(label, [...portTable(name), ...elements, ...served]) : first;
+    if (n !== 0 || hasEnded(c)) {
+      givePortsBack(taken);
+      // Made after what takes it away at the end was done; a later one of this name begins with a table of its own.
+      if (n === 0 && !findExact(name))
+        await performSteps((s) => removeTables(s, [{ family: "inet", name: containerTable(name) }]));
+      fail(label, n);
+    }
+    return taken.map(formatPort);
+  });
 }
 
 /** Those that are meant: all with a port alone, on whichever side it is. */
@@ -61,8 +71,9 @@ const meant = (known: readonly Port[], p: Port): readonly Port[] =>
 
 /** Connections that there are go on; no new ones come by these ports. A port alone is one of this machine's, or the container's. */
 export async function unpublishPorts(container: string, ports: readonly string[]): Promise<void> {
-  const { name, addresses } = connected(container);
-  const texts = portsOf(name);
+  const { c, user, addresses } = connected(container);
+  const { name } = c.noted;
+  const texts = portsOf(user);
   const known = texts.flatMap((text) => parsePort("ports", text));
   const list = new Set<Port>();
   for (const text of ports)
@@ -72,13 +83,15 @@ export async function unpublishPorts(container: string, ports: readonly string[]
         throw new InvalidOptionError("ports", text, `published: ${texts.join(", ") || "none is"}`);
       for (const f of found) list.add(f);
     }
-  const label = `take back ports of ${name}`;
-  const n = await apply(
-    label,
-    [...list].flatMap((p) => removePort(name, p, addresses)),
-  );
-  if (n !== 0) fail(label, n);
-  givePortsBack([...list]);
+  return whileRunning(c, async () => {
+    const label = `take back ports of ${name}`;
+    const n = await apply(
+      label,
+      [...list].flatMap((p) => removePort(name, p, addresses)),
+    );
+    if (n !== 0) fail(label, n);
+    givePortsBack([...list]);
+  });
 }
 
-export const publishedPorts = (container: string): string[] => portsOf(connected(container).name);
+export const publishedPorts = (container: string): string[] => portsOf(connected(container).user);

@@ -154,6 +154,12 @@ export function findIfThere(name: string): Known | undefined {
 
 export const findExact = (name: string): Known | undefined => listContainers().find((c) => c.noted.name === name);
 
+/** Names come again: the one that is meant has this supervisor, if that is known. */
+export function isRunning(name: string, supervisor?: number): boolean {
+  const c = findExact(name);
+  return c?.status === "running" && (supervisor === undefined || c.started?.supervisor === supervisor);
+}
+
 const POLL_MS = 10;
 
 /** Resolves when a container has ended, and all that was made for it is undone; undefined if nothing was to be kept of it. */

@@ -12,22 +12,34 @@ const directory = () => join(places().leases, ".ports");
 export const portFile = (p: Port): string =>
   join(directory(), `${p.protocol}-${p.host}-${p.address ? formatIp(p.address) : "any"}`);
 
-type Holder = { readonly container: string; readonly pid: number; readonly port: string };
+/** Of a port that was given to a running container, its supervisor: nobody takes that port back when the container ends. */
+type Holder = {
+  readonly container: string;
+  readonly pid: number;
+  readonly port: string;
+  readonly supervisor?: number | undefined;
+};
+
+/** Who is to have ports: a container that is being made, or a running one, of which names come again. */
+export type PortUser = Pick<Holder, "container" | "supervisor">;
+
+/** Whether a container of this name is in use; `supervisor`, if that is known, is the one that it must have. */
+type IsInUse = (container: string, supervisor: number | undefined) => boolean;
 
 const holderOf = (path: string) => readJson<Holder>(path);
 
 /** The container that a port leads to, if it still runs, or is just being made. */
-function takenBy(path: string, isRunning: (container: string) => boolean): string | undefined {
+function takenBy(path: string, isInUse: IsInUse): string | undefined {
   const holder = holderOf(path);
   if (!holder) return undefined;
   const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-  const beingMade = age < BEING_MADE_MS && existsSync(`/proc/${holder.pid}`);
-  return isRunning(holder.container) || beingMade ? holder.container : undefined;
+  const beingMade = holder.supervisor === undefined && age < BEING_MADE_MS && existsSync(`/proc/${holder.pid}`);
+  return isInUse(holder.container, holder.supervisor) || beingMade ? holder.container : undefined;
 }
 const BEING_MADE_MS = 30_000;
 
-function write(p: Port, container: string): boolean {
-  const holder: Holder = { container, pid: process.pid, port: formatPort(p) };
+function write(p: Port, user: PortUser): boolean {
+  const holder: Holder = { ...user, pid: process.pid, port: formatPort(p) };
   try {
     writeFileSync(portFile(p), JSON.stringify(holder), { flag: "wx" });
     return true;
@@ -40,37 +52,33 @@ function write(p: Port, container: string): boolean {
 /** The range that the kernel takes the ports of outgoing connections from, so that servers keep clear of it. */
 const FREE = { from: 49152, size: 11000 } as const;
 
-function takeOne(container: string, p: Port, isRunning: (container: string) => boolean): Port {
+function takeOne(user: PortUser, p: Port, isInUse: IsInUse): Port {
   const path = portFile(p);
-  if (write(p, container)) return p;
-  const by = takenBy(path, isRunning);
+  if (write(p, user)) return p;
+  const by = takenBy(path, isInUse);
   if (by !== undefined)
     throw new InvalidOptionError("network.ports", `${p.host}/${p.protocol}`, `free: the container ${by} has it`);
   rmSync(path, { force: true });
-  if (write(p, container)) return p;
+  if (write(p, user)) return p;
   throw new InvalidOptionError("network.ports", `${p.host}/${p.protocol}`, "free: another container has just taken it");
 }
 
-function takeAny(container: string, p: Port): Port {
+function takeAny(user: PortUser, p: Port): Port {
   const used = listening(p.protocol);
   const start = Math.floor(Math.random() * FREE.size);
   for (let i = 0; i < FREE.size; i++) {
     const port = { ...p, host: FREE.from + ((start + i) % FREE.size) };
-    if (!used.has(port.host) && write(port, container)) return port;
+    if (!used.has(port.host) && write(port, user)) return port;
   }
-  throw new NameError(container, "no port of this machine is free");
+  throw new NameError(user.container, "no port of this machine is free");
 }
 
 /** Takes all of them, or none. A port of 0 becomes one that is free. */
-export function takePorts(
-  container: string,
-  ports: readonly Port[],
-  isRunning: (container: string) => boolean,
-): Port[] {
+export function takePorts(user: PortUser, ports: readonly Port[], isInUse: IsInUse): Port[] {
   if (ports.length) mkdirSync(directory(), { recursive: true, mode: 0o700 });
   const taken: Port[] = [];
   try {
-    for (const p of ports) taken.push(p.host === 0 ? takeAny(container, p) : takeOne(container, p, isRunning));
+    for (const p of ports) taken.push(p.host === 0 ? takeAny(user, p) : takeOne(user, p, isInUse));
   } catch (e) {
     givePortsBack(taken);
     throw e;
@@ -83,11 +91,12 @@ export function givePortsBack(ports: readonly Port[]): void {
 }
 
 /** The ports that lead to a container now. */
-export function portsOf(container: string): string[] {
+export function portsOf({ container, supervisor }: PortUser): string[] {
   return namesIn(directory())
     .sort()
     .flatMap((name) => {
       const holder = holderOf(join(directory(), name));
-      return holder?.container === container ? [holder.port] : [];
+      const isIts = holder?.container === container && [undefined, supervisor].includes(holder.supervisor);
+      return isIts ? [holder.port] : [];
     });
 }

@@ -10,5 +10,5 @@ test.skipIf(why !== "")(
     await useInThreads(new URL("thread.mjs", import.meta.url), new URL("../../src/index.ts", import.meta.url));
     expect(await settled()).toEqual(before);
   },
-  60_000,
+  180_000,
 );

@@ -20,6 +20,7 @@ import {
   container,
   createNetwork,
   createPod,
+  publishedPorts,
   publishPorts,
   removeNetwork,
   removePod,
@@ -171,6 +172,19 @@ test("an address and a hardware address as they are asked for; an address is one
     network: { bridge: "caisson", address: `${prefix}.77` },
   });
   expect(r.stdout).toContain(`inet ${prefix}.77/24`);
+});
+
+test("a port that was given to a running container is not a later one's of its name, and anybody's once that ended", async () => {
+  const options = { name: "ports-of-a-name", network: "bridge" } as const;
+  const first = await container(options);
+  await publishPorts(first.name, ["8080:80"]);
+  expect(publishedPorts(first.name)).toEqual(["8080:80/tcp"]);
+  await first.dispose();
+  await using second = await container(options);
+  expect(publishedPorts(second.name)).toEqual([]);
+  await expect(unpublishPorts(second.name, ["8080:80"])).rejects.toThrow("is not published: none is");
+  await using other = await container({ network: { bridge: "caisson", ports: ["8080:80"] } });
+  expect(publishedPorts(other.name)).toEqual(["8080:80/tcp"]);
 });
 
 test("published ports: by this machine's addresses, by one of them, added and removed while it runs", async () => {

@@ -113,8 +113,8 @@ function namespacesOf(c: Known, all: readonly Known[]) {
 /** Prints the exit status of each, as docker wait does. */
 export async function wait(names: readonly string[]): Promise<number> {
   for (const name of names) {
-    const c = await untilEnded(findContainer(name).noted.name);
-    print(String(c?.ending?.exitCode ?? 137));
+    const { ending } = await untilEnded(findContainer(name));
+    print(String(ending?.exitCode ?? 137));
   }
   return 0;
 }
@@ -130,10 +130,10 @@ export async function stop(v: Values, names: readonly string[]): Promise<number>
   const found = names.map(runningContainer).map((c) => ({ c, ...stopping(v, c) }));
   for (const { c, signal } of found) signalContainer(c, signal);
   for (const { c, ms } of found)
-    await untilEnded(c.noted.name, ms).catch(async (e: unknown) => {
+    await untilEnded(c, ms).catch(async (e: unknown) => {
       if (!(e instanceof NameError)) throw e;
       signalContainer(c, KILL_EVERYTHING);
-      await untilEnded(c.noted.name);
+      await untilEnded(c);
     });
   return 0;
 }
@@ -145,7 +145,7 @@ export async function rm(v: Values, names: readonly string[]): Promise<number> {
     const { directory, started } = c;
     const isRunning = v["force"] && c.status === "running" && started !== undefined;
     if (isRunning) signalContainer({ directory, started }, KILL_EVERYTHING);
-    if (isRunning || c.status === "exited") c = await untilEnded(c.noted.name);
+    if (isRunning || c.status === "exited") c = (await untilEnded(c)).left;
     if (c) await removeContainer(c);
   }
   return 0;

@@ -1,5 +1,5 @@
 import { type Running, runningContainer } from "../container/state.ts";
-import { whileRunning } from "../container/while-running.ts";
+import { needRunning, whileRunning } from "../container/while-running.ts";
 import { copy as copyPlaces } from "../copy/copy.ts";
 import { inContainer, onHost, type Place } from "../copy/place.ts";
 import { InvalidOptionError } from "../values/errors.ts";
@@ -21,7 +21,7 @@ const runningOf = ({ container }: Word): Running | undefined =>
 function placeOf(field: string, { path }: Word, c: Running | undefined): Place {
   if (path === "") throw new InvalidOptionError(field, "", "a path, or NAME:PATH");
   if (c === undefined) return onHost(field, path);
-  return inContainer(field, { name: c.noted.name, pid: c.started.pid }, path);
+  return inContainer(field, { pid: c.started.pid, runs: () => needRunning(c) }, path);
 }
 
 export async function copy(v: Values, words: readonly string[]): Promise<number> {

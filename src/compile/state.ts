@@ -16,8 +16,8 @@ export const STATE_FILES = {
   home: "home",
 } as const;
 
-/** Whether the state directory is ours: the result of making it. */
-export type Kept = { readonly made: Slot; readonly count?: Slot } | undefined;
+/** Whether the state directory is ours: the result of making it; and its lock. */
+export type Kept = { readonly made: Slot; readonly lock: Slot; readonly count?: Slot } | undefined;
 
 /**
  * Making the directory takes the name. The lock is held as long as the supervisor lives, however it ends: who finds
@@ -29,9 +29,9 @@ export function keepState(c: Context, s: SectionBuilder): Kept {
   if (!state) return undefined;
   const count = state.counted ? countLiving(s) : undefined;
   const made = s.get(`take the name ${c.job.name}`, "mkdirat", [AT_FDCWD, state.directory, 0o700]);
-  const lock = `${state.directory}/${STATE_FILES.lock}`;
-  const fd = s.get("open the lock", "openat", [AT_FDCWD, lock, O.RDWR | O.CREAT | O.CLOEXEC, 0o600]);
-  s.call("hold the lock", "flock", [fd, LOCK.EX | LOCK.NB]);
+  const path = `${state.directory}/${STATE_FILES.lock}`;
+  const lock = s.get("open the lock", "openat", [AT_FDCWD, path, O.RDWR | O.CREAT | O.CLOEXEC, 0o600]);
+  s.call("hold the lock", "flock", [lock, LOCK.EX | LOCK.NB]);
   const { here } = c;
   const text = here ? (file: Slot) => writeWithHere(s, file, state.json, here) : state.json;
   writeFile(s, "write the state", `${state.directory}/${STATE_FILES.state}`, text, O.WRONLY | O.CREAT | O.EXCL);
@@ -39,7 +39,7 @@ export function keepState(c: Context, s: SectionBuilder): Kept {
   const home = c.job.cgroup.groups.find((g) => g.unified)?.path;
   if (home)
     s.call("point to its control group", "symlinkat", [home, AT_FDCWD, `${state.directory}/${STATE_FILES.home}`]);
-  return { made, ...(count && { count }) };
+  return { made, lock, ...(count && { count }) };
 }
 
 /** Written beside and renamed, so that a reader sees all of it or nothing. */
@@ -65,8 +65,13 @@ export function noteStart(c: Context, s: SectionBuilder, pid: Slot): void {
   writeRecord(c, s, STATE_FILES.started, record, STARTED.size);
 }
 
-export function noteEnd(c: Context, s: SectionBuilder, record: Block): void {
-  if (c.job.state && !c.job.state.remove) writeRecord(c, s, STATE_FILES.ended, record, record.bytes.length);
+/** Where nothing is to be left, whoever waits for the end has the lock open, and finds it there. */
+export function noteEnd(c: Context, s: SectionBuilder, record: Block, kept: Kept): void {
+  const size = record.bytes.length;
+  if (!c.job.state || !kept) return;
+  if (c.job.state.remove)
+    s.call("tell who waits for the end", "pwrite64", [kept.lock, record, size, 0], { ignore: "all" });
+  else writeRecord(c, s, STATE_FILES.ended, record, size);
 }
 
 export function removeState(c: Context, s: SectionBuilder, kept: Kept): void {

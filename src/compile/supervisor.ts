@@ -125,7 +125,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   });
   if (saved) restoreMode(s, saved);
   fillRecord(c, s, record, results);
-  noteEnd(c, s, record.block);
+  noteEnd(c, s, record.block, kept);
   if (outlives) endRest(s, job.cgroup);
   c.parts?.network?.disconnectNetwork(c, s, begun);
   giveUpClaims(c, s);

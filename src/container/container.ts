@@ -5,11 +5,14 @@ import { compileExec } from "../compile/exec.ts";
 import type { Job } from "../compile/job.ts";
 import { type Parts, partsFor } from "../compile/parts.ts";
 import type { CopyOptions, CopyResult } from "../copy/copy.ts";
+import type { Inside } from "../copy/place.ts";
 import { hostFacts } from "../host/facts.ts";
+import { type Identity, identityOf, isAlive } from "../host/identity.ts";
 import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { explainText } from "../program/explain.ts";
 import { launcher } from "../program/launcher.ts";
 import type { Program } from "../program/types.ts";
+import { NameError } from "../values/errors.ts";
 import { checkShape, fields, flag } from "../values/shape.ts";
 import { parseDuration } from "../values/units.ts";
 import { claim } from "./claim.ts";
@@ -42,6 +45,7 @@ type Supervisor = { kill(signal: number): void; ended(): Promise<unknown> };
 export class Container {
   readonly name: string;
   readonly pid: number;
+  readonly #first: Identity | undefined;
   readonly #prepared: Prepared;
   readonly #supervisor: Supervisor;
   readonly #parts: Parts;
@@ -49,6 +53,7 @@ export class Container {
   constructor(prepared: Prepared, pid: number, supervisor: Supervisor, parts: Parts = {}) {
     this.name = prepared.job.name;
     this.pid = pid;
+    this.#first = identityOf(pid);
     this.#prepared = prepared;
     this.#supervisor = supervisor;
     this.#parts = parts;
@@ -66,6 +71,7 @@ export class Container {
     checkCommand(command);
     checkStreams(options);
     checkShapes({ env: own.env, workdir: own.workdir, user: own.user, timeout: own.timeout });
+    this.#needRunning();
     refusePaused(this.name, this.#prepared.job.cgroup);
     const l = launcher();
     const token = l.token();
@@ -83,6 +89,11 @@ export class Container {
     const stop = abortWith(signal, started);
     ended.then(stop, stop);
     return new ContainerProcess(command, { ...started, ended });
+  }
+
+  /** By the time that it has ended its pid may be another's, in whose namespaces nothing of ours is to happen. */
+  #needRunning(): void {
+    if (this.#first && !isAlive(this.#first)) throw new NameError(this.name, `the container ${this.name} has ended`);
   }
 
   #exec(
@@ -135,16 +146,30 @@ export class Container {
    */
   async copyIn(source: string, destination: string, options: CopyOptions = {}): Promise<CopyResult> {
     const { copy, inContainer, onHost } = await copying(options);
-    return copy(onHost("source", source), inContainer("destination", this, destination), options);
+    return this.#copying((inside) =>
+      copy(onHost("source", source), inContainer("destination", inside, destination), options),
+    );
   }
 
   /** The same the other way round: from the container to a path of this machine. */
   async copyOut(source: string, destination: string, options: CopyOptions = {}): Promise<CopyResult> {
     const { copy, inContainer, onHost } = await copying(options);
-    return copy(inContainer("source", this, source), onHost("destination", destination), options);
+    return this.#copying((inside) =>
+      copy(inContainer("source", inside, source), onHost("destination", destination), options),
+    );
   }
 
-  /** Sends a signal to its first process. */
+  async #copying(copy: (inside: Inside) => Promise<CopyResult>): Promise<CopyResult> {
+    const runs = () => this.#needRunning();
+    try {
+      return await copy({ pid: this.pid, runs });
+    } catch (e) {
+      runs();
+      throw e;
+    }
+  }
+
+  /** Sends a signal to its first process; to nobody, if that has ended. */
   kill(signal: string | number = "SIGKILL"): void {
     this.#supervisor.kill(checkedSignal(signal));
   }
@@ -187,7 +212,8 @@ export async function container(options: ContainerOptions & { readonly detached?
 
 /** A running container by its name, whoever started it. */
 export function openContainer(name: string): Container {
-  const { noted, started, directory } = runningContainer(name);
+  const c = runningContainer(name);
+  const { noted, started } = c;
   const prepared: Prepared = {
     facts: hostFacts(),
     spec: noted.spec,
@@ -206,8 +232,11 @@ export function openContainer(name: string): Container {
       cgroup: noted.cgroup,
     },
   };
+  const supervisor = identityOf(started.supervisor);
   return new Container(prepared, started.pid, {
-    kill: (signal) => signalContainer({ directory, started }, signal),
-    ended: () => untilEnded(noted.name),
+    kill(signal) {
+      if (supervisor && isAlive(supervisor)) signalContainer(c, signal);
+    },
+    ended: () => untilEnded(c),
   });
 }

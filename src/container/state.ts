@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../cgroups/freezer.ts";
@@ -60,15 +60,21 @@ export type Known = {
 
 export const stateDirectory = (name: string): string => join(places().state, name);
 
-const view = (path: string): DataView | undefined => {
+function viewOf(file: string | number): DataView {
+  const bytes = readFileSync(file);
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function ifThere<T>(read: () => T): T | undefined {
   try {
-    const bytes = readFileSync(path);
-    return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return read();
   } catch (e) {
     if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw e;
   }
-};
+}
+
+const view = (path: string): DataView | undefined => ifThere(() => viewOf(path));
 
 /** Inodes with a lock held: /proc/locks (proc_locks(5)). The kernel frees a supervisor's lock whichever way it ends. */
 function lockedInodes(): Set<string> {
@@ -162,14 +168,28 @@ export function isRunning(name: string, supervisor?: number): boolean {
 
 const POLL_MS = 10;
 
-/** Resolves when a container has ended, and all that was made for it is undone; undefined if nothing was to be kept of it. */
-export async function untilEnded(name: string, ms = Number.POSITIVE_INFINITY): Promise<Known | undefined> {
+/** How a container ended, and what is left of it, if that was to be kept. */
+export type Over = { readonly left?: Known; readonly ending?: Ending };
+
+/** Resolves when it has ended, and all that was made for it is undone. One of its name that comes after it is another. */
+export async function untilEnded(c: Known, ms = Number.POSITIVE_INFINITY): Promise<Over> {
   const began = Date.now();
-  for (;;) {
-    const c = findExact(name);
-    if (!c || (!c.supervised && (c.status === "exited" || c.status === "lost"))) return c;
-    if (Date.now() - began > ms) throw new NameError(name, `the container ${name} is still ${c.status}`);
-    await sleep(POLL_MS);
+  const { name, createdAt, cgroup } = c.noted;
+  const lock = ifThere(() => openSync(join(c.directory, STATE_FILES.lock), "r"));
+  try {
+    for (;;) {
+      const now = findExact(name);
+      if (now?.noted.createdAt !== createdAt) {
+        const record = lock === undefined ? undefined : viewOf(lock);
+        return record?.byteLength ? { ending: readEnding(record, fileKeys(cgroup)) } : {};
+      }
+      if (!now.supervised && (now.status === "exited" || now.status === "lost"))
+        return { left: now, ...(now.ending && { ending: now.ending }) };
+      if (Date.now() - began > ms) throw new NameError(name, `the container ${name} is still ${now.status}`);
+      await sleep(POLL_MS);
+    }
+  } finally {
+    if (lock !== undefined) closeSync(lock);
   }
 }
 

@@ -8,12 +8,16 @@ export function hasEnded({ noted, started }: Running, now = findExact(noted.name
   return now?.status !== "running" || now.started?.supervisor !== started.supervisor;
 }
 
+export function needRunning(c: Running): void {
+  if (hasEnded(c)) throw new NameError(c.noted.name, `the container ${c.noted.name} has ended meanwhile`);
+}
+
 /** What fails because the container ended fails by that, and not by what was no longer there. */
 export async function whileRunning<T>(c: Running, body: () => Promise<T>): Promise<T> {
   try {
     return await body();
   } catch (e) {
-    if (!hasEnded(c)) throw e;
-    throw new NameError(c.noted.name, `the container ${c.noted.name} has ended meanwhile`);
+    needRunning(c);
+    throw e;
   }
 }

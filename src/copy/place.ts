@@ -1,4 +1,3 @@
-import { runningContainer } from "../container/state.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { container, host, type Side } from "./side.ts";
 
@@ -14,10 +13,12 @@ function given(field: string, path: unknown): string {
 /** A path of this machine; from the working directory, if it is relative. */
 export const onHost = (field: string, path: string): Place => ({ side: host(), path: given(field, path), field });
 
+/** A container, by its first process; `runs` throws if that has ended: its pid may be another's by then. */
+export type Inside = { readonly pid: number; readonly runs: () => void };
+
 /** A path of a container, which is from its top: it has no working directory of ours. */
-export function inContainer(field: string, { name, pid }: { name: string; pid: number }, path: string): Place {
+export function inContainer(field: string, { pid, runs }: Inside, path: string): Place {
   const top = given(field, path).startsWith("/") ? path : `/${path}`;
-  const runs = () => void runningContainer(name);
   runs();
   return { side: container(pid, runs), path: top, field };
 }

@@ -1,11 +1,12 @@
 import { until } from "../cgroups/freezer.ts";
 import { killAll, signalEach } from "../cgroups/kill.ts";
 import { processesBelow } from "../cgroups/members.ts";
+import { isAlive } from "../host/identity.ts";
 import { processesBeside } from "../host/pid-namespace.ts";
 import { signalNumber } from "../kernel/signals.ts";
 import type { Global } from "./context.ts";
 import { RuntimeError } from "./places.ts";
-import { type Container, isAlive, load, statusOf } from "./state.ts";
+import { type Container, load, statusOf } from "./state.ts";
 
 const SIGKILL = 9;
 const SIGTERM = 15;

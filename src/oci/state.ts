@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Labels, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import type { Spec } from "../compile/spec.ts";
 import { readOr } from "../host/files.ts";
+import { type Identity, isAlive, parseStat } from "../host/identity.ts";
 import type { Unit } from "./cgroups-path.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 
@@ -33,21 +34,13 @@ export type SavedGroups = {
 /** runtime.md "State"; "paused" is what engines know besides. */
 export type Status = "creating" | "created" | "running" | "paused" | "stopped";
 
-export type Init = { readonly pid: number; readonly startedAt: string };
-
 export type Container = {
   readonly directory: string;
   readonly saved: Saved;
-  readonly init: Init | undefined;
+  readonly init: Identity | undefined;
 };
 
 const F = RUNTIME_FILES;
-
-/** proc_pid_stat(5): the name may have anything in it, so what follows is counted from its last parenthesis. */
-export function parseStat(text: string): Init & { readonly state: string } {
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { pid: Number.parseInt(text, 10), state: fields[0] ?? "?", startedAt: fields[19] ?? "" };
-}
 
 export function loadFrom(directory: string, id: string): Container {
   const json = readOr(join(directory, F.state));
@@ -76,14 +69,6 @@ export function listIds(root: string): string[] {
     if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw e;
   }
-}
-
-/** Whether a process is the one that was noted, and not another which got its number later; zombies have ended. */
-export function isAlive(init: Init): boolean {
-  const text = readOr(`/proc/${init.pid}/stat`);
-  if (text === undefined) return false;
-  const now = parseStat(text);
-  return now.startedAt === init.startedAt && now.state !== "Z" && now.state !== "X";
 }
 
 /** A first process that was not started yet still reads the FIFO; nobody else ever does. */
@@ -121,10 +106,10 @@ function isLocked(directory: string): boolean {
 }
 
 /** The container's first process, which must be there. */
-export const running = (c: Container, ...allowed: readonly Status[]): Init => firstProcess(c, statusOf(c), allowed);
+export const running = (c: Container, ...allowed: readonly Status[]): Identity => firstProcess(c, statusOf(c), allowed);
 
 /** The same where the status is known. */
-export function firstProcess(c: Container, status: Status, allowed: readonly Status[]): Init {
+export function firstProcess(c: Container, status: Status, allowed: readonly Status[]): Identity {
   if (!c.init || !allowed.includes(status)) throw wrongStatus(c, `container not running: it is ${status}`);
   return c.init;
 }

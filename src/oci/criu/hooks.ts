@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
+import { parseStat } from "../../host/identity.ts";
 import type { Bundle } from "../bundle.ts";
 import { performHooks } from "../hooks.ts";
-import { parseStat } from "../state.ts";
 
 /** Those that are for a container whose namespaces were just made, as at its creation: networks are connected then. */
 const kinds = ["prestart", "createRuntime"] as const;

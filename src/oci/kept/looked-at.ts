@@ -5,10 +5,11 @@ import { lineage, parentOf } from "../../cgroups/names.ts";
 import { RUNTIME_FILES } from "../../compile/runtime/lifecycle.ts";
 import type { Spec } from "../../compile/spec.ts";
 import { hostFacts } from "../../host/facts.ts";
+import type { Identity } from "../../host/identity.ts";
 import { type Condition, linkNow, modeNow, mountNow, sameNow, textNow } from "../../remember/conditions.ts";
 import type { Bundle } from "../bundle.ts";
 import { engineLayout } from "../groups.ts";
-import type { Container, Init } from "../state.ts";
+import type { Container } from "../state.ts";
 
 /** All that is above a path, and it: "/a/b" is "/a" and "/a/b". */
 const above = (path: string): string[] => (path === "/" ? [] : [...above(dirname(path)), path]);
@@ -91,7 +92,7 @@ export function lookedAt(g: { readonly root: string }, b: Bundle): Condition[] |
 }
 
 /** What was looked at for another process in a container: that it is the same, runs, and has made no groups of its own. */
-export function lookedAtInside(c: Container, init: Init): Condition[] | undefined {
+export function lookedAtInside(c: Container, init: Identity): Condition[] | undefined {
   const { spec, cgroup } = c.saved;
   const groups = cgroup.directories.flatMap((d) => [
     modeNow(d, "followed"),

@@ -49,6 +49,8 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   const outlives = !isNew(c.spec, "pid") || job.cgroup.delegated === true;
 
   if (job.report.to === "library" && !job.report.survive) endWithLauncher(s);
+  // What a terminal sends is for commands: a container that waits is its maker's to end.
+  if (job.report.to === "library" && job.idle) s.call("leave the caller's session", "setsid", []);
   const stdio = arrangeStdio(c, s, given);
   const signals = takeSignalsToPassOn(s);
   const kept = keepState(c, s);

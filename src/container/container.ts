@@ -29,7 +29,7 @@ import { ContainerProcess, checkedSignal } from "./process.ts";
 import { abortWith, type RunOptions, type RunResult, resultOf } from "./run.ts";
 import { checkCommand, checkShapes } from "./shape.ts";
 import { answering, start, startProgram } from "./start.ts";
-import { runningContainer, untilEnded } from "./state.ts";
+import { isRunning, runningContainer, untilEnded } from "./state.ts";
 import { checkStreams, outputs } from "./streams.ts";
 import { startable } from "./templates.ts";
 import { resolveUser } from "./users.ts";
@@ -93,7 +93,8 @@ export class Container {
 
   /** By the time that it has ended its pid may be another's, in whose namespaces nothing of ours is to happen. */
   #needRunning(): void {
-    if (this.#first && !isAlive(this.#first)) throw new NameError(this.name, `the container ${this.name} has ended`);
+    const isThere = this.#first ? isAlive(this.#first) : isRunning(this.name);
+    if (!isThere) throw new NameError(this.name, `the container ${this.name} has ended`);
   }
 
   #exec(
@@ -206,7 +207,13 @@ export async function container(options: ContainerOptions & { readonly detached?
   const started = await start(withState, NOTHING, { survive: detached });
   const pid = await started.pid;
   if (detached) started.leave();
-  const supervisor = { kill: started.kill, ended: () => started.ended };
+  const supervisor = {
+    kill: started.kill,
+    ended() {
+      if (detached) started.stay();
+      return started.ended;
+    },
+  };
   return new Container(withState, pid, supervisor, await partsFor(withState.job));
 }
 

@@ -2,13 +2,17 @@ import { ONLY_SEEN } from "../cgroups/files.ts";
 
 const GROUPS = /control group|memory\.|cpu\.|pids\./;
 const NAMESPACES = /^(start the (container|supervisor)|make the network namespace)/;
+const OVER = "the container has ended";
 
 /** What a person can do about a failed step, where that is known: the first that matches. */
 const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] = [
   [/^execute /, "ENOENT", "command not found in the container"],
   [/^execute /, "EACCES", "the file is not executable, or on a file system that is mounted noexec"],
   [/^execute /, "ENOEXEC", "not a program for this machine, or a script without #! in its first line"],
-  [/^(find the container's first process|enter the container's namespaces)/, "ESRCH", "the container has ended"],
+  [/^(find the container's first process|enter the container's namespaces)/, "ESRCH", OVER],
+  // fork(2) in a PID namespace whose first process has ended.
+  [/^start the command as the supervisor's child/, "ENOMEM", OVER],
+  [/^enter the control group/, "ENODEV", OVER],
   [/^enter the working directory/, "ENOENT", "no such directory in the container; --workdir sets another"],
   [/^enter the working directory/, "EACCES", "the user may not enter it; --workdir sets another"],
   [/^set cpuset\.(cpus|mems) /, "ERANGE", "this machine has fewer (cpuset(7))"],

@@ -39,6 +39,8 @@ export type Started = {
   kill(signal: number): void;
   /** This runtime need not wait for it any more before it ends. */
   leave(): void;
+  /** It is to wait for it again. */
+  stay(): void;
   /** The pipes of the warm pool: our ends. */
   readonly warm?: { readonly to: number; readonly from: number };
 };
@@ -176,6 +178,10 @@ export async function startProgram(
     if (held) l.release();
     held = false;
   };
+  const stay = () => {
+    if (!held && !over) l.hold();
+    held ||= !over;
+  };
   let unwatch = () => {};
   const finish = () => {
     over = true;
@@ -269,6 +275,7 @@ export async function startProgram(
     ended: ending,
     ...(warm && { warm }),
     leave,
+    stay,
     kill(signal) {
       if (!over) signalEach([supervisor], signal);
     },

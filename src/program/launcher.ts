@@ -3,14 +3,14 @@ import { readlinkSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { hostArch } from "../kernel/arch.ts";
 import { errnoName } from "../kernel/errno.ts";
-import { O } from "../kernel/flags.ts";
+import { O, SIG_SETMASK } from "../kernel/flags.ts";
 import { CaissonError, UnsupportedError } from "../values/errors.ts";
 import { ProgramBuilder } from "./builder.ts";
 import { encode } from "./encode.ts";
 import { executorFile } from "./executor.ts";
 import { asked, FRAME_HEADER, type Frame, KIND } from "./frames.ts";
 import { executeSealed } from "./seal.ts";
-import { stringArray } from "./values.ts";
+import { buffer, stringArray } from "./values.ts";
 
 const SOCKET = 3;
 const RESERVED = 16;
@@ -73,10 +73,17 @@ export class Launcher {
     this.#socket.write(asked(program, token));
   }
 
-  /** Takes the low file descriptors, so that programs can move what they open there onto fixed numbers. */
+  /**
+   * Takes the low file descriptors, so that programs can move what they open there onto fixed numbers. And signals, which a
+   * terminal sends to this runtime and to all that it has started: what they do is this runtime's to say, and a supervisor
+   * that was born a moment ago is to find them when it is ready to.
+   */
   #reserve(): void {
     const program = new ProgramBuilder(hostArch());
     const s = program.section("launcher");
+    const all = buffer("all signals", 8);
+    all.bytes.fill(0xff);
+    s.call("block all signals", "rt_sigprocmask", [SIG_SETMASK, all, 0, 8]);
     for (let fd = SOCKET + 1; fd < RESERVED; fd++)
       s.call(`reserve file descriptor ${fd}`, "dup3", [SOCKET, fd, O.CLOEXEC]);
     s.call("close the socket at exec", "fcntl", [SOCKET, F_SETFD, 1]);

@@ -93,7 +93,8 @@ export class Container {
 
   /** By the time that it has ended its pid may be another's, in whose namespaces nothing of ours is to happen. */
   #needRunning(): void {
-    const isThere = this.#first ? isAlive(this.#first) : isRunning(this.name);
+    // From others than root procfs may hide it (hidepid).
+    const isThere = this.#first ? isAlive(this.#first) : process.geteuid?.() !== 0 && isRunning(this.name);
     if (!isThere) throw new NameError(this.name, `the container ${this.name} has ended`);
   }
 

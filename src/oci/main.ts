@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type OptionTable, toParseArgs, type Values } from "../cli/option-table.ts";
 import { put } from "../host/output.ts";
@@ -7,7 +8,8 @@ import { ociCommands } from "./commands/all.ts";
 import type { OciCommand } from "./commands/command.ts";
 import { failureStatus, type Global, ownWords } from "./context.ts";
 import { checkLog, complain, type Log, logOf } from "./log.ts";
-import { defaultRoot, RuntimeError } from "./places.ts";
+import { defaultRoot, directoryOf, RuntimeError } from "./places.ts";
+import { noSuchContainer } from "./state.ts";
 
 const globals: OptionTable = {
   root: { type: "string", value: "DIR", help: "where state is kept" },
@@ -138,8 +140,19 @@ async function dispatch(args: readonly string[], found: (log: Log, name: string)
   }
   if (c.takes !== "rest" && words.length > c.takes)
     throw new RuntimeError(`${name}: ${JSON.stringify(words[c.takes])} is one word too many`);
-  return c.perform(g, values, words);
+  try {
+    return await c.perform(g, values, words);
+  } catch (e) {
+    const id = MAKING.includes(name) ? undefined : words[0];
+    // Removed since it was looked at.
+    if (isMissing(e) && id !== undefined && !existsSync(directoryOf(g.root, id))) throw noSuchContainer(id);
+    throw e;
+  }
 }
+
+const MAKING = ["create", "run", "restore"];
+
+const isMissing = (e: unknown) => !(e instanceof CaissonError) && (e as NodeJS.ErrnoException)?.code === "ENOENT";
 
 /** Options before the id, and after it where no foreign words can be. */
 function separate(args: readonly string[], c: OciCommand, table: OptionTable): [own: string[], words: string[]] {

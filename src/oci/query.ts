@@ -50,17 +50,20 @@ function known(g: Global): Container[] {
   });
 }
 
-/** The name of whoever made it, as ps(1) would have it. */
-function ownerOf(directory: string): string {
-  const { uid } = statSync(directory);
+/** The name of whoever made it, as ps(1) would have it; undefined: it is gone. */
+function ownerOf(directory: string): string | undefined {
+  const uid = statSync(directory, { throwIfNoEntry: false })?.uid;
   const row = readOr("/etc/passwd")
     ?.split("\n")
     .find((line) => line.split(":")[2] === String(uid));
-  return row?.split(":")[0] ?? String(uid);
+  return row?.split(":")[0] ?? uid?.toString();
 }
 
 export function list(g: Global, o: { format: string; quiet: boolean }): number {
-  const all = known(g).map((c) => ({ ...stateOf(c, statusOf(c)), owner: ownerOf(c.directory) }));
+  const all = known(g).flatMap((c) => {
+    const owner = ownerOf(c.directory);
+    return owner === undefined ? [] : [{ ...stateOf(c, statusOf(c)), owner }];
+  });
   if (o.quiet) for (const c of all) print(c.id);
   else if (o.format === "json") print(JSON.stringify(all));
   else if (o.format !== "table") throw new RuntimeError(`--format: ${JSON.stringify(o.format)} is not table or json`);

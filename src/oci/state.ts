@@ -42,9 +42,11 @@ export type Container = {
 
 const F = RUNTIME_FILES;
 
+export const noSuchContainer = (id: string) => new RuntimeError(`container ${id}: container does not exist`);
+
 export function loadFrom(directory: string, id: string): Container {
   const json = readOr(join(directory, F.state));
-  if (json === undefined) throw new RuntimeError(`container ${id}: container does not exist`);
+  if (json === undefined) throw noSuchContainer(id);
   const stat = readOr(join(directory, F.init));
   return {
     directory,

@@ -5,7 +5,9 @@ import { isOurs } from "./names.ts";
 import { ownScope } from "./scope.ts";
 
 export const look: Look = {
-  scope: ownScope(),
+  get scope() {
+    return ownScope();
+  },
   words(path) {
     try {
       return readFileSync(path, "utf8").trim().split(/\s+/).filter(Boolean);
@@ -25,18 +27,23 @@ export const look: Look = {
   },
 };
 
-let known: Layout | undefined;
+let known: { readonly uid: number; readonly layout: Layout } | undefined;
 let whole: Layout | undefined;
 
-/** The layout of this machine, as this user may use it; looked at once. */
+/** The layout of this machine, as this user may use it; looked at once, and again by who has given up his rights. */
 export function layout(): Layout {
-  known ??= findLayout(hostFacts(), look);
-  return known;
+  const facts = hostFacts();
+  if (known?.uid !== facts.uid) {
+    known = { uid: facts.uid, layout: findLayout(facts, look) };
+    whole = undefined;
+  }
+  return known.layout;
 }
 
 /** For a group of somebody else: what begins with our prefix is below our base, any other path below the top. */
 export function layoutFor(path: string): Layout {
-  if (isOurs(path)) return layout();
-  whole ??= fromTop(layout());
+  const own = layout();
+  if (isOurs(path)) return own;
+  whole ??= fromTop(own);
   return whole;
 }

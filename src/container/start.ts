@@ -9,6 +9,7 @@ import type { Job, Stdio } from "../compile/job.ts";
 import { TAKER } from "../compile/notify.ts";
 import { partsFor } from "../compile/parts.ts";
 import type { Spec } from "../compile/spec.ts";
+import { forgetMounts } from "../host/facts.ts";
 import { KIND } from "../program/frames.ts";
 import { type Launcher, launcher } from "../program/launcher.ts";
 import { performSteps } from "../program/steps.ts";
@@ -200,6 +201,7 @@ export async function startProgram(
     const failure = frame.kind === KIND.ended ? readFailure(frame.payload) : undefined;
     finish();
     if (frame.kind === KIND.ended && !failure) return ended(readEnding(frame.payload, fileKeys));
+    forgetMounts();
     const error =
       failure && program ? failureOf(program(), failure) : new Error("the executor ended before the container did");
     failed(error);

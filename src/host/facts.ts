@@ -87,21 +87,28 @@ function withKinds(mounts: HostMount[]): HostMount[] {
   return mounts.map((m) => (parts.has(m) ? looked(m) : m));
 }
 
-let known: HostFacts | undefined;
+const mountsIn = (mountinfo: string): HostMount[] => withKinds(inSight(parseMountinfo(mountinfo)));
+const readMountinfo = (): string => readFileSync("/proc/self/mountinfo", "utf8");
 
+let known: HostFacts | undefined;
+let mountinfo = "";
+
+/** Gathered once, and again by who has given up his rights. */
 export function hostFacts(): HostFacts {
-  if (known) return known;
+  const uid = process.geteuid?.() ?? 0;
+  if (known?.uid === uid) return known;
   const [major = 0, minor = 0] = readFileSync("/proc/sys/kernel/osrelease", "utf8").split(/[.-]/).map(Number);
   const status = readFileSync("/proc/self/status", "utf8");
   const userNamespace = inUserNamespace();
   const mayAdminister = isSet(capabilityMask("CapEff", status), CAP_SYS_ADMIN);
   const bounding = capabilityMask("CapBnd", status);
+  mountinfo = readMountinfo();
   known = {
     arch: hostArch(),
     kernel: [major, minor],
-    uid: process.geteuid?.() ?? 0,
+    uid,
     gid: process.getegid?.() ?? 0,
-    mounts: withKinds(inSight(parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")))),
+    mounts: mountsIn(mountinfo),
     bounding: capabilityNames.filter((_, n) => isSet(bounding, n)),
     kernelFiles: kernelFiles(),
     ...(userNamespace && { userNamespace }),
@@ -109,6 +116,21 @@ export function hostFacts(): HostFacts {
     ownGroups: parseOwnGroups(readFileSync("/proc/self/cgroup", "utf8")),
   };
   return known;
+}
+
+/** The same with the mounts that there are now: a process that lives long sees them come and go. */
+export function factsNow(): HostFacts {
+  const facts = hostFacts();
+  const now = readMountinfo();
+  if (now === mountinfo) return facts;
+  mountinfo = now;
+  known = { ...facts, mounts: mountsIn(now) };
+  return known;
+}
+
+/** What failed may have failed by a mount that does not answer any more, though it is there: all are looked at again. */
+export function forgetMounts(): void {
+  mountinfo = "";
 }
 
 /** Is the kernel at least this version? */

@@ -46,14 +46,21 @@ function missing(): never {
   throw new Error(`the executor is missing: it is in none of ${directories().join(", ")}; "npm run build" makes it`);
 }
 
-/** A file to execute it from; one that was made for this is gone when this thread ends. */
-export function executorFile(): string {
+/** A file to execute it from. One that was made for this is gone when `executed` is called, or this thread ends. */
+export function executorFile(): { readonly path: string; readonly executed: () => void } {
   const path = onDisk();
-  if (path !== undefined) return path;
+  if (path !== undefined) return { path, executed: () => {} };
   const name = `caisson-${process.pid}-${crypto.randomUUID().replaceAll("-", "")}`;
   const made = join(executableDirectory(hostFacts()), name);
   // Everybody may make files in /dev/shm: what is there already is not written to, wherever it leads.
   writeFileSync(made, executor(), { mode: 0o700, flag: "wx" });
-  process.once("exit", () => rmSync(made, { force: true }));
-  return made;
+  const remove = () => rmSync(made, { force: true });
+  process.once("exit", remove);
+  return {
+    path: made,
+    executed() {
+      process.off("exit", remove);
+      remove();
+    },
+  };
 }

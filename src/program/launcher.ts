@@ -25,6 +25,8 @@ type Handler = (frame: Frame) => void;
  */
 export class Launcher {
   readonly pid: number;
+  /** Whose rights it has. */
+  readonly uid = process.geteuid?.();
   readonly #socket: Duplex & { ref?(): void; unref?(): void };
   readonly #child: ReturnType<typeof spawn>;
   /** Who waits for the answer to a program, and who listens to what its processes say: either may come first. */
@@ -36,7 +38,7 @@ export class Launcher {
   #dead: Error | undefined;
 
   constructor() {
-    const path = executorFile();
+    const { path, executed } = executorFile();
     this.#child = spawn(path, [], { stdio: ["inherit", "inherit", "inherit", "pipe"], env: {} });
     this.pid = this.#child.pid ?? 0;
     this.#socket = this.#child.stdio[3] as Duplex & { unref?(): void };
@@ -48,7 +50,9 @@ export class Launcher {
     this.#child.unref();
     this.#socket.unref?.();
     this.#seal(path);
-    this.#reserve();
+    this.#reserve()
+      .then(executed)
+      .catch((e: Error) => this.#fail(e));
   }
 
   /**
@@ -78,7 +82,7 @@ export class Launcher {
    * terminal sends to this runtime and to all that it has started: what they do is this runtime's to say, and a supervisor
    * that was born a moment ago is to find them when it is ready to.
    */
-  #reserve(): void {
+  #reserve(): Promise<unknown> {
     const program = new ProgramBuilder(hostArch());
     const s = program.section("launcher");
     const all = buffer("all signals", 8);
@@ -87,7 +91,7 @@ export class Launcher {
     for (let fd = SOCKET + 1; fd < RESERVED; fd++)
       s.call(`reserve file descriptor ${fd}`, "dup3", [SOCKET, fd, O.CLOEXEC]);
     s.call("close the socket at exec", "fcntl", [SOCKET, F_SETFD, 1]);
-    this.perform(encode(program.build())).catch((e: Error) => this.#fail(e));
+    return this.perform(encode(program.build()));
   }
 
   token(): number {
@@ -169,10 +173,10 @@ export class Launcher {
 
 let shared: Launcher | undefined;
 
-/** This runtime's launcher, started on first use. */
+/** This runtime's launcher, started on first use; one that has rights which this runtime gave up since is not used again. */
 export function launcher(): Launcher {
   if (!shared && readlinkSync("/proc/self") !== String(process.pid))
     throw new UnsupportedError("procfs", "what is on /proc is of another PID namespace: mount -t proc proc /proc");
-  if (!shared || shared.dead) shared = new Launcher();
+  if (!shared || shared.dead || shared.uid !== process.geteuid?.()) shared = new Launcher();
   return shared;
 }

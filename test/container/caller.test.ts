@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isRoot, settled } from "../helpers/machine.ts";
 
 const library = join(import.meta.dir, "../../dist/index.js");
+const USER = 12345;
 const why = isRoot ? "" : "needs root";
 const engines = [
   ["Node", ["node", "--input-type=module", "-e"]],
@@ -11,8 +14,8 @@ const engines = [
 ] as const;
 
 /** A program in a process group of its own, as a shell starts one in the foreground of a terminal. */
-function program(words: readonly string[], text: string) {
-  const [command = "", ...rest] = [...words, `const caisson = await import(${JSON.stringify(library)});\n${text}`];
+function program(words: readonly string[], text: string, from = library) {
+  const [command = "", ...rest] = [...words, `const caisson = await import(${JSON.stringify(from)});\n${text}`];
   const child = spawn(command, rest, { detached: true, stdio: ["ignore", "pipe", "inherit"] });
   let out = "";
   child.stdout.on("data", (chunk) => {
@@ -74,5 +77,31 @@ describe.skipIf(why !== "").each(engines)(`a program of %s${why && ` (skipped: $
       console.log(signal);`,
     );
     expect(await p.ended).toEqual({ code: 0, out: "15\n" });
+  });
+
+  test("that gives up its rights makes containers as the one it is then", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "caisson-caller-"));
+    try {
+      chmodSync(directory, 0o755);
+      // What it loads later it must be able to read, wherever this checkout is.
+      const one = join(directory, "caisson.mjs");
+      execFileSync(process.execPath, ["build", "--target=node", `--outfile=${one}`, library], { stdio: "ignore" });
+      const p = program(
+        words,
+        `process.chdir("/");
+        const uid = () => caisson.run(["sh", "-c", "cat /proc/self/uid_map; cat /etc/shadow"], { stderr: "ignore" });
+        const before = (await uid()).stdout.split("\\n")[0].split(/ +/);
+        process.setgroups([]); process.setgid(${USER}); process.setuid(${USER});
+        process.env.HOME = process.env.XDG_RUNTIME_DIR = ${JSON.stringify(join(directory, "own"))};
+        const after = await uid();
+        console.log(before[3], after.stdout.trim().split(/ +/).join(" "));`,
+        one,
+      );
+      mkdirSync(join(directory, "own"));
+      chownSync(join(directory, "own"), USER, USER);
+      expect(await p.ended).toEqual({ code: 0, out: `4294967295 0 ${USER} 1\n` });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 });

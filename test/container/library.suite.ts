@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -338,6 +339,23 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     } finally {
       await box.dispose();
       await group.remove();
+    }
+  },
+  "shows the mounts that there are when it starts": async ({ run }) => {
+    const at = mkdtempSync("/var/tmp/caisson-mounts-");
+    const shown = async () => (await run(["cat", join(at, "file")], { stderr: "ignore" })).stdout;
+    try {
+      writeFileSync(join(at, "file"), "below");
+      assert.equal(await shown(), "below");
+      execFileSync("mount", ["-t", "tmpfs", "tmpfs", at]);
+      writeFileSync(join(at, "file"), "mounted");
+      assert.equal(await shown(), "mounted");
+      execFileSync("umount", [at]);
+      rmSync(at, { recursive: true });
+      assert.equal(await shown(), "");
+    } finally {
+      spawnSync("umount", [at], { stdio: "ignore" });
+      rmSync(at, { recursive: true, force: true });
     }
   },
   "says of what has ended that it has": async ({ container, containerPool }) => {

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { hasNew, isNew } from "../compile/context.ts";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
-import { factsNow, type HostFacts, hostFacts } from "../host/facts.ts";
+import { factsNow, type HostFacts } from "../host/facts.ts";
 import { resolveInRoot } from "../host/in-root.ts";
 import { existingPoints, placeMounts } from "../host/mount-points.ts";
 import { mapsIds, mountOf } from "../host/mountinfo.ts";
@@ -131,7 +131,7 @@ export const givenRoot = ({ rootfs }: ContainerOptions): string | undefined =>
 export async function prepare(asked: ContainerOptions, command: readonly string[]): Promise<Prepared> {
   checkShapes(asked);
   // A root filesystem of its own shows none of the machine's mounts.
-  const facts = asked.rootfs === undefined ? factsNow() : hostFacts();
+  const facts = factsNow({ mounts: asked.rootfs === undefined });
   const { options: o, notApplied: leftOut } = await withDevices(withProfile(asked, !isRootless(asked, facts)));
   const rootless = isRootless(o, facts);
   const name = containerName(o.name);

@@ -1,6 +1,6 @@
 import { lstatSync } from "node:fs";
-import { join } from "node:path";
-import { resolveInRoot, textInRoot } from "../host/in-root.ts";
+import { dirname, join } from "node:path";
+import { exists, resolveInRoot, textInRoot } from "../host/in-root.ts";
 
 export const HOSTS_FILE = "/etc/hosts";
 
@@ -21,8 +21,20 @@ function stampOf(path: string): string | undefined {
   }
 }
 
+/** Whether it certainly has none: where there is no link, nothing leads elsewhere. */
+function hasNone(root: string): boolean {
+  try {
+    const etc = lstatSync(join(root, dirname(HOSTS_FILE)), { throwIfNoEntry: false });
+    if (etc?.isDirectory()) return !exists(join(root, HOSTS_FILE));
+    return etc === undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** Read again when it has changed: to read it takes as long as all else that is prepared for a container. */
 export function hostsOf(root: string): RootHosts {
+  if (hasNone(root)) return { text: undefined, path: HOSTS_FILE };
   const stamp = stampOf(join(root, HOSTS_FILE));
   const known = seen.get(root);
   if (stamp !== undefined && known?.stamp === stamp) return known;

@@ -93,10 +93,8 @@ const readMountinfo = (): string => readFileSync("/proc/self/mountinfo", "utf8")
 let known: HostFacts | undefined;
 let mountinfo = "";
 
-/** Gathered once, and again by who has given up his rights. */
 export function hostFacts(): HostFacts {
-  const uid = process.geteuid?.() ?? 0;
-  if (known?.uid === uid) return known;
+  if (known) return known;
   const [major = 0, minor = 0] = readFileSync("/proc/sys/kernel/osrelease", "utf8").split(/[.-]/).map(Number);
   const status = readFileSync("/proc/self/status", "utf8");
   const userNamespace = inUserNamespace();
@@ -106,7 +104,7 @@ export function hostFacts(): HostFacts {
   known = {
     arch: hostArch(),
     kernel: [major, minor],
-    uid,
+    uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
     mounts: mountsIn(mountinfo),
     bounding: capabilityNames.filter((_, n) => isSet(bounding, n)),
@@ -118,10 +116,11 @@ export function hostFacts(): HostFacts {
   return known;
 }
 
-/** The same with the mounts that there are now: a process that lives long sees them come and go. */
-export function factsNow(): HostFacts {
+/** The same of who may have given up his rights since; and with the mounts that there are now, which come and go. */
+export function factsNow(o: { readonly mounts: boolean }): HostFacts {
+  if (known && known.uid !== process.geteuid?.()) known = undefined;
   const facts = hostFacts();
-  const now = readMountinfo();
+  const now = o.mounts ? readMountinfo() : mountinfo;
   if (now === mountinfo) return facts;
   mountinfo = now;
   known = { ...facts, mounts: mountsIn(now) };

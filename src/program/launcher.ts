@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { readlinkSync } from "node:fs";
 import type { Duplex } from "node:stream";
+import { hostFacts } from "../host/facts.ts";
 import { hostArch } from "../kernel/arch.ts";
 import { errnoName } from "../kernel/errno.ts";
 import { O, SIG_SETMASK } from "../kernel/flags.ts";
@@ -26,7 +27,7 @@ type Handler = (frame: Frame) => void;
 export class Launcher {
   readonly pid: number;
   /** Whose rights it has. */
-  readonly uid = process.geteuid?.();
+  readonly uid = hostFacts().uid;
   readonly #socket: Duplex & { ref?(): void; unref?(): void };
   readonly #child: ReturnType<typeof spawn>;
   /** Who waits for the answer to a program, and who listens to what its processes say: either may come first. */
@@ -177,6 +178,6 @@ let shared: Launcher | undefined;
 export function launcher(): Launcher {
   if (!shared && readlinkSync("/proc/self") !== String(process.pid))
     throw new UnsupportedError("procfs", "what is on /proc is of another PID namespace: mount -t proc proc /proc");
-  if (!shared || shared.dead || shared.uid !== process.geteuid?.()) shared = new Launcher();
+  if (!shared || shared.dead || shared.uid !== hostFacts().uid) shared = new Launcher();
   return shared;
 }

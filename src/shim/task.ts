@@ -45,6 +45,7 @@ export class Task {
   /** What changes it happens one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #paused = false;
+  #deleted = false;
   /** The directory of what it is made of when it is started; "": it is there already. */
   #checkpoint: string;
   readonly #over = (exit: Exit) => this.#ended(this.id, this.init, exit);
@@ -250,6 +251,8 @@ export class Task {
   /** Resolves with what it was. The container's own is the end of all of it. */
   delete(execId: string): Promise<KeptProcess> {
     return this.#next(async () => {
+      // What has its id by now is another's.
+      if (this.#deleted) throw new StatusError("notFound", `task ${this.id}: not found`);
       const p = this.process(execId);
       if (this.status(execId) === "running" || this.status(execId) === "paused")
         throw new StatusError("failedPrecondition", `${execId || this.id}: it is running`);
@@ -260,6 +263,7 @@ export class Task {
       if (this.#checkpoint) this.init.giveUp();
       else await remove(this.#g, this.id, true);
       await unmountRoot(join(this.bundle, "rootfs"));
+      this.#deleted = true;
       const exit = p.exit ?? (await p.exited);
       const event = { containerId: this.id, pid: p.pid, exitStatus: exit.status, exitedAt: exitedAt(exit) };
       this.#by.publisher.publish("/tasks/delete", event);

@@ -186,6 +186,21 @@ test.skipIf(why !== "")(
   },
 );
 
+test.skipIf(!isRoot)("of two that delete it at once one does, and what has its id by then is not touched", async () => {
+  using b = new Bundle(["true"]);
+  await makeTask(b);
+  await which("Start", b.id, m.PidResponseSchema);
+  await which("Wait", b.id, m.WaitResponseSchema);
+  const first = which("Delete", b.id, m.DeleteResponseSchema);
+  const second = which("Delete", b.id, m.DeleteResponseSchema).catch((e: { code: number }) => e.code);
+  await first;
+  const pid = await makeTask(b);
+  expect(await second).toBe(CODE.notFound);
+  expect(await which("State", b.id, m.StateResponseSchema)).toMatchObject({ pid, status: 1 });
+  expect(topics()).toEqual(["create", "start", "exit", "delete", "create"]);
+  await which("Delete", b.id, m.DeleteResponseSchema);
+});
+
 test.skipIf(!isRoot)("other processes in it, its pause, its figures, a limit that is changed", async () => {
   using b = new Bundle(["sleep", "1000"], linux({ resources: { memory: { limit: 64 << 20 }, pids: { limit: 40 } } }));
   await makeTask(b);

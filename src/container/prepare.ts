@@ -130,8 +130,8 @@ export const givenRoot = ({ rootfs }: ContainerOptions): string | undefined =>
 /** Checks all options, and looks up what they name. Nothing of the machine is changed. */
 export async function prepare(asked: ContainerOptions, command: readonly string[]): Promise<Prepared> {
   checkShapes(asked);
-  // A root filesystem of its own shows none of the machine's mounts.
-  const facts = factsNow({ mounts: asked.rootfs === undefined });
+  // A root filesystem of its own shows none of the machine's mounts; for mapped ids it matters which one it is on.
+  const facts = factsNow({ mounts: asked.rootfs === undefined || (asked.idMap ?? asked.namespaces) !== undefined });
   const { options: o, notApplied: leftOut } = await withDevices(withProfile(asked, !isRootless(asked, facts)));
   const rootless = isRootless(o, facts);
   const name = containerName(o.name);

@@ -1,6 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { AF_UNIX, MSG_CMSG_CLOEXEC } from "../../compile/handover.ts";
 import { connect } from "../../compile/runtime/sockets.ts";
+import { resetSignals } from "../../compile/signals.ts";
 import { sendTerminal } from "../../compile/terminal.ts";
 import { failureOf } from "../../container/failure.ts";
 import { AT_FDCWD, O } from "../../kernel/flags.ts";
@@ -74,6 +75,7 @@ async function start(c: Conversation): Promise<number> {
     const criu = program.section("criu");
     c.become?.(criu);
     criu.call("keep its end", "dup3", [low(pair), SWRK, 0]);
+    resetSignals(criu);
     // It executes iptables(8) and tar(1).
     const envp = stringArray("envp", [`PATH=${process.env["PATH"] ?? ""}`]);
     criu.call(`execute ${c.criu}`, "execve", [c.criu, stringArray("argv", [c.criu, "swrk", String(SWRK)]), envp]);

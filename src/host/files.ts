@@ -21,13 +21,15 @@ export function readJson<T>(path: string): T | undefined {
   }
 }
 
+/** There is none, or it is of a process, or of a control group, that went as it was read. */
+const GONE = ["ENOENT", "ENOTDIR", "ESRCH", "ENODEV"];
+
 /** A file of the kernel's, or of a state directory; `undefined` where there is none. */
 export function readOr(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (e) {
-    const { code } = e as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ESRCH" || code === "ENOTDIR") return undefined;
+    if (GONE.includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw e;
   }
 }

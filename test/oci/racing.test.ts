@@ -23,11 +23,12 @@ test.skipIf(!isRoot).each([[{}], [{ hooks }]])(
       expect(b.create()).toMatchObject({ code: 0 });
       const all = [spawn("start", b.id), spawn("start", b.id)];
       await Bun.sleep((i % 8) + (more.hooks ? 8 : 0));
-      all.push(spawn("kill", b.id, "KILL"), spawn("list"), spawn("delete", "--force", b.id));
+      const list = Bun.spawn(b.words("list"), { stdio: ["ignore", "ignore", "pipe"] });
+      all.push(spawn("kill", b.id, "KILL"), spawn("delete", "--force", b.id));
       const late = Bun.sleep(PATIENCE_MS).then(() => "still there");
       try {
         for (const p of all) expect(await Promise.race([p.exited, late])).not.toBe("still there");
-        expect(await all[3]?.exited).toBe(0);
+        expect(await new Response(list.stderr).text()).toBe("");
       } finally {
         for (const p of all) p.kill("SIGKILL");
       }

@@ -113,7 +113,8 @@ function namespacesOf(c: Known, all: readonly Known[]) {
 /** Prints the exit status of each, as docker wait does. */
 export async function wait(names: readonly string[]): Promise<number> {
   for (const name of names) {
-    const { ending } = await untilEnded(findContainer(name));
+    const { ending, unseen } = await untilEnded(findContainer(name));
+    if (unseen) findContainer(name);
     print(String(ending?.exitCode ?? 137));
   }
   return 0;

@@ -12,7 +12,7 @@ import type { CgroupPlan } from "../compile/job.ts";
 import { bareProcess, timeoutOf } from "../container/in-group.ts";
 import { hostFacts } from "../host/facts.ts";
 import { signalNumber } from "../kernel/signals.ts";
-import { InvalidOptionError } from "../values/errors.ts";
+import { InvalidOptionError, NameError } from "../values/errors.ts";
 import { randomName } from "../values/random-name.ts";
 import { parseUlimits, type UlimitValue } from "../values/ulimits.ts";
 import { groupLimits } from "./limits.ts";
@@ -73,10 +73,22 @@ export function kill(v: Values, names: readonly string[]): Promise<number> {
 export const remove = (v: Values, names: readonly string[]): Promise<number> =>
   each(names, (g) => g.remove({ recursive: v["recursive"] === true, kill: v["kill"] === true, ...waiting(v) }));
 
+/** One that was removed meanwhile is passed over. */
+async function eachThere<T>(look: (g: ControlGroup) => Promise<T>): Promise<T[]> {
+  const seen = (await ControlGroup.list()).map(async (g) => {
+    try {
+      return [await look(g)];
+    } catch (e) {
+      if (e instanceof NameError) return [];
+      throw e;
+    }
+  });
+  return (await Promise.all(seen)).flat();
+}
+
 export async function list(v: Values): Promise<number> {
-  const groups = await ControlGroup.list();
-  if (v["json"]) print(json(await Promise.all(groups.map(showGroup))));
-  else print(table(["NAME", "STATE", "PROCESSES", "CPU", "MEMORY"], await Promise.all(groups.map(summary))));
+  if (v["json"]) print(json(await eachThere(showGroup)));
+  else print(table(["NAME", "STATE", "PROCESSES", "CPU", "MEMORY"], await eachThere(summary)));
   return 0;
 }
 

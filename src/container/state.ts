@@ -168,8 +168,8 @@ export function isRunning(name: string, supervisor?: number): boolean {
 
 const POLL_MS = 10;
 
-/** How a container ended, and what is left of it, if that was to be kept. */
-export type Over = { readonly left?: Known; readonly ending?: Ending };
+/** How a container ended, and what is left of it, if that was to be kept. "unseen": it was gone before it could be waited for. */
+export type Over = { readonly left?: Known; readonly ending?: Ending; readonly unseen?: true };
 
 /** Resolves when it has ended, and all that was made for it is undone. One of its name that comes after it is another. */
 export async function untilEnded(c: Known, ms = Number.POSITIVE_INFINITY): Promise<Over> {
@@ -180,8 +180,9 @@ export async function untilEnded(c: Known, ms = Number.POSITIVE_INFINITY): Promi
     for (;;) {
       const now = findExact(name);
       if (now?.noted.createdAt !== createdAt) {
-        const record = lock === undefined ? undefined : viewOf(lock);
-        return record?.byteLength ? { ending: readEnding(record, fileKeys(cgroup)) } : {};
+        if (lock === undefined) return { unseen: true };
+        const record = viewOf(lock);
+        return record.byteLength ? { ending: readEnding(record, fileKeys(cgroup)) } : {};
       }
       if (!now.supervised && (now.status === "exited" || now.status === "lost"))
         return { left: now, ...(now.ending && { ending: now.ending }) };

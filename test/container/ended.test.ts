@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { type Container, container, openContainer } from "../../src/index.ts";
 import { caisson, sh } from "../helpers/command.ts";
 import { isRoot } from "../helpers/machine.ts";
@@ -61,11 +61,20 @@ async function refusesAll(box: Container): Promise<void> {
   expect(existsSync("/tmp/caisson-not-here")).toBe(false);
 }
 
+const hasOpen = (pid: number, end: string) =>
+  readdirSync(`/proc/${pid}/fd`).some((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`).endsWith(end);
+    } catch {
+      return false;
+    }
+  });
+
 test.skipIf(!isRoot)("wait prints how one of which nothing is left has ended", async () => {
   const name = "waited-for";
   await sh("run", "-d", "--rm", "--name", name, "--", "sleep", "100");
   const waiting = Bun.spawn([caisson, "wait", name], { stdout: "pipe" });
-  await Bun.sleep(300);
+  while (!hasOpen(waiting.pid, `/${name}/lock`)) await Bun.sleep(5);
   await sh("exec", name, "sh", "-c", "kill -TERM 1; true");
   await sh("stop", name);
   expect(await new Response(waiting.stdout).text()).toBe("143\n");

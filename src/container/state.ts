@@ -113,9 +113,11 @@ function read(name: string, locked: Set<string>): Known | undefined {
   const supervisor = started && readStarted(started).supervisor;
   const noted = withGiven(withProfile({ ...text, createdAt: Math.round(written.mtimeMs) }), supervisor);
   const ended = view(join(directory, STATE_FILES.ended));
-  // The lock is held before the state is there: one that began after the locks were looked at is not lost.
+  // The lock is there as long as the state is: what has gone meanwhile is not lost.
   const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
-  const isHeld = (inodes: Set<string>) => lock !== undefined && inodes.has(String(lock.ino));
+  if (!lock) return undefined;
+  // It is held before the state is there: neither is one that began after the locks were looked at.
+  const isHeld = (inodes: Set<string>) => inodes.has(String(lock.ino));
   const alive = isHeld(locked) || (!ended && isHeld(lockedInodes()));
   return {
     noted,

@@ -6,6 +6,7 @@ import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
+import type { Program } from "../program/types.ts";
 import { CaissonError } from "../values/errors.ts";
 import { parseCount } from "../values/units.ts";
 import { claim } from "./claim.ts";
@@ -18,7 +19,14 @@ import { type RunResult, resultOf } from "./run.ts";
 import { checkCommand } from "./shape.ts";
 import { type Started, start } from "./start.ts";
 
-type Waiting = { readonly prepared: Prepared; readonly started: Started; readonly to: number; readonly from: number };
+type Waiting = {
+  readonly prepared: Prepared;
+  readonly started: Started;
+  readonly to: number;
+  readonly from: number;
+  /** It has ended, before anybody needed it. */
+  isOver: boolean;
+};
 
 /** Containers whose program was performed up to its last steps ahead of time. Each is used once and thrown away. */
 export class ContainerPool {
@@ -50,7 +58,12 @@ export class ContainerPool {
     const { warm } = started;
     if (!warm) throw new TypeError("a container of a pool has no pipe");
     await started.pid;
-    return { prepared, started, ...warm };
+    const waiting = { prepared, started, ...warm, isOver: false };
+    const end = () => {
+      waiting.isOver = true;
+    };
+    started.ended.then(end, end);
+    return waiting;
   }
 
   /** Runs a command in a container that is waiting already; another takes its place. */
@@ -58,11 +71,7 @@ export class ContainerPool {
     checkCommand(command);
     if (this.#closed) throw new CaissonError("the pool was disposed of: nothing is started from it");
     const began = performance.now();
-    const { prepared, started, to, from } = await (this.#waiting.shift() ?? this.#start());
-    const program = lastSteps(prepared, command);
-    const ask = asked(encode(program, false));
-    for (let done = 0; done < ask.length; ) done += writeSync(to, ask, done);
-    closeSync(to);
+    const { prepared, started, from, program } = await this.#given(command);
     started.stdin?.end();
     const all = await collected(started, () => started.kill(KILL_EVERYTHING));
     const wallTime = (performance.now() - began) / 1000;
@@ -82,15 +91,32 @@ export class ContainerPool {
     return resultOf(command, all, wallTime, prepared);
   }
 
+  /** The first that waits gets the command; those that were killed meanwhile are thrown away. */
+  async #given(command: readonly string[]): Promise<Waiting & { readonly program: Program }> {
+    for (;;) {
+      const first = this.#waiting.shift();
+      const waiting = await (first ?? this.#start());
+      const program = lastSteps(waiting.prepared, command);
+      const isThere = !waiting.isOver && send(waiting.to, asked(encode(program, false)));
+      closeSync(waiting.to);
+      if (isThere) return { ...waiting, program };
+      closeSync(waiting.from);
+      destroyStreams(waiting.started);
+      if (!first) throw new CaissonError("a container of the pool was killed as it was given its command");
+    }
+  }
+
   /** Throws away those that wait. */
   async dispose(): Promise<void> {
     this.#closed = true;
     for (const waiting of this.#waiting.splice(0)) {
-      const { started, to, from } = await waiting;
+      const made = await waiting.catch(() => undefined);
+      if (!made) continue;
+      const { started, to, from } = made;
       started.kill(KILL_EVERYTHING);
-      started.stdin?.destroy();
-      for (const stream of [started.stdout, started.stderr]) stream?.destroy();
-      await started.ended;
+      destroyStreams(started);
+      // One that was killed is gone, too.
+      await started.ended.catch(() => {});
       closeSync(to);
       closeSync(from);
     }
@@ -99,6 +125,21 @@ export class ContainerPool {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+}
+
+/** Whether there was somebody to read it. */
+function send(pipe: number, bytes: Uint8Array): boolean {
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(pipe, bytes, done);
+    return true;
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "EPIPE") return false;
+    throw e;
+  }
+}
+
+function destroyStreams({ stdin, stdout, stderr }: Started): void {
+  for (const stream of [stdin, stdout, stderr]) stream?.destroy();
 }
 
 /** What has an address is noted, so that the address is given back whatever happens to us. */

@@ -79,6 +79,29 @@ describe.skipIf(why !== "").each(engines)(`a program of %s${why && ` (skipped: $
     expect(await p.ended).toEqual({ code: 0, out: "15\n" });
   });
 
+  test("whose launcher is killed has another one, and what its pools need", async () => {
+    const p = program(
+      words,
+      `const { readdirSync, readFileSync } = await import("node:fs");
+      const isOwn = (pid) => {
+        try {
+          return readFileSync("/proc/" + pid + "/stat", "utf8").split(") ")[1].split(" ")[1] === String(process.pid);
+        } catch {
+          return false;
+        }
+      };
+      const pools = [await caisson.containerPool({ size: 2 }), await caisson.containerPool({ size: 1 })];
+      for (const pid of readdirSync("/proc").filter((n) => /^[0-9]+$/.test(n) && isOwn(n))) process.kill(pid, "SIGKILL");
+      // It is not heard of at once.
+      while (!(await caisson.run(["true"]).catch(() => undefined)));
+      const said = [];
+      for (let i = 0; i < 4; i++) said.push((await pools[0].run(["echo", String(i)])).stdout.trim());
+      for (const pool of pools) await pool.dispose();
+      console.log(said.join(""));`,
+    );
+    expect(await p.ended).toEqual({ code: 0, out: "0123\n" });
+  });
+
   test("that gives up its rights makes containers as the one it is then", async () => {
     const directory = mkdtempSync(join(tmpdir(), "caisson-caller-"));
     try {

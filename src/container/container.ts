@@ -33,6 +33,7 @@ import { isRunning, runningContainer, untilEnded } from "./state.ts";
 import { checkStreams, outputs } from "./streams.ts";
 import { startable } from "./templates.ts";
 import { resolveUser } from "./users.ts";
+import { orEnded } from "./while-running.ts";
 import { words } from "./words.ts";
 
 export type ExecOptions<E extends Encoding = "utf8"> = StreamOptions<E> &
@@ -161,14 +162,9 @@ export class Container {
     );
   }
 
-  async #copying(copy: (inside: Inside) => Promise<CopyResult>): Promise<CopyResult> {
+  #copying(copy: (inside: Inside) => Promise<CopyResult>): Promise<CopyResult> {
     const runs = () => this.#needRunning();
-    try {
-      return await copy({ pid: this.pid, runs });
-    } catch (e) {
-      runs();
-      throw e;
-    }
+    return orEnded(runs, () => copy({ pid: this.pid, runs }));
   }
 
   /** Sends a signal to its first process; to nobody, if that has ended. */

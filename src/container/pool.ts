@@ -19,14 +19,7 @@ import { type RunResult, resultOf } from "./run.ts";
 import { checkCommand } from "./shape.ts";
 import { type Started, start } from "./start.ts";
 
-type Waiting = {
-  readonly prepared: Prepared;
-  readonly started: Started;
-  readonly to: number;
-  readonly from: number;
-  /** It has ended, before anybody needed it. */
-  isOver: boolean;
-};
+type Waiting = { readonly prepared: Prepared; readonly started: Started; readonly to: number; readonly from: number };
 
 /** Containers whose program was performed up to its last steps ahead of time. Each is used once and thrown away. */
 export class ContainerPool {
@@ -58,12 +51,7 @@ export class ContainerPool {
     const { warm } = started;
     if (!warm) throw new TypeError("a container of a pool has no pipe");
     await started.pid;
-    const waiting = { prepared, started, ...warm, isOver: false };
-    const end = () => {
-      waiting.isOver = true;
-    };
-    started.ended.then(end, end);
-    return waiting;
+    return { prepared, started, ...warm };
   }
 
   /** Runs a command in a container that is waiting already; another takes its place. */
@@ -97,7 +85,7 @@ export class ContainerPool {
       const first = this.#waiting.shift();
       const waiting = await (first ?? this.#start());
       const program = lastSteps(waiting.prepared, command);
-      const isThere = !waiting.isOver && send(waiting.to, asked(encode(program, false)));
+      const isThere = !waiting.started.isOver() && send(waiting.to, asked(encode(program, false)));
       closeSync(waiting.to);
       if (isThere) return { ...waiting, program };
       closeSync(waiting.from);

@@ -13,8 +13,8 @@ const seen = new Map<string, RootHosts & { readonly stamp: string }>();
 /** What changes when the file does; a link may lead elsewhere in the root than it does here. */
 function stampOf(path: string): string | undefined {
   try {
-    const s = lstatSync(path, { bigint: true });
-    return s.isFile() ? `${s.dev} ${s.ino} ${s.size} ${s.mtimeNs} ${s.ctimeNs}` : undefined;
+    const s = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    return s?.isFile() ? `${s.dev} ${s.ino} ${s.size} ${s.mtimeNs} ${s.ctimeNs}` : undefined;
   } catch {
     // What cannot be looked at is none, and its path is for the start to find wrong.
     return undefined;
@@ -34,10 +34,10 @@ function hasNone(root: string): boolean {
 
 /** Read again when it has changed: to read it takes as long as all else that is prepared for a container. */
 export function hostsOf(root: string): RootHosts {
-  if (hasNone(root)) return { text: undefined, path: HOSTS_FILE };
   const stamp = stampOf(join(root, HOSTS_FILE));
   const known = seen.get(root);
   if (stamp !== undefined && known?.stamp === stamp) return known;
+  if (stamp === undefined && hasNone(root)) return { text: undefined, path: HOSTS_FILE };
   const found = { text: textInRoot(root, HOSTS_FILE), path: resolveInRoot(root, HOSTS_FILE) };
   if (stamp === undefined) return found;
   if (seen.size >= MOST) seen.clear();

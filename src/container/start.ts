@@ -38,6 +38,8 @@ export type Started = {
   readonly ended: Promise<Ending>;
   /** Sends a signal: nothing happens once it has ended. */
   kill(signal: number): void;
+  /** It has ended, or nobody is there any more who would tell of its end. */
+  isOver(): boolean;
   /** This runtime need not wait for it any more before it ends. */
   leave(): void;
   /** It is to wait for it again. */
@@ -276,6 +278,7 @@ export async function startProgram(
     stderr,
     ended: ending,
     ...(warm && { warm }),
+    isOver: () => over,
     leave,
     stay,
     kill(signal) {

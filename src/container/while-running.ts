@@ -12,12 +12,14 @@ export function needRunning(c: Running): void {
   if (hasEnded(c)) throw new NameError(c.noted.name, `the container ${c.noted.name} has ended meanwhile`);
 }
 
-/** What fails because the container ended fails by that, and not by what was no longer there. */
-export async function whileRunning<T>(c: Running, body: () => Promise<T>): Promise<T> {
+/** What fails because the container ended fails by that, and not by what was no longer there: `need` throws if it has. */
+export async function orEnded<T>(need: () => void, body: () => Promise<T>): Promise<T> {
   try {
     return await body();
   } catch (e) {
-    needRunning(c);
+    need();
     throw e;
   }
 }
+
+export const whileRunning = <T>(c: Running, body: () => Promise<T>): Promise<T> => orEnded(() => needRunning(c), body);

@@ -4,20 +4,25 @@ import { readFileSync } from "node:fs";
 export type Identity = { readonly pid: number; readonly startedAt: string };
 
 /** proc_pid_stat(5): the name may have anything in it, so what follows is counted from its last parenthesis. */
-export function parseStat(text: string): Identity & { readonly state: string } {
+export function parseStat(text: string): Identity & { readonly state: string; readonly parent: number } {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { pid: Number.parseInt(text, 10), state: fields[0] ?? "?", startedAt: fields[19] ?? "" };
+  const [state = "?", parent = "0"] = fields;
+  return { pid: Number.parseInt(text, 10), state, parent: Number(parent), startedAt: fields[19] ?? "" };
 }
 
-/** A process that is there now; undefined if there is none, or if procfs hides it (hidepid of proc(5)). */
-export function identityOf(pid: number): (Identity & { readonly state: string }) | undefined {
+/** Of a process: undefined if it ended as it was looked at, or procfs hides it (hidepid of proc(5)), or it is of somebody with more rights. */
+export function orUndefined<T>(read: () => T): T | undefined {
   try {
-    return parseStat(readFileSync(`/proc/${pid}/stat`, "latin1"));
+    return read();
   } catch (e) {
     if (["ENOENT", "ESRCH", "EACCES", "EPERM"].includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw e;
   }
 }
+
+/** A process that is there now, as far as it can be seen. */
+export const identityOf = (pid: number): ReturnType<typeof parseStat> | undefined =>
+  orUndefined(() => parseStat(readFileSync(`/proc/${pid}/stat`, "latin1")));
 
 /** Whether a process is the one that was noted; zombies have ended. */
 export function isAlive(noted: Identity): boolean {

@@ -1,14 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-
-const orUndefined = <T>(read: () => T): T | undefined => {
-  try {
-    return read();
-  } catch (e) {
-    // It ended while it was looked at, or is of somebody with more rights, and so none of the container's.
-    if (["ENOENT", "ESRCH", "EACCES", "EPERM"].includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw e;
-  }
-};
+import { readdirSync, readlinkSync } from "node:fs";
+import { identityOf, orUndefined } from "./identity.ts";
 
 /**
  * All processes of a container's PID namespace, those of namespaces below it included: whoever is in it, and all that
@@ -19,12 +10,7 @@ export function processesBeside(first: number): number[] {
   const pids = readdirSync("/proc").filter((n) => /^\d+$/.test(n));
   const isOwn = (p: string) => own !== undefined && orUndefined(() => readlinkSync(`/proc/${p}/ns/pid`)) === own;
   const inside = new Set([first, ...pids.filter(isOwn).map(Number)]);
-  const parents = new Map(
-    pids.map((p) => {
-      const stat = orUndefined(() => readFileSync(`/proc/${p}/stat`, "utf8"));
-      return [Number(p), Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0)] as const;
-    }),
-  );
+  const parents = new Map(pids.map((p) => [Number(p), identityOf(Number(p))?.parent ?? 0] as const));
   for (let grew = true; grew; ) {
     grew = false;
     for (const [pid, parent] of parents)

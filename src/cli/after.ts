@@ -1,11 +1,11 @@
-import { fstatSync, readFileSync, readSync, rmSync } from "node:fs";
+import { fstatSync, readFileSync, readSync } from "node:fs";
 import { EXEC_LABEL } from "../compile/command.ts";
 import { FD } from "../compile/descriptors.ts";
 import { ENTER_LABEL } from "../compile/here.ts";
 import { AFTER_FD } from "../compile/report.ts";
 import { stepError } from "../container/failure.ts";
 import { readEnding, readFailure } from "../container/record.ts";
-import { finishDelegated } from "../container/state.ts";
+import { finishDelegated, removeData } from "../container/state.ts";
 import { signalName } from "../kernel/signals.ts";
 import { labelOf, programIn } from "../program/labels.ts";
 import { complain } from "./output.ts";
@@ -38,7 +38,7 @@ export async function after(keys: string, data: string, state: string, command =
     const error = stepError(String(failure.section), failure.step, step, failure.errno);
     complain(error.message);
     // What was made for it before its program ran: the place of its log and of its changes.
-    if (data !== "" && !error.step.startsWith("take the name")) rmSync(data, { recursive: true, force: true });
+    if (data !== "" && !error.step.startsWith("take the name")) removeData(data);
     return error.exitCode;
   }
   const ending = readEnding(view, keys ? keys.split(",") : []);

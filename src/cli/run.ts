@@ -9,7 +9,7 @@ import { notedState } from "../container/noted.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { perform, performedFile, performLinked } from "../container/perform.ts";
 import { networkAndFiles, type Prepared, prepare } from "../container/prepare.ts";
-import { fileKeys, removeData, sweep } from "../container/state.ts";
+import { dataDirectory, fileKeys, removeData, sweep } from "../container/state.ts";
 import { places } from "../host/places.ts";
 import type { Arch } from "../kernel/arch.ts";
 import { encode } from "../program/encode.ts";
@@ -50,14 +50,14 @@ async function program(
 ): Promise<Program> {
   const detach = v["detach"] === true;
   const kept = (detach || o.keep === true) && v["rm"] !== true;
-  const log = detach ? join(places().data, p.job.name, "log") : undefined;
+  const log = detach ? join(dataDirectory(p.job.name), "log") : undefined;
   const output: Stdio = log ? { kind: "log", path: log } : INHERIT;
   const stdio: Job["stdio"] = detach ? [{ kind: "null" }, output, output] : [INHERIT, INHERIT, INHERIT];
   const state = await notedState(noted, command, { remove: !kept, ...(log && { log }) });
   const report = commandReport(file, fileKeys(p.job.cgroup), {
     detach,
     explain: !detach,
-    data: join(places().data, p.job.name),
+    data: dataDirectory(p.job.name),
     ...(p.job.cgroup.delegated && { state: state.directory }),
     given: command.length === 0,
   });
@@ -83,12 +83,13 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   const others = await sweep();
   const p = await claim(await prepare(o, command));
   for (const line of p.notApplied) complain(`not applied: ${line}`);
-  const isOurs = !existsSync(join(places().data, p.job.name));
+  const data = dataDirectory(p.job.name);
+  const isOurs = !existsSync(data);
   try {
     return await start(v, command, o, p, others);
   } catch (e) {
     // The program undoes what it does, once it is performed; until then this is all that was made.
-    if (isOurs) removeData(p.job.name);
+    if (isOurs) removeData(data);
     throw e;
   }
 }
@@ -102,7 +103,7 @@ async function start(
 ): Promise<number> {
   const { root, name } = p.job;
   if (root.kind === "overlay" && root.keep) mkdirSync(root.keep, { recursive: true, mode: 0o700 });
-  if (v["detach"]) mkdirSync(join(places().data, name), { recursive: true, mode: 0o700 });
+  if (v["detach"]) mkdirSync(dataDirectory(name), { recursive: true, mode: 0o700 });
   await delegation(p.job.cgroup);
   if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
   const file = performedFile();

@@ -5,7 +5,7 @@ import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { buffer, struct } from "../program/values.ts";
 import { type Context, isNew, namespaceOf } from "./context.ts";
-import type { CapabilitySets, Process } from "./spec.ts";
+import type { CapabilitySets, Process, User } from "./spec.ts";
 
 /** prlimit(2): -1 and values too large for the kernel mean no limit. */
 const limitOf = (n: number | bigint) => (BigInt(n) < 0n || BigInt(n) > RLIM_INFINITY ? RLIM_INFINITY : BigInt(n));
@@ -103,9 +103,10 @@ function setCapabilities(sets: CapabilitySets, s: SectionBuilder): void {
 /** crun's annotation for the groups of whoever starts it, which have no number inside: podman's `--group-add keep-groups`. */
 const KEEP_GROUPS = "run.oci.keep_original_groups";
 
-function setGroups(c: Context, groups: readonly number[], s: SectionBuilder): void {
+function setGroups(c: Context, user: User, s: SectionBuilder): void {
+  const groups = [...new Set(user.additionalGids)];
   // A user namespace made without privileges has setgroups(2) denied: there the list stays as it is.
-  const mayNotSet = isNew(c.spec, "user") && groups.length === 0 ? { ignore: ["EPERM"] } : {};
+  const mayNotSet = isNew(c.spec, "user") && groups.every((g) => g === user.gid) ? { ignore: ["EPERM"] } : {};
   const list = struct("groups", groups.length ? groups.map((g) => [4, g] as const) : [[4, 0]]);
   s.call("set the additional groups", "setgroups", [groups.length, list], mayNotSet);
 }
@@ -117,7 +118,7 @@ export function takeIdentity(c: Context, process: Process, s: SectionBuilder): v
     dropBounding(capabilities, s);
     s.call("keep capabilities over the change of user", "prctl", [PR.SET_KEEPCAPS, 1, 0, 0, 0]);
   }
-  if (c.spec.annotations?.[KEEP_GROUPS] !== "1") setGroups(c, [...new Set(user.additionalGids)], s);
+  if (c.spec.annotations?.[KEEP_GROUPS] !== "1") setGroups(c, user, s);
   s.call(`become group ${user.gid}`, "setresgid", [user.gid, user.gid, user.gid]);
   s.call(`become user ${user.uid}`, "setresuid", [user.uid, user.uid, user.uid]);
   if (capabilities) {

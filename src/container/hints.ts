@@ -29,7 +29,7 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [
     /^write [ug]id_map/,
     "EPERM",
-    "these ids may not be mapped by whoever lacks CAP_SETFCAP, or has them not (user_namespaces(7))",
+    "these ids may not be mapped by whoever lacks CAP_SETFCAP, or has them not (user_namespaces(7)), or what is on /proc is of another PID namespace",
   ],
   [/^enter the container's namespaces/, "EPERM", "it needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE"],
   [/^drop CAP_/, "EPERM", "it needs CAP_SETPCAP"],

@@ -231,7 +231,7 @@ export async function removeContainer(c: Known): Promise<void> {
     ]);
     await performSteps((s) => disconnect(s, network));
   }
-  removeData(c.noted.name);
+  removeData(dataDirectory(c.noted.name));
   rmSync(c.directory, { recursive: true, force: true });
 }
 
@@ -245,8 +245,13 @@ export async function finishDelegated(directory: string): Promise<void> {
 }
 const DELEGATED_MS = 2000;
 
-/** The log and the kept changes of a container that is no more. */
-export const removeData = (name: string): void => rmSync(join(places().data, name), { recursive: true, force: true });
+/** Where a container's log and its kept changes are. */
+export const dataDirectory = (name: string): string => join(places().data, name);
+
+/** Removes them once the container is no more. What its user cannot reach (a home directory of another's) was never made. */
+export function removeData(directory: string): void {
+  if (existsSync(directory)) rmSync(directory, { recursive: true, force: true });
+}
 
 const HALF_MADE_MS = 1000;
 

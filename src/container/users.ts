@@ -33,20 +33,27 @@ export const homeOf = (from: { readonly text: string } | { readonly root: string
   return known.find((e) => e.id === uid)?.rest[2] || "/";
 };
 
-/** "user", "uid", "user:group", ":group" for root in another one: ids, additional groups and home directory, from the container's own files. */
+/**
+ * "user", "uid", "user:group", ":group" for root in another one: ids, additional groups and home directory, from the container's own files.
+ * The primary group is an additional one, too: a program that is set-group-ID would shed it else, and with it what files deny to that group (CVE-2022-36109).
+ */
 export function resolveUser(root: string, user = "0", groups: readonly (string | number)[] = []): ResolvedUser {
   const [first = "", second, ...more] = user.split(":");
   if (more.length || user === "") throw new InvalidOptionError("user", user, 'a user, or "user:group"');
   const [name, group] = [first || "0", second || undefined];
   const isRoot = name === "0" || name === "root";
   if (isRoot && group === undefined && groups.length === 0)
-    return { uid: 0, home: "/root", ids: { uid: 0, gid: 0, additionalGids: [] } };
+    return { uid: 0, home: "/root", ids: { uid: 0, gid: 0, additionalGids: [0] } };
   const passwd = entries(root, "passwd");
   const groupFile = entries(root, "group");
   const uid = lookUp("user", () => passwd, name);
   const entry = passwd.find((e) => e.id === uid);
   const gid = group === undefined ? Number(entry?.rest[0] ?? 0) : lookUp("user", () => groupFile, group);
   const named = group === undefined && entry ? groupFile.filter((g) => g.rest[0]?.split(",").includes(entry.name)) : [];
-  const additional = [...named.map((g) => g.id), ...groups.map((g) => lookUp("groups", () => groupFile, String(g)))];
+  const additional = [
+    gid,
+    ...named.map((g) => g.id),
+    ...groups.map((g) => lookUp("groups", () => groupFile, String(g))),
+  ];
   return { uid, home: entry?.rest[2] ?? "/", ids: { uid, gid, additionalGids: [...new Set(additional)] } };
 }

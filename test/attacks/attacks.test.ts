@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -305,3 +307,23 @@ test.skipIf(!isRoot)("a container's name or a network's that is a path: refused"
     expect((await sh("network", "create", name)).code).toBe(125);
   }
 });
+
+test.skipIf(!isRoot)(
+  "shedding the primary group by a set-group-ID program, to read what is denied to that group (CVE-2022-36109)",
+  async () => {
+    const at = join(dir, "set-group-id");
+    mkdirSync(at);
+    chmodSync(at, 0o755);
+    writeFileSync(join(at, "secret"), "secret");
+    chownSync(join(at, "secret"), 0, 1000);
+    chmodSync(join(at, "secret"), 0o604);
+    execFileSync("cp", ["/bin/cat", join(at, "other-cat")]);
+    chownSync(join(at, "other-cat"), 0, 5);
+    chmodSync(join(at, "other-cat"), 0o2755);
+    const all = ["--security-opt", "no-new-privileges=false", "--volume", `${at}:/at`, "--workdir", "/"];
+    const script = "/at/other-cat /etc/hostname && ! /at/other-cat /at/secret && grep Groups: /proc/self/status";
+    const r = await sh("run", ...all, "--user", "1000:1000", "--", "sh", "-c", script);
+    expect(r).toMatchObject({ code: 0, out: expect.stringMatching(/^.*\nGroups:\t1000 \n$/) });
+    expect(r.err).toContain("/at/secret: Permission denied");
+  },
+);

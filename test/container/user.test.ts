@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRoot, settled } from "../helpers/machine.ts";
 import { User } from "../helpers/user.ts";
@@ -45,4 +45,15 @@ asRoot("whoever is not root has containers by the library, without a command and
     expect(r).toEqual({ code: 0, out: `${JSON.stringify(["0\nSeccomp:\t2\n", "here\n"])}\n`, err: "" });
   }
   expect(await settled()).toEqual(before);
+});
+
+asRoot("a start that fails is told of once, also where the user has no home that could be entered", () => {
+  using user = new User();
+  const closed = mkdtempSync("/tmp/caisson-closed-");
+  try {
+    const r = user.sh(`HOME=${closed} caisson run --user 7 -- true`);
+    expect(r).toEqual({ code: 125, out: "", err: "caisson: become group 7: EINVAL\n" });
+  } finally {
+    rmSync(closed, { recursive: true });
+  }
 });

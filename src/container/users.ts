@@ -12,17 +12,21 @@ const entries = (root: string, file: string): Entry[] => parseEntries(textInRoot
 const parseEntries = (text: string): Entry[] =>
   text.split("\n").flatMap((line) => {
     const [name, , id, ...rest] = line.split(":");
-    return name && id !== undefined && /^\d+$/.test(id) ? [{ name, id: Number(id), rest }] : [];
+    return name && id !== undefined && isId(id) ? [{ name, id: Number(id), rest }] : [];
   });
 
+/** setresuid(2) takes -1 for "leave it as it is", and no more of a number than 32 bits: either way the user would be root. */
+const LAST_ID = 2 ** 32 - 2;
+const isId = (text: string): boolean => /^\d+$/.test(text) && Number(text) <= LAST_ID;
+
 function lookUp(field: string, list: () => Entry[], text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
+  if (isId(text)) return Number(text);
   const found = list().find((e) => e.name === text);
   if (!found)
     throw new InvalidOptionError(
       field,
       text,
-      "a user or group of the container's /etc/passwd and /etc/group, or a number",
+      `a user or group of the container's /etc/passwd and /etc/group, or a number up to ${LAST_ID}`,
     );
   return found.id;
 }
@@ -48,7 +52,7 @@ export function resolveUser(root: string, user = "0", groups: readonly (string |
   const groupFile = entries(root, "group");
   const uid = lookUp("user", () => passwd, name);
   const entry = passwd.find((e) => e.id === uid);
-  const gid = group === undefined ? Number(entry?.rest[0] ?? 0) : lookUp("user", () => groupFile, group);
+  const gid = lookUp("user", () => groupFile, group ?? entry?.rest[0] ?? "0");
   const named = group === undefined && entry ? groupFile.filter((g) => g.rest[0]?.split(",").includes(entry.name)) : [];
   const additional = [
     gid,

@@ -327,3 +327,19 @@ test.skipIf(!isRoot)(
     expect(r.err).toContain("/at/secret: Permission denied");
   },
 );
+
+test.skipIf(!isRoot)(
+  "a user by a number that the kernel takes for another, as root by 2^32 or by -1: refused",
+  async () => {
+    const root = rootfs("odd-users", (at) => {
+      writeFileSync(join(at, "etc/passwd"), "wide:x:4294967296:5::/:/bin/sh\nodd:x:7:4294967295::/:/bin/sh\n");
+    });
+    for (const user of ["4294967295", "4294967296", "1:4294967296", "18446744073709551615", "wide", "odd"])
+      await expect(run(["sh", "-c", ":"], { rootfs: root, user })).rejects.toThrow(
+        /^user: .* a number up to 4294967294/,
+      );
+    await expect(run(["sh", "-c", ":"], { rootfs: root, groups: [2 ** 32] })).rejects.toThrow(/^groups: /);
+    await using box = await container();
+    expect(await sh("exec", "--user", "4294967296", box.name, "id")).toMatchObject({ code: 125, out: "" });
+  },
+);

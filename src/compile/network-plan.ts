@@ -4,6 +4,7 @@ import type { Address, SubLink } from "../kernel/rtnetlink.ts";
 
 /** Bytes a second, and how many may go at once. */
 export type Rate = { readonly rate: number; readonly burst: number };
+export type Setting = { readonly path: string; readonly text: string };
 export type Table = { readonly family: TableFamily; readonly name: string };
 export type Rules = {
   readonly label: string;
@@ -34,6 +35,8 @@ export type NetworkPlan = {
     readonly addresses: readonly Address[];
     readonly gateways: readonly Address[];
     readonly upload?: Rate;
+    /** Files of the kernel, as they are in the container's network namespace, and what to write to them before the interface is up. */
+    readonly settings?: readonly Setting[];
   };
   readonly link:
     | {
@@ -60,7 +63,7 @@ export type Bridge = {
   readonly mac: Uint8Array;
   readonly addresses: readonly Address[];
   /** Files of the kernel and what to write to them. One that is not there is passed over. */
-  readonly settings: readonly { readonly path: string; readonly text: string }[];
+  readonly settings: readonly Setting[];
   readonly rules: Rules;
   readonly table: Table;
   readonly passages: readonly Passage[];

@@ -19,7 +19,7 @@ import type { Policy, Slot } from "../program/types.ts";
 import { addressOf, buffer, high, into, type Loose, low, stringArray, textBlock } from "../program/values.ts";
 import { type Context, writeText } from "./context.ts";
 import { ask, openNetlink } from "./netlink.ts";
-import { type Bridge, type Connection, connectionOf, type Rules, type Table } from "./network-plan.ts";
+import { type Bridge, type Connection, connectionOf, type Rules, type Setting, type Table } from "./network-plan.ts";
 import { closePassages, openPassages } from "./passage.ts";
 import { resetSignals } from "./signals.ts";
 
@@ -76,6 +76,17 @@ function unlockBridge(s: SectionBuilder, b: Pick<Bridge, "name">, policy: Policy
   s.let(lockSlot(s, b), CLOSED);
 }
 
+/** What the kernel has no file for is passed over. */
+function applySettings(s: SectionBuilder, settings: readonly Setting[]): void {
+  for (const { path, text } of settings) {
+    const fd = s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0], { ignore: ["ENOENT"] });
+    s.skipIf(fd, "<", 0, () => {
+      writeText(s, `write ${text} to ${path}`, fd, text);
+      s.call(`close ${path}`, "close", [fd]);
+    });
+  }
+}
+
 /** The bridge may be there: then all of this changes nothing. */
 function makeBridge(s: SectionBuilder, socket: Slot, b: Bridge): Loose {
   ask(s, socket, `make the bridge ${b.name}`, newBridge(b.name, b.mac), { ignore: ["EEXIST"] });
@@ -83,13 +94,7 @@ function makeBridge(s: SectionBuilder, socket: Slot, b: Bridge): Loose {
   for (const a of b.addresses)
     ask(s, socket, `give ${b.name} its address`, addAddress(undefined, a), { holes: { index }, ignore: ["EEXIST"] });
   ask(s, socket, `bring ${b.name} up`, namedLinkUp(b.name));
-  for (const { path, text } of b.settings) {
-    const fd = s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0], { ignore: ["ENOENT"] });
-    s.skipIf(fd, "<", 0, () => {
-      writeText(s, `write ${text} to ${path}`, fd, text);
-      s.call(`close ${path}`, "close", [fd]);
-    });
-  }
+  applySettings(s, b.settings);
   performRules(s, b.rules);
   openPassages(s, b.passages);
   return index;
@@ -182,7 +187,8 @@ export function connectNetwork(c: Context, s: SectionBuilder, pid: Slot, begun: 
 export function configureNetwork(c: Context, s: SectionBuilder): void {
   const { network } = c.job;
   if (!network || network.link.kind === "helper") return;
-  const { name, index, addresses, gateways, upload } = network.inside;
+  const { name, index, addresses, gateways, upload, settings } = network.inside;
+  applySettings(s, settings ?? []);
   const socket = openNetlink(s, "ROUTE");
   for (const a of addresses) ask(s, socket, `give ${name} its address`, addAddress(index, a));
   ask(s, socket, `bring ${name} up`, linkUp(index));

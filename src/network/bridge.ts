@@ -12,7 +12,7 @@ import { passages } from "./passage.ts";
 import { portFile } from "./port-leases.ts";
 import { listening, type Port, parsePort } from "./ports.ts";
 import { parseRate } from "./rate.ts";
-import { settings } from "./settings.ts";
+import { insideSettings, settings } from "./settings.ts";
 
 /** What a container asks of a bridge network, checked; its addresses are found when it is started. */
 export type BridgeRequest = {
@@ -63,7 +63,10 @@ export function requestBridge(o: BridgeOptions, container: string, needsResolver
     given,
     ports,
     // Names are allowed as they are looked up, so whoever may reach names asks the network's resolver alone.
-    resolver: o.dns === undefined && (network.resolver || needsResolver || (egress?.names.length ?? 0) > 0),
+    // That of an internal network has nobody to ask.
+    resolver:
+      o.dns === undefined &&
+      (network.resolver || (!network.internal && (needsResolver || (egress?.names.length ?? 0) > 0))),
     ...(o.mac !== undefined && { mac: parseMac(o.mac) }),
     ...(egress && { egress }),
     ...(download !== undefined && { download: parseRate("network.bandwidth.download", download) }),
@@ -78,6 +81,7 @@ export const proposeAddresses = (r: BridgeRequest): Address[] =>
 const hashBytes = (text: string) => Uint8Array.from(Buffer.from(shortHash(text, 10), "hex"));
 /** The interface is the second of its namespace: the first is the loopback device. */
 const INDEX = 2;
+const INTERFACE = "eth0";
 
 /** The plan of a container with these addresses. */
 export function planBridge(r: BridgeRequest, addresses: readonly Address[]): NetworkPlan {
@@ -102,12 +106,13 @@ export function planBridge(r: BridgeRequest, addresses: readonly Address[]): Net
   const table = containerTable(container);
   return {
     inside: {
-      name: "eth0",
+      name: INTERFACE,
       index: INDEX,
       mac: r.mac ?? macOf(hashBytes(`inside ${name}/${container}`)),
       ...(network.mtu !== undefined && { mtu: network.mtu }),
       addresses: own,
       gateways: network.internal ? [] : gateways,
+      settings: insideSettings(INTERFACE, subnets),
       ...(r.upload && { upload: r.upload }),
     },
     link: {
@@ -122,15 +127,15 @@ export function planBridge(r: BridgeRequest, addresses: readonly Address[]): Net
         settings: settings(bridge, subnets, network.internal),
         rules: {
           label: `set the rules of the network ${name}`,
-          requests: networkRules(
-            name,
+          requests: networkRules(name, {
             bridge,
-            subnets.map((s) => s.subnet),
-            network.internal,
-          ),
+            subnets: subnets.map((s) => s.subnet),
+            internal: network.internal,
+            resolvers: network.resolver ? gateways : [],
+          }),
         },
         table: { family: "inet", name: networkTable(name) },
-        passages: network.internal ? [] : passages(name, bridge, r.resolver),
+        passages: passages(network, r.resolver),
         lock: lockFile(name),
         leases: leaseDirectory(name),
       },

@@ -55,24 +55,45 @@ const within = (subnet: Address, at: typeof SOURCE | typeof DESTINATION): Expres
 ];
 const loopback: Address = { family: "ipv4", prefix: 8, bytes: [127, 0, 0, 0] };
 
+const proto = (n: number): Expression[] => [meta("l4proto"), compare("==", u8(n))];
+
+const ICMPV6 = 58;
+const icmp6 = (type: number): Expression[] => [...proto(ICMPV6), payload("transport", 0, 1), compare("==", u8(type))];
+/** Of neighbour discovery (RFC 4861), what a container has to say: it asks for routers and neighbours, and answers. It is no router. */
+const SOLICITATIONS = [133, 135, 136];
+
+const PORT_OFFSET = 2;
+const DNS = 53;
+const questionsTo = (resolver: Address): Expression[][] =>
+  [protocolNumbers.tcp, protocolNumbers.udp].map((protocol) => [
+    ...proto(protocol),
+    payload("network", DESTINATION[resolver.family], bytesOf(resolver.family)),
+    compare("==", Uint8Array.from(resolver.bytes)),
+    payload("transport", PORT_OFFSET, 2),
+    compare("==", be16(DNS)),
+  ]);
+
 const state = (bits: number): Expression[] => [conntrack("state"), mask(u32(bits)), compare("!=", u32(0))];
 const translated: Expression[] = [conntrack("status"), mask(u32(CT_STATUS_DNAT)), compare("!=", u32(0))];
+
+export type NetworkShape = {
+  readonly bridge: string;
+  readonly subnets: readonly Address[];
+  readonly internal: boolean;
+  /** Where its resolver answers: of this machine, an internal network reaches that alone. */
+  readonly resolvers: readonly Address[];
+};
 
 /**
  * The rules of a bridge: what leaves it has this machine's address; nothing from elsewhere comes in but answers and
  * published ports; and no container reaches what listens on this machine's loopback addresses (CVE-2020-8558).
  */
-export function networkRules(
-  network: string,
-  bridge: string,
-  subnets: readonly Address[],
-  internal: boolean,
-): Request[] {
+export function networkRules(network: string, { bridge, subnets, internal, resolvers }: NetworkShape): Request[] {
   const table = networkTable(network);
   const chain = (
     name: string,
     type: "filter" | "nat",
-    hook: "prerouting" | "postrouting" | "forward",
+    hook: "prerouting" | "postrouting" | "forward" | "input",
     priority: number,
   ) => newChain("inet", table, name, { type, hook, priority });
   const rule = (name: string, ...expressions: Expression[]) => newRule("inet", table, name, expressions);
@@ -87,6 +108,19 @@ export function networkRules(
     rule("forward", ...from(bridge), ...to(bridge), verdict("accept")),
     ...(internal ? [] : [rule("forward", ...to(bridge), ...translated, verdict("accept"))]),
     rule("forward", ...to(bridge), verdict("drop")),
+    ...(internal
+      ? [
+          chain("input", "filter", "input", 0),
+          rule("input", ...from(bridge), ...state(CT_STATE.established | CT_STATE.related), verdict("accept")),
+          ...SOLICITATIONS.map((type) =>
+            rule("input", ...from(bridge), ...isFamily("ipv6"), ...icmp6(type), verdict("accept")),
+          ),
+          ...resolvers.flatMap((r) =>
+            questionsTo(r).map((q) => rule("input", ...from(bridge), ...isFamily(r.family), ...q, verdict("accept"))),
+          ),
+          rule("input", ...from(bridge), verdict("drop")),
+        ]
+      : []),
     chain("postrouting", "nat", "postrouting", 100),
     rule("postrouting", ...to(bridge), ...within(loopback, SOURCE), masquerade),
     ...subnets.flatMap((subnet) => [
@@ -97,7 +131,6 @@ export function networkRules(
   ];
 }
 
-const PORT_OFFSET = 2;
 const portMap = (family: Family, bound: boolean) => `${bound ? "bound" : "any"}-${family}`;
 
 /** Where a published port leads: by protocol and port, or by address, protocol and port. */
@@ -165,9 +198,6 @@ export type Target = {
 
 const allowed = (family: Family) => `allowed-${family}`;
 const ETHERTYPE = { arp: be16(0x0806), ipv4: be16(0x0800), ipv6: be16(0x86dd) } as const;
-const ICMPV6 = 58;
-const NEIGHBOUR_DISCOVERY = [133, 134, 135, 136];
-const DNS = 53;
 const ANY_PORT = 65535;
 const TCP_FLAGS_AT = 13;
 const [SYN, ACK] = [2, 16];
@@ -224,7 +254,6 @@ export function egressRules(
   const table = containerTable(container);
   const rule = (...expressions: Expression[]) => newRule("netdev", table, "sent", expressions);
   const is = (type: keyof typeof ETHERTYPE): Expression[] => [meta("protocol"), compare("==", ETHERTYPE[type])];
-  const proto = (n: number): Expression[] => [meta("l4proto"), compare("==", u8(n))];
   return [
     ...freshTable("netdev", table),
     ...families.map((family) =>
@@ -237,22 +266,8 @@ export function egressRules(
     ),
     newChain("netdev", table, "sent", { type: "filter", hook: "ingress", priority: 0, device }),
     rule(...is("arp"), verdict("accept")),
-    ...NEIGHBOUR_DISCOVERY.map((type) =>
-      rule(...is("ipv6"), ...proto(ICMPV6), payload("transport", 0, 1), compare("==", u8(type)), verdict("accept")),
-    ),
-    ...resolvers.flatMap((r) =>
-      [protocolNumbers.tcp, protocolNumbers.udp].map((n) =>
-        rule(
-          ...is(r.family),
-          ...proto(n),
-          payload("network", DESTINATION[r.family], bytesOf(r.family)),
-          compare("==", Uint8Array.from(r.bytes)),
-          payload("transport", PORT_OFFSET, 2),
-          compare("==", be16(DNS)),
-          verdict("accept"),
-        ),
-      ),
-    ),
+    ...SOLICITATIONS.map((type) => rule(...is("ipv6"), ...icmp6(type), verdict("accept"))),
+    ...resolvers.flatMap((r) => questionsTo(r).map((q) => rule(...is(r.family), ...q, verdict("accept")))),
     ...served.map((p) => serveRule(container, p)),
     ...families.map((family) => {
       const words = bytesOf(family) / 4;

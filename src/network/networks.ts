@@ -162,12 +162,14 @@ export function findNetwork(field: string, name: string): Network {
   return found;
 }
 
+/** Whether it is written down as it is here: it may have been forgotten since, and another one of its name made. */
+export const isAsNoted = (n: Network): boolean => JSON.stringify(read(n.name)) === JSON.stringify(n);
+
 /** Notes the default network's subnets, so that they stay what they are. */
 export function keepNetwork(n: Network): void {
-  const text = JSON.stringify(n);
-  if (JSON.stringify(read(n.name)) === text) return;
+  if (isAsNoted(n)) return;
   mkdirSync(places().networks, { recursive: true, mode: 0o700 });
-  writeFileSync(`${file(n.name)}.new`, text);
+  writeFileSync(`${file(n.name)}.new`, JSON.stringify(n));
   renameSync(`${file(n.name)}.new`, file(n.name));
 }
 

@@ -4,6 +4,7 @@ import type { Passage } from "../compile/network-plan.ts";
 import { places } from "../host/places.ts";
 import { be16, text, u8 } from "../kernel/netlink.ts";
 import { compare, counter, type Expression, meta, payload, verdict } from "../kernel/nft-expressions.ts";
+import type { Network } from "./networks.ts";
 import { protocolNumbers } from "./ports.ts";
 
 const DNS = 53;
@@ -24,16 +25,19 @@ const question = (protocol: "udp" | "tcp"): Expression[] => [
  * other can accept. So where those chains are, what goes through the bridge, and questions to its resolver, are accepted at
  * their ends: behind all that others say, and before the policy. What a network is to keep out, its own table does.
  */
-export function passages(network: string, bridge: string, resolver: boolean): Passage[] {
+export function passages({ name, bridge, internal }: Network, resolver: boolean): Passage[] {
   const asked = (["udp", "tcp"] as const).map((protocol) => accept(...by("iifname", bridge), ...question(protocol)));
   const chains = [
-    { chain: "FORWARD", own: bridge, rules: [accept(...by("iifname", bridge)), accept(...by("oifname", bridge))] },
+    {
+      ...{ chain: "FORWARD", own: bridge },
+      rules: internal ? [] : [accept(...by("iifname", bridge)), accept(...by("oifname", bridge))],
+    },
     { chain: "INPUT", own: `IN-${bridge}`, rules: resolver ? asked : [] },
   ];
   return (["ipv4", "ipv6"] as const).flatMap((family) =>
     chains.map(({ chain, own, rules }) => ({
       ...{ family, table: "filter", chain, own: `CAISSON-${own}`, rules },
-      handle: join(places().leases, network, `${family}-${chain}`),
+      handle: join(places().leases, name, `${family}-${chain}`),
     })),
   );
 }

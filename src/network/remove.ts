@@ -1,6 +1,7 @@
 import { NameError } from "../values/errors.ts";
 import { leasesOf } from "./leases.ts";
 import { findNetwork, removeNetworkFile } from "./networks.ts";
+import { awaitResolverGone } from "./resolver/ensure.ts";
 
 /** Forgets a network; one that somebody is on is refused. */
 export function removeNetwork(name: string): void {
@@ -8,4 +9,5 @@ export function removeNetwork(name: string): void {
   const users = new Set(leasesOf(network.name).map((l) => l.lease?.container ?? l.ip));
   if (users.size) throw new NameError(name, `the network ${name} is in use by ${[...users].join(", ")}`);
   removeNetworkFile(network.name);
+  awaitResolverGone(network);
 }

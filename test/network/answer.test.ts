@@ -9,8 +9,8 @@ const leases: readonly KnownLease[] = [
     lease: { container: "job", hostname: "job", pid: 2, limited: true, names: [{ name: "*.example.com", port: 443 }] },
   },
 ];
-const ask = (name: string, asker = "10.0.0.2", type: "A" | "AAAA" | "PTR" | "TXT" = "A") =>
-  decide({ name, type }, asker, leases);
+const ask = (name: string, asker = "10.0.0.2", type: "A" | "AAAA" | "PTR" | "TXT" = "A", internal = false) =>
+  decide({ name, type }, asker, leases, internal);
 
 test("names of containers, and their host names, in each family", () => {
   expect(ask("web")).toMatchObject({ kind: "answer", answers: [{ type: "A", data: "10.0.0.2" }] });
@@ -29,4 +29,10 @@ test("who may reach all asks for all; who may reach names asks for those alone; 
   expect(ask("example.com", "10.0.0.3")).toEqual({ kind: "refuse" });
   expect(ask("secret-in-a-name.evil.org", "10.0.0.3", "TXT")).toEqual({ kind: "refuse" });
   expect(ask("example.com", "10.0.0.9")).toEqual({ kind: "refuse" });
+});
+
+test("of an internal network nobody asks for what is not on it (CVE-2024-29018)", () => {
+  expect(ask("job", "10.0.0.2", "A", true)).toMatchObject({ kind: "answer", answers: [{ data: "10.0.0.3" }] });
+  expect(ask("a-secret.example.com", "10.0.0.2", "A", true)).toEqual({ kind: "refuse" });
+  expect(ask("a-secret.example.com", "10.0.0.3", "TXT", true)).toEqual({ kind: "refuse" });
 });

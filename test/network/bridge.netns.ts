@@ -27,6 +27,8 @@ import {
   run,
   unpublishPorts,
 } from "../../src/index.ts";
+import type { Address } from "../../src/kernel/rtnetlink.ts";
+import { formatIp } from "../../src/network/address.ts";
 import { findNetwork } from "../../src/network/networks.ts";
 import { caisson, sh } from "../helpers/command.ts";
 import { eachStepFails } from "../helpers/undo.ts";
@@ -338,19 +340,58 @@ test("the first container of a network can ask for names at once", async () => {
   removeNetwork("first");
 });
 
-test("an internal network has no way out", async () => {
-  createNetwork("closed", { internal: true, ipv6: false });
+test("an internal network has no way out, not by questions either, and of this machine reaches its resolver alone", async () => {
+  createNetwork("closed", { internal: true });
+  const page = spawn("/bin/busybox", ["httpd", "-f", "-p", "8088", "-h", root], { stdio: "ignore" });
+  const network = { bridge: "closed" };
   try {
-    const r = await run(["sh", "-c", `busybox ip route; ${wget("http://192.0.2.80/")}`], {
-      network: { bridge: "closed" },
-    });
-    expect(r.stdout).not.toContain("default");
-    expect(r.stdout).toContain("refused");
-    await expect(run(["true"], { network: { bridge: "closed", ports: ["80:80"] } })).rejects.toThrow(/is internal/);
+    await until(() => get("http://127.0.0.1:8088/") === "the internet");
+    await using server = await container({ name: "server", network });
+    server.spawn(serve(80, "from-within")).catch(() => {});
+    const [, own] = /inet ([\d.]+)/.exec((await server.run(["busybox", "ip", "addr", "show", "eth0"])).stdout) ?? [];
+    await until(() => get(`http://${own}/`) === "from-within");
+    const { subnets } = findNetwork("network", "closed");
+    const here = wget(`http://${formatIp(subnets[0]?.gateway as Address)}:8088/`);
+    const names = "getent hosts example.test || echo unknown";
+    const asked = [wget("http://server/"), names, here, wget("http://192.0.2.80/"), "busybox ip route"].join("; ");
+    const { stdout } = await run(["sh", "-c", asked], { network });
+    expect(stdout).toMatch(/^from-within\nunknown\nrefused\nrefused\n10\.\S+ dev eth0 .*\n$/);
+    await expect(run(["true"], { network: { ...network, ports: ["80:80"] } })).rejects.toThrow(/is internal/);
   } finally {
+    page.kill("SIGKILL");
+    await until(() => interfaces().every((name) => name !== findNetwork("network", "closed").bridge));
     removeNetwork("closed");
   }
 });
+
+test("a network with the addresses of one that was forgotten a moment ago has a resolver of its own", async () => {
+  for (const name of ["one", "two"]) {
+    createNetwork(name, { subnet: "10.99.0.0/24" });
+    const network = { bridge: name };
+    {
+      await using _ = await container({ network, hostname: "box" });
+      expect((await run(["getent", "ahostsv4", "box"], { network })).stdout).toContain("10.99.0.");
+    }
+    removeNetwork(name);
+  }
+});
+
+const SIX = "/proc/sys/net/ipv6/conf";
+test.skipIf(!existsSync(SIX))(
+  "no neighbour is a container's router, and a network without IPv6 has none of it",
+  async () => {
+    createNetwork("four", { ipv6: false });
+    const { bridge } = findNetwork("network", "four");
+    const look = `cd ${SIX}/eth0 && cat accept_ra disable_ipv6`;
+    expect((await run(["sh", "-c", look], { network: "bridge" })).stdout).toBe("0\n0\n");
+    {
+      await using box = await container({ network: { bridge: "four" } });
+      expect((await box.run(["sh", "-c", `${look}; busybox ip -6 addr show eth0`])).stdout).toMatch(/^\d\n1\n$/);
+      expect(readFileSync(`${SIX}/${bridge}/disable_ipv6`, "utf8")).toBe("1\n");
+    }
+    removeNetwork("four");
+  },
+);
 
 test("definitions of networks that cannot be", () => {
   expect(() => createNetwork("No")).toThrow(/small letters/);
@@ -611,11 +652,13 @@ describe.skipIf(!hasIptables)(
       }
     });
 
-    test("an internal network has no way through it", async () => {
+    test("an internal network has no way through it but to its resolver", async () => {
       createNetwork("inner", { internal: true });
-      await using _ = await container({ network: { bridge: "inner" } });
-      expect(rules()).toBe(closed);
-      await _.dispose();
+      {
+        await using box = await container({ network: { bridge: "inner" }, hostname: "box" });
+        expect(rules()).not.toMatch(/-A FORWARD -j CAISSON/);
+        expect((await run(["getent", "hosts", "box"], { network: { bridge: "inner" } })).stdout).toMatch(/ box\n$/);
+      }
       removeNetwork("inner");
     });
 

@@ -30,8 +30,11 @@ function reversed(name: string): string | undefined {
 const named = (leases: readonly KnownLease[], name: string) =>
   leases.filter((l) => l.lease.container.toLowerCase() === name || l.lease.hostname.toLowerCase() === name);
 
-/** The decision on a question by whoever has an address. Pure: what there is comes as an argument. */
-export function decide(question: Question, asker: string, leases: readonly KnownLease[]): Decision {
+/**
+ * The decision on a question by whoever has an address. Pure: what there is comes as an argument.
+ * From an internal network nothing is to get out, and questions are data (CVE-2024-29018).
+ */
+export function decide(question: Question, asker: string, leases: readonly KnownLease[], internal: boolean): Decision {
   const name = question.name.toLowerCase().replace(/\.$/, "");
   const found = named(leases, name);
   if (found.length)
@@ -47,7 +50,7 @@ export function decide(question: Question, asker: string, leases: readonly Known
     return { kind: "answer", answers: [{ type: "PTR", name: question.name, ttl: TTL, data: owner.lease.container }] };
   const own = leases.find((l) => l.ip === asker)?.lease;
   // Who may reach names only asks for those; an address that nobody has a lease of is no container of this network.
-  if (!own) return { kind: "refuse" };
+  if (!own || internal) return { kind: "refuse" };
   if (!own.limited) return { kind: "forward", allowed: [] };
   const allowed = (own.names ?? []).filter((n) => allows(n.name, name));
   return allowed.length ? { kind: "forward", allowed } : { kind: "refuse" };

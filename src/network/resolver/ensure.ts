@@ -8,8 +8,8 @@ import type { Network } from "../networks.ts";
 const DNS_PORT = "0035";
 
 /** Whether somebody has the resolver's place: /proc/net/udp has addresses as the machine reads 4 bytes. */
-function isBound(address: readonly number[]): boolean {
-  const hex = [...address]
+function isBound(network: Network): boolean {
+  const hex = [...(network.subnets[0]?.gateway.bytes ?? [])]
     .reverse()
     .map((b) => b.toString(16).padStart(2, "0"))
     .join("")
@@ -25,9 +25,17 @@ export const readyFile = (network: string): string => join(places().leases, netw
  * and leaves with the network's last container. Two that are started at once agree by who has the port.
  */
 export function ensureResolver(network: Network): boolean {
-  const gateway = network.subnets[0]?.gateway.bytes ?? [];
-  if (isBound(gateway)) return false;
+  if (isBound(network)) return false;
   const [file = "", ...words] = ownWords();
   spawn(file, [...words, "__resolve", network.name], { detached: true, stdio: "ignore" }).unref();
   return true;
+}
+
+const STEP_MS = 5;
+const PATIENCE_MS = 1000;
+
+/** Waits until the resolver of a network that was forgotten has noticed that: it would have the place of the next one's. */
+export function awaitResolverGone(network: Network): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; waited < PATIENCE_MS && isBound(network); waited += STEP_MS) Atomics.wait(clock, 0, 0, STEP_MS);
 }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import packets from "dns-packet";
 import { formatIp } from "../address.ts";
 import { leaseDirectory, leasesOf } from "../leases.ts";
-import { findNetwork } from "../networks.ts";
+import { findNetwork, isAsNoted, type Network } from "../networks.ts";
 import { allowAnswer } from "./allow.ts";
 import { addressesOf, decide, type KnownLease } from "./answer.ts";
 import { readyFile } from "./ensure.ts";
@@ -21,7 +21,12 @@ const known = (network: string): KnownLease[] =>
 /** An IPv4 address as an IPv6 socket has it. */
 const plain = (address: string) => address.replace(/^::ffff:/, "");
 
-async function answer(network: string, query: Buffer, from: string, protocol: "udp" | "tcp"): Promise<Buffer> {
+async function answer(
+  { name, internal }: Network,
+  query: Buffer,
+  from: string,
+  protocol: "udp" | "tcp",
+): Promise<Buffer> {
   const asked = packets.decode(query);
   const [question] = asked.questions ?? [];
   const reply = (flags: number, answers: Parameters<typeof packets.encode>[0]["answers"] = []) =>
@@ -33,8 +38,8 @@ async function answer(network: string, query: Buffer, from: string, protocol: "u
       answers,
     });
   if (!question) return reply(RCODE.refused);
-  const leases = known(network);
-  const decision = decide(question, from, leases);
+  const leases = known(name);
+  const decision = decide(question, from, leases, internal);
   if (decision.kind === "refuse") return reply(RCODE.refused);
   if (decision.kind === "answer") return reply(ANSWER.authoritative, [...decision.answers]);
   try {
@@ -50,7 +55,7 @@ async function answer(network: string, query: Buffer, from: string, protocol: "u
 }
 
 /** Resolves to false if somebody else has the place. */
-function serveUdp(network: string, address: string): Promise<boolean> {
+function serveUdp(network: Network, address: string): Promise<boolean> {
   const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
   return new Promise((resolve, reject) => {
     socket.on("error", (e: NodeJS.ErrnoException) => (e.code === "EADDRINUSE" ? resolve(false) : reject(e)));
@@ -65,7 +70,7 @@ function serveUdp(network: string, address: string): Promise<boolean> {
   });
 }
 
-function serveTcp(network: string, address: string): Promise<void> {
+function serveTcp(network: Network, address: string): Promise<void> {
   const server = createServer((socket) => {
     let got = Buffer.alloc(0);
     socket.on("error", () => socket.destroy());
@@ -120,20 +125,20 @@ async function announce(network: string): Promise<void> {
     }
 }
 
-/** Answers the containers of a network until there are none. */
+/** Answers the containers of a network until there are none, or the network is forgotten: the next one may have its addresses. */
 export async function resolveNetwork(name: string): Promise<number> {
   const network = findNetwork("network", name);
   for (const { gateway } of network.subnets) {
     if (gateway.family === "ipv6" && !existsSync("/proc/sys/net/ipv6")) continue;
     const address = formatIp(gateway);
-    if (!(await whenThere(() => serveUdp(name, address)))) {
+    if (!(await whenThere(() => serveUdp(network, address)))) {
       await announce(name);
       return 0;
     }
-    await whenThere(() => serveTcp(name, address));
+    await whenThere(() => serveTcp(network, address));
   }
   announce(name);
-  for (let missing = 0; missing < CALM_MS; ) {
+  for (let missing = 0; missing < CALM_MS && isAsNoted(network); ) {
     await sleep(POLL_MS);
     missing = existsSync(leaseDirectory(name)) ? 0 : missing + POLL_MS;
   }

@@ -288,6 +288,11 @@ static int reap(s64 child, s64 *out) {
   for (;;) {
     s64 pid = sys4(NR_wait4, -1, (s64)&status, WNOHANG, (s64)&ru);
     if (pid <= 0) return found;
+    if ((status & 0xff) == STOPPED) { /* no end: it made its parent its tracer (PTRACE_TRACEME), and goes on without one */
+      int sig = status >> 8 & 0xff;
+      sys4(NR_ptrace, PTRACE_DETACH, pid, 0, sig == SIGTRAP ? 0 : sig);
+      continue;
+    }
     if (pid != child) continue;
     found = 1;
     int sig = status & 0x7f;

@@ -280,6 +280,16 @@ test.skipIf(!isRoot)(
   },
 );
 
+each("outliving its supervisor by making it its tracer (PTRACE_TRACEME): a stop is taken for no end", async (o) => {
+  const [ptrace, prctl] = process.arch === "arm64" ? [117, 167] : [101, 157];
+  const PR_SET_PDEATHSIG = 1;
+  const script = `$| = 1; $SIG{USR1} = sub { print "heard" };
+    syscall(${prctl}, ${PR_SET_PDEATHSIG}, 0, 0, 0, 0); syscall(${ptrace}, 0, 0, 0, 0) == 0 and print "traced ";
+    kill USR1 => $$; print ", and on"; exec "sleep", "100"`;
+  const r = await run(["perl", "-e", script], { workdir: "/", timeout: "2s", ...o });
+  expect(r).toMatchObject({ stdout: "traced heard, and on", timedOut: true });
+});
+
 each("groups of others: no control group hierarchy is mounted, and none can be", async (o) => {
   const r = await shell(
     "find /sys/fs/cgroup -mindepth 1 | head -3; cat /proc/self/cgroup | cut -d: -f3 | sort -u; grep -c cgroup /proc/self/mountinfo",

@@ -124,17 +124,21 @@ async function start(criu: string, b: Bundle, o: RestoreOptions): Promise<number
 /** The launcher is its parent, and waits for it; what this process is sent is for the container. */
 async function wait(pid: number): Promise<number> {
   for (const signal of PASSED_ON) process.on(signal, () => process.kill(pid, signal));
-  const done = await performSteps((s, program) => {
-    const status = program.slot("wait status");
-    s.let(status, 0);
-    s.call("wait for the container", "wait4", [pid, addressOf(status), 0, 0]);
-    return status;
-  });
-  if (done.failure) throw failureOf(done.program, done.failure);
-  const status = done.value(done.made);
-  const signal = status & 0x7f;
-  return signal ? 128 + signal : (status >> 8) & 0xff;
+  for (;;) {
+    const done = await performSteps((s, program) => {
+      const status = program.slot("wait status");
+      s.let(status, 0);
+      s.call("wait for the container", "wait4", [pid, addressOf(status), 0, 0]);
+      return status;
+    });
+    if (done.failure) throw failureOf(done.program, done.failure);
+    const status = done.value(done.made);
+    const signal = status & 0x7f;
+    if (signal !== STOPPED) return signal ? 128 + signal : (status >> 8) & 0xff;
+  }
 }
+/** It made its parent its tracer (PTRACE_TRACEME), and has not ended. */
+const STOPPED = 0x7f;
 
 /** Makes a container again of what `checkpoint` wrote down, by criu(8), with the limits and mounts of the bundle. */
 export async function restore(g: Global, id: string | undefined, o: RestoreOptions): Promise<number> {

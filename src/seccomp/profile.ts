@@ -68,7 +68,8 @@ const byCapability: readonly (readonly [capability: string, names: string])[] = 
 
 const words = (text: string) => text.trim().split(/\s+/);
 const ENOSYS = 38;
-const AF_VSOCK = 40;
+/** The kernel's cryptography (AF_ALG), from which more than one way to root has led, and the hypervisor's sockets (AF_VSOCK). */
+const REFUSED_FAMILIES = [38, 40];
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
 const LOW = 0xffffffff;
@@ -128,13 +129,14 @@ function rules(capabilities: readonly string[]): SeccompRule[] {
   }
   for (const value of personalities)
     syscalls.push(allow(["personality"], { args: [{ index: 0, value, op: "SCMP_CMP_EQ" }] }));
-  syscalls.push(allow(["socket"], { args: [{ index: 0, value: AF_VSOCK, op: "SCMP_CMP_NE" }] }));
-  for (const request of [TIOCSTI, TIOCLINUX])
-    syscalls.push({
-      names: ["ioctl"],
-      action: "SCMP_ACT_ERRNO",
-      args: [{ index: 1, value: LOW, valueTwo: request, op: "SCMP_CMP_MASKED_EQ" }],
-    });
-  syscalls.push(allow(["ioctl"]));
+  // The kernel takes 32 bits of either argument, whatever the others are.
+  const refuse = (name: string, index: number, value: number): SeccompRule => ({
+    names: [name],
+    action: "SCMP_ACT_ERRNO",
+    args: [{ index, value: LOW, valueTwo: value, op: "SCMP_CMP_MASKED_EQ" }],
+  });
+  syscalls.push(...REFUSED_FAMILIES.map((family) => refuse("socket", 0, family)));
+  syscalls.push(...[TIOCSTI, TIOCLINUX].map((request) => refuse("ioctl", 1, request)));
+  syscalls.push(allow(["socket", "ioctl"]));
   return syscalls;
 }

@@ -231,6 +231,17 @@ each("devices by mknod, and by an archive: no right to make them, and none to op
   expect(r.stdout).toMatch(/cannot access '\/dev\/mem'/);
 });
 
+each(
+  "sockets of the kernel's cryptography and of the hypervisor, also by numbers of more than 32 bits: refused by the filter",
+  async (o) => {
+    const number = process.arch === "arm64" ? 198 : 41;
+    const families = [38, 40].flatMap((family) => [family, 2 ** 32 + family]);
+    const script = `for (${families}) { syscall(${number}, $_, 5, 0); print $!{EPERM} ? "refused " : "$! " }`;
+    const r = await run(["perl", "-MErrno", "-e", script], { workdir: "/", ...o });
+    expect(r.stdout).toBe("refused ".repeat(4));
+  },
+);
+
 test.skipIf(!isRoot)("input pushed into the caller's terminal (TIOCSTI): refused by the filter", async () => {
   const r = await shell(`perl -e 'my $c = "x"; print ioctl(STDIN, 0x5412, $c) ? "pushed" : "refused: $!"'`, {
     tty: true,

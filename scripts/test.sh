@@ -9,7 +9,9 @@ mapfile -t folders < <(find test -mindepth 1 -maxdepth 1 \( -type d ! -name engi
 "$bin/bun" test --timeout 30000 "${folders[@]}"
 # Networks are made in a network namespace of the test's own: nothing of the machine's is touched.
 if [ "$(id -u)" = 0 ]; then
-  unshare --net --mount "$bin/bun" test --timeout 60000 ./test/network/bridge.netns.ts
+  for file in ./test/network/*.netns.ts; do
+    unshare --net --mount "$bin/bun" test --timeout 60000 "$file"
+  done
 else
   echo "skipped: networks need root"
 fi

@@ -22,6 +22,7 @@ import { ask, openNetlink } from "./netlink.ts";
 import { type Bridge, type Connection, connectionOf, type Rules, type Setting, type Table } from "./network-plan.ts";
 import { closePassages, openPassages } from "./passage.ts";
 import { resetSignals } from "./signals.ts";
+import { leaveStdio } from "./stdio.ts";
 
 const SIGKILL = 9;
 const AF_INET = 2;
@@ -110,6 +111,8 @@ function performHelper(c: Context, s: SectionBuilder, words: readonly string[], 
   s.call("make a pipe for its answer", "pipe2", [addressOf(told), O.CLOEXEC]);
   s.spawn(`start ${words[0]}`, section, { flags: CLONE.PIDFD, pidfd: helperSlot(c) });
   section.call("keep its pipe", "dup3", [high(told), HELPER_FD, 0]);
+  // It lives as long as the container: whoever reads what a caller writes would wait for its end. What goes wrong it may say to whom the container does.
+  leaveStdio(section, c.job.stdio[2].kind === "inherit" ? [0, 1] : [0, 1, 2]);
   const number = textBlock("\0".repeat(24), "pid of the container");
   section.format(pid, number, 0);
   // Ours ignores some signals: what it executes is to find them as a shell leaves them.

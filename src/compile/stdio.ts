@@ -49,8 +49,8 @@ export function arrangeStdio(c: Context, s: SectionBuilder, given: Given): (numb
 }
 
 /** A detached supervisor lets go of the terminal and of whatever else the caller's streams were. */
-export function leaveStdio(s: SectionBuilder): void {
+export function leaveStdio(s: SectionBuilder, streams: readonly number[] = [0, 1, 2]): void {
   const none = s.get("open /dev/null", "openat", [AT_FDCWD, "/dev/null", O.RDWR | O.CLOEXEC, 0]);
-  for (const fd of [0, 1, 2]) s.call(`leave the caller's stream ${fd}`, "dup3", [none, fd, 0]);
+  for (const fd of streams) s.call(`leave the caller's stream ${fd}`, "dup3", [none, fd, 0]);
   s.call("close /dev/null", "close", [none]);
 }

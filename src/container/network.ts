@@ -87,7 +87,7 @@ export function prepareNetwork(o: ContainerOptions, facts: HostFacts, names: Nam
   }
   if ("pasta" in network) {
     const { plan, dns: own } = planUserMode(network.ports ?? []);
-    return { plan, files: filesFor(names, own ?? hostResolvConf().servers, dns, []) };
+    return { plan, files: filesFor(names, own, dns, []) };
   }
   if ("cni" in network) {
     if (rootless) throw new UnsupportedError("network.cni", "plugins need root");

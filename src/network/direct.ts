@@ -10,8 +10,9 @@ import {
   type SubLink,
 } from "../kernel/rtnetlink.ts";
 import { InvalidOptionError, UnsupportedError } from "../values/errors.ts";
-import { contains, formatCidr, parseCidr, parseMac } from "./address.ts";
-import { parsePort } from "./ports.ts";
+import { contains, formatCidr, formatIp, parseCidr, parseMac } from "./address.ts";
+import { type Port, parsePort } from "./ports.ts";
+import { hostResolvConf, reachable } from "./resolv-conf.ts";
 
 type Direct = { readonly address?: string; readonly gateway?: string; readonly mac?: string; readonly mode?: string };
 
@@ -67,11 +68,18 @@ const SLIRP_MTU = 65520;
 
 const findFile = (paths: readonly string[]) => paths.find((p) => existsSync(p));
 
-function pastaWords(path: string, ports: readonly string[]): string[] {
+/** Where pasta answers for the host's name servers, as podman has it: one on a loopback address is not reached otherwise. */
+const PASTA_DNS = "169.254.1.1";
+
+/** passt(1). What listens on this machine's loopback addresses is not for the container: pasta would show it at the gateway's. */
+export function pastaWords(path: string, ports: readonly string[]): string[] {
   const published = ports.flatMap((p) => parsePort("network.ports", p));
   const words = (protocol: "tcp" | "udp", flag: string) => {
-    const list = published.filter((p) => p.protocol === protocol).map((p) => `${p.host || p.container}:${p.container}`);
-    return [flag, list.length ? list.join(",") : "none"];
+    const list = published.filter((p) => p.protocol === protocol);
+    const at = ({ address }: Port) => (address ? `${formatIp(address)}/` : "");
+    return list.length
+      ? list.flatMap((p) => [flag, `${at(p)}${p.host || p.container}:${p.container}`])
+      : [flag, "none"];
   };
   const ready = ["--foreground", "--pid", `/proc/self/fd/${HELPER_FD}`];
   return [
@@ -79,6 +87,9 @@ function pastaWords(path: string, ports: readonly string[]): string[] {
     "--quiet",
     ...ready,
     "--config-net",
+    "--no-map-gw",
+    "--dns-forward",
+    PASTA_DNS,
     ...words("tcp", "-t"),
     ...words("udp", "-u"),
     "-T",
@@ -90,7 +101,7 @@ function pastaWords(path: string, ports: readonly string[]): string[] {
 }
 
 /** A process of the caller's own that speaks for the container: the one way to the network without privileges. */
-export function planUserMode(ports: readonly string[]): { plan: NetworkPlan; dns?: readonly string[] } {
+export function planUserMode(ports: readonly string[]): { plan: NetworkPlan; dns: readonly string[] } {
   const [pasta, slirp] = [findFile(PASTA), findFile(SLIRP)];
   if (!pasta && !slirp)
     throw new UnsupportedError(
@@ -108,5 +119,6 @@ export function planUserMode(ports: readonly string[]): { plan: NetworkPlan; dns
     rules: [],
     tables: [],
   };
-  return pasta ? { plan } : { plan, dns: SLIRP_DNS };
+  const servers = reachable(hostResolvConf());
+  return { plan, dns: !pasta ? SLIRP_DNS : servers.length ? servers : [PASTA_DNS] };
 }

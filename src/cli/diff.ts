@@ -2,7 +2,7 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { findContainer } from "../container/state.ts";
 import { NameError } from "../values/errors.ts";
-import { print } from "./output.ts";
+import { printName } from "./output.ts";
 
 type Change = { readonly kind: "A" | "C" | "D"; readonly path: string };
 
@@ -32,7 +32,7 @@ export function diff(name: string): number {
   for (const part of readdirSync(keep)) {
     const point = part === "root" ? (noted.spec.root?.path ?? "/") : part.replaceAll("%2F", "/").replaceAll("%25", "%");
     const prefix = part === "root" ? "" : point;
-    for (const c of changes(join(keep, part, "diff"), point)) print(`${c.kind} ${prefix}${c.path}`);
+    for (const c of changes(join(keep, part, "diff"), point)) printName(`${c.kind} ${prefix}${c.path}`);
   }
   return 0;
 }

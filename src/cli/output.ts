@@ -1,16 +1,26 @@
 import { put } from "../host/output.ts";
 
+/** Names come from file systems and processes, some of them a container's: what a terminal would obey is shown as "?". */
+export const harmless = (text: string): string => text.replace(/\p{Cc}/gu, "?");
+const lines = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, "?");
+
 export const complain = (message: string): void => {
-  put(2, `caisson: ${message}\n`);
+  put(2, `caisson: ${lines(message)}\n`);
 };
 
 export const print = (text: string): void => {
-  put(1, text.endsWith("\n") ? text : `${text}\n`);
+  put(1, lines(text.endsWith("\n") ? text : `${text}\n`));
+};
+
+/** For whoever reads names exactly as they are, unless that is a terminal. */
+export const printName = (text: string): void => {
+  if (process.stdout.isTTY) print(text);
+  else put(1, `${text}\n`);
 };
 
 /** Columns as wide as their widest cell. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
+  const all = [head, ...rows].map((r) => r.map(harmless));
   const widths = head.map((_, i) => Math.max(...all.map((r) => (r[i] ?? "").length)));
   return all
     .map((r) =>

@@ -1,4 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
+import { mkdirSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
 import { layout } from "../../src/cgroups/look.ts";
 import { ControlGroup, runIn } from "../../src/index.ts";
 import { launcher } from "../../src/program/launcher.ts";
@@ -167,5 +169,28 @@ delegated(
     expect([limits.stderr, limits.stdout]).toEqual(["", "0::/\nfine\n"]);
     const oom = await runIn(session, [...become, ...run, "tail", "/dev/zero"], { workdir: "/tmp" });
     expect([oom.exitCode, oom.stderr]).toEqual([137, "caisson: killed: out of memory (--memory)\n"]);
+  },
+);
+
+root(
+  "names that a terminal would obey are shown as none: who is given a group names those below, and processes",
+  async () => {
+    const top = `${name}-names`;
+    const group = await ControlGroup.create(top);
+    const odd = group.directories.map((d) => join(d, "clear\x1b[2J"));
+    try {
+      for (const d of odd) mkdirSync(d);
+      const sleeper = Bun.spawn(["perl", "-e", '$0 = "red\x1b[31m"; sleep 60']);
+      await group.add(sleeper.pid);
+      const tree = () => sh("group", "tree", "--processes", top);
+      while (!(await tree()).out.includes("red")) await Bun.sleep(10);
+      expect(await tree()).toEqual({ code: 0, err: "", out: `${top}\n  - red?[31m (${sleeper.pid})\n  clear?[2J\n` });
+      sleeper.kill();
+      await sleeper.exited;
+      expect((await sh("group", "remove", top)).err).toContain("clear?[2J");
+    } finally {
+      for (const d of odd) rmdirSync(d);
+      await group.remove();
+    }
   },
 );

@@ -67,7 +67,7 @@ test.skipIf(missing !== "")(
     expect(r).toMatchObject({ code: 0, out: "box\n" });
     try {
       await until(() => here("127.0.0.1", 8181) === "of the container");
-    expect([here("127.0.0.1", 8181), here(OWN, 8181)]).toEqual(["of the container", "refused"]);
+      expect([here("127.0.0.1", 8181), here(OWN, 8181)]).toEqual(["of the container", "refused"]);
       expect([here("127.0.0.1", 8182), here(OWN, 8182)]).toEqual(["of the container", "of the container"]);
     } finally {
       expect(user.sh("caisson rm -f box").code).toBe(0);

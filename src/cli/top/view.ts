@@ -66,12 +66,9 @@ const BOLD = "\x1b[1m";
 const PLAIN = "\x1b[0m";
 const CLEAR_LINE = "\x1b[K";
 
-/** Names come from file systems: what a terminal would obey is shown as "?". */
-const harmless = (text: string) => text.replace(/\p{Cc}/gu, "?");
-
 /** The whole screen as text, drawn over what was there: no flicker, and nothing that a plain terminal lacks. */
 export function draw(s: Screen): string {
-  const body = s.rows.map((r) => [...cells(r).map(harmless), sparkline(s.history.get(r.name) ?? [], PLOT, CPU_LEAST)]);
+  const body = s.rows.map((r) => [...cells(r), sparkline(s.history.get(r.name) ?? [], PLOT, CPU_LEAST)]);
   const [head = "", ...lines] = table([...HEAD, "CPU HISTORY"], body).split("\n");
   const cut = (line: string) => [...line].slice(0, s.columns).join("");
   const room = Math.max(1, s.lines - 3);

@@ -376,6 +376,30 @@ test("a network with the addresses of one that was forgotten a moment ago has a 
   }
 });
 
+test("a container that asks for names without end keeps none from its neighbours, and the resolver ends all the same", async () => {
+  createNetwork("asked", {});
+  const network = { bridge: "asked" };
+  writeFileSync(join(root, "resolv.conf"), "nameserver 192.0.2.99\n");
+  try {
+    await using box = await container({ network, hostname: "box" });
+    const flood = `use Socket; socket(my $s, AF_INET, SOCK_DGRAM, 0); my $n = 0; $| = 1;
+      open my $f, "<", "/etc/resolv.conf"; my $to = pack_sockaddr_in(53, inet_aton(<$f> =~ /([\\d.]+)/));
+      for (;;) { my $name = sprintf "x%d", $n++; send $s, pack("n6 C/a* x n2", $n % 65536, 256, 1, 0, 0, 0, $name, 1, 1), 0, $to; print "asking\n" if $n == 5000 }`;
+    await using other = await container({ network });
+    const asking = await other.spawn(["perl", "-e", flood]);
+    for await (const _ of asking.lines()) break;
+    for (let i = 0; i < 5; i++)
+      expect((await run(["timeout", "4", "getent", "hosts", "box"], { network })).stdout).toMatch(/ box\n$/);
+    asking.kill("SIGKILL");
+    await asking.ended;
+  } finally {
+    writeFileSync(join(root, "resolv.conf"), "nameserver 192.0.2.53\n");
+  }
+  await until(() => interfaces().every((name) => name !== findNetwork("network", "asked").bridge));
+  removeNetwork("asked");
+  await until(() => !resolving());
+});
+
 const SIX = "/proc/sys/net/ipv6/conf";
 test.skipIf(!existsSync(SIX))(
   "no neighbour is a container's router, and a network without IPv6 has none of it",

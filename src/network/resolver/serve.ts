@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { closeSync, constants, existsSync, openSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import packets from "dns-packet";
 import { formatIp } from "../address.ts";
@@ -54,42 +54,64 @@ async function answer(
   }
 }
 
+/** Of a container that asks more at once the rest is not heard, as by a resolver that is busy: it asks again, and its neighbours are answered meanwhile. */
+const AT_ONCE = 100;
+const waiting = new Map<string, number>();
+
+async function inTurn(asker: string, ask: () => Promise<void>): Promise<void> {
+  const before = waiting.get(asker) ?? 0;
+  if (before >= AT_ONCE) return;
+  waiting.set(asker, before + 1);
+  try {
+    await ask();
+  } finally {
+    const left = (waiting.get(asker) ?? 1) - 1;
+    if (left) waiting.set(asker, left);
+    else waiting.delete(asker);
+  }
+}
+
 /** Resolves to false if somebody else has the place. */
 function serveUdp(network: Network, address: string): Promise<boolean> {
   const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
   return new Promise((resolve, reject) => {
     socket.on("error", (e: NodeJS.ErrnoException) => (e.code === "EADDRINUSE" ? resolve(false) : reject(e)));
     socket.on("message", (query, from) => {
-      answer(network, query, plain(from.address), "udp").then(
-        (bytes) => socket.send(bytes, from.port, from.address),
+      const asker = plain(from.address);
+      inTurn(asker, async () => {
+        socket.send(await answer(network, query, asker, "udp"), from.port, from.address);
         // What cannot be decoded is not answered.
-        () => {},
-      );
+      }).catch(() => {});
     });
     socket.bind(DNS_PORT, address, () => resolve(true));
   });
 }
 
+/** Over TCP each message has its length in front: RFC 1035 4.2.2. */
+async function converse(network: Network, socket: Socket, asker: string): Promise<void> {
+  let got = Buffer.alloc(0);
+  for await (const chunk of socket) {
+    got = Buffer.concat([got, chunk as Buffer]);
+    while (got.length >= 2 && got.length >= 2 + got.readUInt16BE(0)) {
+      const query = got.subarray(2, 2 + got.readUInt16BE(0));
+      got = got.subarray(2 + query.length);
+      const bytes = await answer(network, Buffer.from(query), asker, "tcp");
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(bytes.length);
+      socket.write(Buffer.concat([length, bytes]));
+    }
+  }
+}
+
+const IDLE_MS = 10_000;
+
 function serveTcp(network: Network, address: string): Promise<void> {
   const server = createServer((socket) => {
-    let got = Buffer.alloc(0);
-    socket.on("error", () => socket.destroy());
-    socket.setTimeout(10_000, () => socket.destroy());
-    socket.on("data", (chunk: Buffer) => {
-      got = Buffer.concat([got, chunk]);
-      while (got.length >= 2 && got.length >= 2 + got.readUInt16BE(0)) {
-        const query = got.subarray(2, 2 + got.readUInt16BE(0));
-        got = got.subarray(2 + query.length);
-        answer(network, Buffer.from(query), plain(socket.remoteAddress ?? ""), "tcp").then(
-          (bytes) => {
-            const length = Buffer.alloc(2);
-            length.writeUInt16BE(bytes.length);
-            socket.write(Buffer.concat([length, bytes]));
-          },
-          () => socket.destroy(),
-        );
-      }
-    });
+    const asker = plain(socket.remoteAddress ?? "");
+    socket.setTimeout(IDLE_MS, () => socket.destroy());
+    inTurn(asker, () => converse(network, socket, asker))
+      .catch(() => {})
+      .finally(() => socket.destroy());
   });
   return new Promise((resolve, reject) => {
     server.on("error", reject);
@@ -125,6 +147,15 @@ async function announce(network: string): Promise<void> {
     }
 }
 
+/** Without a descriptor to look with (EMFILE, while containers ask for many names) it is taken for what it was. */
+function isForgotten(network: Network): boolean {
+  try {
+    return !isAsNoted(network);
+  } catch {
+    return false;
+  }
+}
+
 /** Answers the containers of a network until there are none, or the network is forgotten: the next one may have its addresses. */
 export async function resolveNetwork(name: string): Promise<number> {
   const network = findNetwork("network", name);
@@ -138,7 +169,7 @@ export async function resolveNetwork(name: string): Promise<number> {
     await whenThere(() => serveTcp(network, address));
   }
   announce(name);
-  for (let missing = 0; missing < CALM_MS && isAsNoted(network); ) {
+  for (let missing = 0; missing < CALM_MS && !isForgotten(network); ) {
     await sleep(POLL_MS);
     missing = existsSync(leaseDirectory(name)) ? 0 : missing + POLL_MS;
   }

@@ -14,17 +14,23 @@ export const RECORD = {
   fileSize: 512,
 } as const;
 
-export const STARTED = { pid: 0, supervisor: 8, startedAt: 16, size: 32 } as const;
+/** `sinceBoot`: the pid is that of the first process by then, so whoever has it later and began before is still it. */
+export const STARTED = { pid: 0, supervisor: 8, startedAt: 16, sinceBoot: 32, size: 48 } as const;
 
 const CLOCK_REALTIME = 0;
+const CLOCK_BOOTTIME = 7;
 
-/** The time of day, seconds and nanoseconds, in two slots. */
-export function timeOfDay(s: SectionBuilder): readonly [Slot, Slot] {
+function readClock(s: SectionBuilder, clock: number): readonly [Slot, Slot] {
   const seconds = s.program.slot("seconds");
   const nanoseconds = s.program.slot("nanoseconds");
-  s.call("read the clock", "clock_gettime", [CLOCK_REALTIME, addressOf(seconds)]);
+  s.call("read the clock", "clock_gettime", [clock, addressOf(seconds)]);
   return [seconds, nanoseconds];
 }
+
+/** The time of day, seconds and nanoseconds, in two slots. */
+export const timeOfDay = (s: SectionBuilder): readonly [Slot, Slot] => readClock(s, CLOCK_REALTIME);
+/** The same since the machine was booted: what proc_pid_stat(5) counts in. */
+export const timeSinceBoot = (s: SectionBuilder): readonly [Slot, Slot] => readClock(s, CLOCK_BOOTTIME);
 
 export const recordBlock = (files: number, prefix = 0): Block =>
   buffer("record", prefix + RECORD.files + files * RECORD.fileSize);

@@ -5,7 +5,7 @@ import { buffer } from "../program/values.ts";
 import { type Context, writeFile } from "./context.ts";
 import { writeWithHere } from "./here.ts";
 import { countLiving, countNoMore } from "./living.ts";
-import { STARTED, timeOfDay } from "./record.ts";
+import { STARTED, timeOfDay, timeSinceBoot } from "./record.ts";
 
 /** The files of a container's state directory. `ended` is there once it has ended; `lock` is held until then. */
 export const STATE_FILES = {
@@ -57,11 +57,10 @@ export function noteStart(c: Context, s: SectionBuilder, pid: Slot): void {
   if (!c.job.state) return;
   const record = buffer("started", STARTED.size);
   const supervisor = s.get("ask for the own pid", "getpid", []);
-  const [seconds, nanoseconds] = timeOfDay(s);
   s.store(pid, record, STARTED.pid, 8);
   s.store(supervisor, record, STARTED.supervisor, 8);
-  s.store(seconds, record, STARTED.startedAt, 8);
-  s.store(nanoseconds, record, STARTED.startedAt + 8, 8);
+  const times = [...timeOfDay(s), ...timeSinceBoot(s)];
+  for (const [i, time] of times.entries()) s.store(time, record, STARTED.startedAt + 8 * i, 8);
   writeRecord(c, s, STATE_FILES.started, record, STARTED.size);
 }
 

@@ -19,6 +19,9 @@ export type Failure = { readonly section: number; readonly step: number; readonl
 
 const number = (view: DataView, at: number) => Number(view.getBigInt64(at, true));
 
+/** A timespec, in milliseconds. */
+const time = (view: DataView, at: number) => number(view, at) * 1000 + number(view, at + 8) / 1e6;
+
 export function readFailure(view: DataView): Failure | undefined {
   const [section, step, errno] = [0, 8, 16].map((at) => number(view, RECORD.failure + at)) as [number, number, number];
   return errno === 0 ? undefined : { section, step, errno };
@@ -53,12 +56,15 @@ export function readEnding(view: DataView, fileKeys: readonly string[]): Ending 
     oomKilled: [...files].some(([key, text]) => key.startsWith("memory.events") && keyed(text, "oom_kill") > 0),
     peakMemory: Number.isFinite(peak) && peak > 0 ? peak : maxRss * KIB,
     cpuTime: (user + system) / 1e6,
-    endedAt: number(view, RECORD.endedAt) * 1000 + number(view, RECORD.endedAt + 8) / 1e6,
+    endedAt: time(view, RECORD.endedAt),
   };
 }
 
 export const readStarted = (view: DataView) => ({
   pid: number(view, STARTED.pid),
   supervisor: number(view, STARTED.supervisor),
-  startedAt: number(view, STARTED.startedAt) * 1000 + number(view, STARTED.startedAt + 8) / 1e6,
+  /** Milliseconds since 1970. */
+  startedAt: time(view, STARTED.startedAt),
+  /** Milliseconds since the machine was booted; of a container that an earlier version started it is not known. */
+  sinceBoot: view.byteLength < STARTED.size ? 0 : time(view, STARTED.sinceBoot),
 });

@@ -3,6 +3,10 @@ import { readFileSync } from "node:fs";
 /** A process, and when it started in clock ticks since boot: its number alone may be another's by and by. */
 export type Identity = { readonly pid: number; readonly startedAt: string };
 
+const TICK_MS = 10;
+/** Milliseconds since boot, cut off: a tick is the hundredth of a second for whoever asks, on every machine (USER_HZ). */
+export const startedMs = (p: Identity): number => Number(p.startedAt) * TICK_MS;
+
 /** proc_pid_stat(5): the name may have anything in it, so what follows is counted from its last parenthesis. */
 export function parseStat(text: string): Identity & { readonly state: string; readonly parent: number } {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");

@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ControlGroup } from "../../src/cgroups/group.ts";
-import { findContainer, sweep } from "../../src/container/state.ts";
+import { STARTED } from "../../src/compile/record.ts";
+import { dataDirectory, findContainer, sweep } from "../../src/container/state.ts";
+import { type Identity, identityOf, isAlive } from "../../src/host/identity.ts";
 import { places } from "../../src/host/places.ts";
 import { caisson, sh } from "../helpers/command.ts";
 import { isRoot, settled } from "../helpers/machine.ts";
@@ -94,6 +96,45 @@ test.skipIf(!isRoot)(
     expect(await sh("run", "--", "echo", "next")).toEqual({ code: 0, out: "next\n", err: "" });
     await straggler.exited;
     expect(straggler.signalCode).toBe("SIGKILL");
+    expect(await settled()).toEqual(before);
+  },
+);
+
+test.skipIf(!isRoot)(
+  "a first process that undid what would end it with its supervisor ends with the next call; whoever has its pid by then does not",
+  async () => {
+    await sh("run", "--", "true");
+    const before = await settled();
+    const [prctl, PR_SET_PDEATHSIG] = [process.arch === "arm64" ? 167 : 157, 1];
+    const stubborn = [
+      "perl",
+      "-e",
+      `$| = 1; syscall(${prctl}, ${PR_SET_PDEATHSIG}, 0, 0, 0, 0); print "deaf\n"; sleep 1000`,
+    ];
+    for (const words of [["--rm"], []]) {
+      const name = `stubborn-${process.pid}`;
+      expect((await sh("run", "-d", ...words, "--name", name, "--", ...stubborn)).err).toBe("");
+      const { started, directory } = findContainer(name);
+      const first = identityOf(started?.pid ?? 0) as Identity;
+      // It says so once it has done it.
+      while (readFileSync(join(dataDirectory(name), "log"), "utf8") === "") await Bun.sleep(10);
+      process.kill(started?.supervisor ?? 0, "SIGKILL");
+      while (findContainer(name).supervised) await Bun.sleep(10);
+      expect(isAlive(first)).toBe(true);
+      // As if it were another one's by now: it began after the start was noted.
+      const record = readFileSync(join(directory, "started"));
+      if (words.length === 0) {
+        const early = Buffer.from(record);
+        early.fill(0, STARTED.sinceBoot);
+        writeFileSync(join(directory, "started"), early);
+        await sweep();
+        expect(isAlive(first)).toBe(true);
+        writeFileSync(join(directory, "started"), record);
+      }
+      expect(await sh("run", "--", "echo", "next")).toEqual({ code: 0, out: "next\n", err: "" });
+      while (isAlive(first)) await Bun.sleep(10);
+      if (words.length === 0) expect((await sh("rm", name)).code).toBe(0);
+    }
     expect(await settled()).toEqual(before);
   },
 );

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { basename } from "node:path";
+import { givenWords } from "../host/given.ts";
 
 /** One file, two names: as containerd's shim it is installed by a link of that name. */
 const SHIM = "containerd-shim-caisson-v2";
-const words = process.argv.slice(2);
+const words = givenWords();
 
 async function main(): Promise<number> {
   const named = basename(process.argv0) === SHIM;

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { main } from "../cli/main.ts";
+import { givenWords } from "../host/given.ts";
 
-main(process.argv.slice(2)).then((code) => {
+main(givenWords()).then((code) => {
   process.exitCode = code;
 });

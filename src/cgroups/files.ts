@@ -10,6 +10,8 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
+import { entriesOf } from "../host/files.ts";
+import { reach } from "../host/reach.ts";
 import type { Errno } from "../kernel/errno.ts";
 import { CaissonError } from "../values/errors.ts";
 import type { AnyController, Files } from "./controller.ts";
@@ -55,10 +57,9 @@ function hint(code: string | undefined, path: string, text: string): string {
 
 /** The content, `undefined` where there is no such file or it cannot be read in this state. */
 export function readOptional(path: string): string | undefined {
-  // Asked first: an exception costs several times a look.
-  if (!existsSync(path)) return undefined;
   try {
-    return readFileSync(path, "utf8");
+    // Asked first: an exception costs several times a look.
+    return reach(path, (p) => (existsSync(p) ? readFileSync(p, "utf8") : undefined));
   } catch (e) {
     // Bun says ENOTSUP, which is the same number.
     if (["ENOENT", "ENODEV", "EOPNOTSUPP", "ENOTSUP", "EINVAL", "EACCES", "EISDIR"].includes(codeOf(e) ?? ""))
@@ -71,7 +72,7 @@ export function readOptional(path: string): string | undefined {
 export function writeFile(path: string, text: string): void {
   let fd: number | undefined;
   try {
-    fd = openSync(path, constants.O_WRONLY);
+    fd = reach(path, (p) => openSync(p, constants.O_WRONLY));
     writeSync(fd, text);
   } catch (e) {
     const errno = codeOf(e);
@@ -85,12 +86,20 @@ export function writeFile(path: string, text: string): void {
   }
 }
 
-export const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+export function isDirectory(path: string): boolean {
+  try {
+    return reach(path, (p) => statSync(p, { throwIfNoEntry: false })?.isDirectory() === true);
+  } catch (e) {
+    // Of a path that is longer than the kernel takes: what it leads through is gone.
+    if (codeOf(e) === "ENOENT") return false;
+    throw e;
+  }
+}
 
 /** Makes one group. `false`: it was there. */
 export function makeDirectory(path: string): boolean {
   try {
-    mkdirSync(path, 0o755);
+    reach(path, (p) => mkdirSync(p, 0o755));
     return true;
   } catch (e) {
     const errno = codeOf(e);
@@ -102,10 +111,10 @@ export function makeDirectory(path: string): boolean {
 }
 
 /** Removes a group; `true` if it is gone, `false` if it is busy. Where most are not there, a look costs less than an exception. */
-export function removeDirectory(path: string, isThere = existsSync(path)): boolean {
+export function removeDirectory(path: string, isThere = isDirectory(path)): boolean {
   if (!isThere) return true;
   try {
-    rmdirSync(path);
+    reach(path, (p) => rmdirSync(p));
     return true;
   } catch (e) {
     const errno = codeOf(e);
@@ -118,7 +127,7 @@ export function removeDirectory(path: string, isThere = existsSync(path)): boole
 /** The groups directly below a directory. */
 export function subgroups(path: string): string[] {
   try {
-    return readdirSync(path, { withFileTypes: true })
+    return reach(path, entriesOf)
       .filter((e) => e.isDirectory())
       .map((e) => e.name);
   } catch (e) {
@@ -129,10 +138,14 @@ export function subgroups(path: string): string[] {
 
 /** All groups below a directory, children before their parents. */
 export function descendants(directory: string): string[] {
-  return subgroups(directory).flatMap((name) => {
-    const path = `${directory}/${name}`;
-    return [...descendants(path), path];
-  });
+  const found: string[] = [];
+  const ahead = [directory];
+  for (let above = ahead.pop(); above !== undefined; above = ahead.pop()) {
+    const below = subgroups(above).map((name) => `${above}/${name}`);
+    found.push(...below);
+    ahead.push(...below);
+  }
+  return found.reverse();
 }
 
 /** On v1 all groups of a hierarchy but its top have the same files; on v2 it depends on the controllers given. */

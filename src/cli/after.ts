@@ -6,6 +6,7 @@ import { AFTER_FD } from "../compile/report.ts";
 import { stepError } from "../container/failure.ts";
 import { readEnding, readFailure } from "../container/record.ts";
 import { finishDelegated, removeData } from "../container/state.ts";
+import { workingDirectory } from "../host/given.ts";
 import { signalName } from "../kernel/signals.ts";
 import { labelOf, programIn } from "../program/labels.ts";
 import { complain } from "./output.ts";
@@ -34,7 +35,7 @@ export async function after(keys: string, data: string, state: string, command =
   const failure = readFailure(view);
   if (failure) {
     const found = label(failure.section, failure.step);
-    const step = `${found}${found === EXEC_LABEL ? command : found === ENTER_LABEL ? process.cwd() : ""}`;
+    const step = `${found}${found === EXEC_LABEL ? command : found === ENTER_LABEL ? workingDirectory() : ""}`;
     const error = stepError(String(failure.section), failure.step, step, failure.errno);
     complain(error.message);
     // What was made for it before its program ran: the place of its log and of its changes.

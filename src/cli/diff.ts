@@ -1,20 +1,31 @@
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { findContainer } from "../container/state.ts";
+import { namesOf } from "../host/files.ts";
+import { reach } from "../host/reach.ts";
 import { NameError } from "../values/errors.ts";
 import { printName } from "./output.ts";
 
 type Change = { readonly kind: "A" | "C" | "D"; readonly path: string };
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return reach(path, (p) => lstatSync(p, { throwIfNoEntry: false }));
+  } catch (e) {
+    if (["ENOENT", "ENOTDIR"].includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw e;
+  }
+}
 
 /**
  * What an overlay's upper directory says (kernel: Documentation/filesystems/overlayfs.rst): a character device 0/0 is
  * a deletion; all else is an addition, or a change of what the layer below has at the same path.
  */
 export function changes(upper: string, lower: string, at = "", found: Change[] = []): Change[] {
-  for (const name of readdirSync(join(upper, at)).sort()) {
+  for (const name of reach(`${upper}${at}`, namesOf).sort()) {
     const path = `${at}/${name}`;
-    const stat = lstatSync(join(upper, path));
-    const below = lstatSync(join(lower, path), { throwIfNoEntry: false });
+    const stat = reach(`${upper}${path}`, (p) => lstatSync(p));
+    const below = statOf(`${lower}${path}`);
     const deleted = stat.isCharacterDevice() && stat.rdev === 0;
     // A directory that is only on the way to a change is none itself.
     if (deleted) found.push({ kind: "D", path });

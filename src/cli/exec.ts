@@ -9,6 +9,7 @@ import { perform, performedFile, performLinked } from "../container/perform.ts";
 import { type Running, runningContainer } from "../container/state.ts";
 import { resolveUser } from "../container/users.ts";
 import { hostFacts } from "../host/facts.ts";
+import { workingDirectory } from "../host/given.ts";
 import { isKind, kindOfProcName, namespaceKinds } from "../namespaces/kinds.ts";
 import type { Program } from "../program/types.ts";
 import { checksOf } from "../remember/places.ts";
@@ -37,7 +38,7 @@ function processOf(c: Running, v: Values): Process {
   const rootPath = root?.path ?? "/";
   const other = typeof v["user"] === "string" ? resolveUser(rootPath, v["user"]) : undefined;
   const { enter } = enterOf(v);
-  const usual = enter === undefined || enter.includes("mount") ? own.cwd : process.cwd();
+  const usual = enter === undefined || enter.includes("mount") ? own.cwd : workingDirectory();
   return {
     ...own,
     args: [],

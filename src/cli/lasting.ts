@@ -3,6 +3,7 @@ import type { ContainerOptions } from "../container/options.ts";
 import { givenRoot, type Prepared } from "../container/prepare.ts";
 import { isCompiled } from "../host/compiled.ts";
 import type { HostFacts } from "../host/facts.ts";
+import { givenWords } from "../host/given.ts";
 import { namesForOnce } from "../remember/environment-words.ts";
 import { GIVEN_WORDS, type Given, HASHED_WORDS, isUsualState } from "../remember/places.ts";
 import { list, type Values } from "./option-table.ts";
@@ -55,7 +56,7 @@ export function isLasting(v: Values, p: Prepared): boolean {
 
 /** The words that this process was executed with, up to the command: what is kept is of use for other commands too. */
 export function optionsBefore(command: readonly string[]): readonly string[] | undefined {
-  const words = process.argv.slice(2);
+  const words = givenWords();
   const count = words.length - command.length;
   const are = count <= HASHED_WORDS && command.every((word, i) => word === words[count + i]);
   return are && command.length <= GIVEN_WORDS ? words.slice(0, count) : undefined;

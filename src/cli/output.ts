@@ -1,8 +1,8 @@
 import { put } from "../host/output.ts";
 
 /** Names come from file systems and processes, some of them a container's: what a terminal would obey is shown as "?". */
-export const harmless = (text: string): string => text.replace(/\p{Cc}/gu, "?");
-const lines = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, "?");
+export const harmless = (text: string): string => text.replace(/[\p{Cc}\p{Cs}]/gu, "?");
+const lines = (text: string): string => text.replace(/(?![\n\t])[\p{Cc}\p{Cs}]/gu, "?");
 
 export const complain = (message: string): void => {
   put(2, `caisson: ${lines(message)}\n`);
@@ -14,7 +14,7 @@ export const print = (text: string): void => {
 
 /** For whoever reads names exactly as they are, unless that is a terminal. */
 export const printName = (text: string): void => {
-  if (process.stdout.isTTY) print(text);
+  if (process.stdout.isTTY) print(harmless(text));
   else put(1, `${text}\n`);
 };
 

@@ -10,6 +10,7 @@ import type { ContainerOptions } from "../container/options.ts";
 import { perform, performedFile, performLinked } from "../container/perform.ts";
 import { networkAndFiles, type Prepared, prepare } from "../container/prepare.ts";
 import { dataDirectory, fileKeys, removeData, sweep } from "../container/state.ts";
+import { workingDirectory } from "../host/given.ts";
 import { places } from "../host/places.ts";
 import type { Arch } from "../kernel/arch.ts";
 import { encode } from "../program/encode.ts";
@@ -108,7 +109,7 @@ async function start(
   if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
   const file = performedFile();
   const options = isLasting(v, p) ? optionsBefore(command) : undefined;
-  const given = options && givenAs(options, v, o, process.cwd());
+  const given = options && givenAs(options, v, o, workingDirectory());
   const news = given && (await noteOthers(p.facts.arch, others));
   if (!given || (news && isKept(checksOf(given))) || !isToBeKept(checksOf(given)))
     return perform(await program(p, command, v, o, file), file);

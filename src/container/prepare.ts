@@ -1,13 +1,16 @@
-import { readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { hasNew, isNew } from "../compile/context.ts";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
 import { factsNow, type HostFacts } from "../host/facts.ts";
+import { entriesOf, linkTarget } from "../host/files.ts";
+import { workingDirectory } from "../host/given.ts";
 import { resolveInRoot } from "../host/in-root.ts";
 import { existingPoints, placeMounts } from "../host/mount-points.ts";
 import { mapsIds, mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
+import { fsPath } from "../values/bytes.ts";
 import { CaissonError, InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseUlimits } from "../values/ulimits.ts";
 import { parseDuration } from "../values/units.ts";
@@ -50,7 +53,7 @@ export const PIPES: readonly [Stdio, Stdio, Stdio] = [{ kind: "pipe" }, { kind: 
 function directory(field: string, path: string): string {
   const absolute = resolve(path);
   // An empty text, which a variable may be that was never set, is not this directory.
-  const stat = path === "" ? undefined : statSync(absolute, { throwIfNoEntry: false });
+  const stat = path === "" ? undefined : statSync(fsPath(absolute), { throwIfNoEntry: false });
   if (!stat?.isDirectory()) throw new InvalidOptionError(field, path, "an existing directory");
   return realpathSync.native(absolute);
 }
@@ -62,7 +65,7 @@ function findVolumes(o: ContainerOptions) {
   for (const [destination, volume] of Object.entries(o.volumes ?? {})) {
     const given = typeof volume === "string" ? volume : volume.source;
     const source = given && resolve(given);
-    const stat = source === "" ? undefined : statSync(source, { throwIfNoEntry: false });
+    const stat = source === "" ? undefined : statSync(fsPath(source), { throwIfNoEntry: false });
     if (!stat)
       throw new InvalidOptionError(`volumes.${destination}`, source, "an existing file or directory of this machine");
     volumes.set(destination, source);
@@ -81,13 +84,14 @@ function placeOfRoots(scratch: string, state: string): string {
 const OWN = ["proc", "sys", "dev", "run"];
 
 function rootEntries(facts: HostFacts): RootEntry[] {
-  const shown = readdirSync("/", { withFileTypes: true }).filter((e) => !e.name.startsWith("."));
+  const shown = entriesOf("/").filter((e) => !e.name.startsWith("."));
   return shown.flatMap((e): RootEntry[] => {
-    const path = `/${e.name}`;
-    if (e.isSymbolicLink()) return [{ name: e.name, kind: "link", target: readlinkSync(path) }];
-    if (!e.isDirectory() || OWN.includes(e.name))
-      return OWN.includes(e.name) && e.isDirectory() ? [{ name: e.name, kind: "empty" }] : [];
-    return [{ name: e.name, kind: facts.mounts.some((m) => m.point.startsWith(`${path}/`)) ? "mounts" : "directory" }];
+    const { name } = e;
+    const path = `/${name}`;
+    if (e.isSymbolicLink()) return [{ name, kind: "link", target: linkTarget(fsPath(path)) }];
+    if (!e.isDirectory()) return [];
+    if (OWN.includes(name)) return [{ name, kind: "empty" }];
+    return [{ name, kind: facts.mounts.some((m) => m.point.startsWith(`${path}/`)) ? "mounts" : "directory" }];
   });
 }
 
@@ -117,7 +121,7 @@ async function withDevices(o: ContainerOptions): Promise<WithCdi> {
 
 function here(): string {
   try {
-    return process.cwd();
+    return workingDirectory();
   } catch (e) {
     throw new CaissonError(`the working directory: ${(e as NodeJS.ErrnoException).code} (workdir names another)`);
   }

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { identityOf, isDead } from "../host/identity.ts";
 
 /**
  * A supervisor tells of its own end, unless somebody kills it, or the kernel does for want of memory: its parent, the
@@ -10,13 +10,13 @@ type Watched = { readonly gone: () => void; wasZombie: boolean };
 const watched = new Map<number, Watched>();
 let timer: NodeJS.Timeout | undefined;
 
-/** proc_pid_stat(5): the state follows the name, which may have anything in it. */
 function isOver(pid: number): boolean {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return /^ [ZX]/.test(text.slice(text.lastIndexOf(")") + 1));
+    const now = identityOf(pid);
+    return now === undefined || isDead(now);
   } catch {
-    return true;
+    // Without a descriptor to look with (EMFILE) nothing is known of it.
+    return false;
   }
 }
 

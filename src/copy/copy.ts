@@ -1,8 +1,8 @@
-import { closeSync, fstatSync, readlinkSync, type Stats } from "node:fs";
+import { closeSync, fstatSync, type Stats } from "node:fs";
 import { basename, dirname, posix } from "node:path";
 import { MOST_LINKS } from "../host/in-root.ts";
 import { CaissonError } from "../values/errors.ts";
-import { type Entry, openDirectory, pathOf, statOf, using } from "./entry.ts";
+import { type Entry, openDirectory, statOf, targetOf, using } from "./entry.ts";
 import type { Place } from "./place.ts";
 import { type Copying, copyContents, copyEntry, isSame } from "./tree.ts";
 
@@ -71,7 +71,7 @@ async function followed(from: Place): Promise<Place> {
   for (let links = 0; ; links++) {
     let next: string | undefined;
     await entryOf(place, async (e, stat) => {
-      if (stat.isSymbolicLink()) next = readlinkSync(pathOf(e));
+      if (stat.isSymbolicLink()) next = targetOf(e);
     });
     if (next === undefined) return place;
     if (links === MOST_LINKS) throw new CaissonError(`${from.field}: ${from.path} leads through too many links`);

@@ -1,5 +1,7 @@
 import { closeSync, fstatSync, lstatSync, openSync, type Stats } from "node:fs";
+import { linkTarget } from "../host/files.ts";
 import { O } from "../kernel/flags.ts";
+import { fsPath } from "../values/bytes.ts";
 
 /**
  * A name in a directory that is open. Whoever may rename things meanwhile can't put another directory in its place, and
@@ -9,8 +11,9 @@ export type Entry = { readonly at: number; readonly name: string };
 
 /** By its descriptor, which can be opened again by nobody but us. proc(5), "/proc/[pid]/fd" */
 export const reopened = (fd: number): string => `/proc/self/fd/${fd}`;
-export const pathOf = ({ at, name }: Entry): string => `${reopened(at)}/${name}`;
+export const pathOf = ({ at, name }: Entry): string | Buffer => fsPath(`${reopened(at)}/${name}`);
 
+export const targetOf = (e: Entry): string => linkTarget(pathOf(e));
 export const statOf = (e: Entry): Stats | undefined => lstatSync(pathOf(e), { throwIfNoEntry: false });
 
 export async function using(fd: number, use: (fd: number) => Promise<void> | void): Promise<void> {

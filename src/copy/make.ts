@@ -3,6 +3,7 @@ import { failureOf } from "../container/failure.ts";
 import { AT_FDCWD, CLONE, O } from "../kernel/flags.ts";
 import { performSteps } from "../program/steps.ts";
 import { inWorker } from "../program/worker.ts";
+import { fsPath } from "../values/bytes.ts";
 import { type Entry, pathOf } from "./entry.ts";
 import type { Made } from "./tree.ts";
 
@@ -12,7 +13,7 @@ const [FILE_MODE, DIRECTORY_MODE] = [0o600, 0o700];
 /** By this process. */
 export async function make(to: Entry, what: Made): Promise<void> {
   if (what.kind === "directory") mkdirSync(pathOf(to), { mode: DIRECTORY_MODE });
-  else if (what.kind === "link") symlinkSync(what.target, pathOf(to));
+  else if (what.kind === "link") symlinkSync(fsPath(what.target), pathOf(to));
   else closeSync(openSync(pathOf(to), NEW_FILE, FILE_MODE));
 }
 

@@ -5,6 +5,7 @@ import { idRanges, type MappedRange } from "../host/id-ranges.ts";
 import { AT_FDCWD, O } from "../kernel/flags.ts";
 import { launcher } from "../program/launcher.ts";
 import { performSteps } from "../program/steps.ts";
+import { fsPath } from "../values/bytes.ts";
 import { make, makeInside } from "./make.ts";
 import type { Copying, Owner } from "./tree.ts";
 
@@ -30,7 +31,7 @@ export const host = (): Side => ({
   isContainer: false,
   async open(path) {
     try {
-      return openSync(path, O.PATH);
+      return openSync(fsPath(path), O.PATH);
     } catch (e) {
       if (NONE.includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
       throw e;

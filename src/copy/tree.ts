@@ -5,16 +5,15 @@ import {
   ftruncateSync,
   futimesSync,
   lchownSync,
-  readdirSync,
-  readlinkSync,
   readSync,
   type Stats,
   unlinkSync,
   writeSync,
 } from "node:fs";
+import { namesOf } from "../host/files.ts";
 import { O } from "../kernel/flags.ts";
 import { CaissonError } from "../values/errors.ts";
-import { type Entry, openDirectory, openFile, pathOf, reopened, statOf, using } from "./entry.ts";
+import { type Entry, openDirectory, openFile, pathOf, reopened, statOf, targetOf, using } from "./entry.ts";
 
 /** Numbers of an owner, as this process sees them. */
 export type Owner = { readonly uid: number; readonly gid: number };
@@ -96,7 +95,7 @@ async function copyFile({ from, to, there, path }: Known, o: Copying): Promise<v
 }
 
 async function copyLink({ from, to, there }: Known, stat: Stats, o: Copying): Promise<void> {
-  const target = readlinkSync(pathOf(from));
+  const target = targetOf(from);
   if (there) unlinkSync(pathOf(to));
   await o.make(to, { kind: "link", target });
   const { uid, gid } = o.owner(stat);
@@ -105,7 +104,7 @@ async function copyLink({ from, to, there }: Known, stat: Stats, o: Copying): Pr
 
 /** What is in one directory, into another. */
 export async function copyContents(from: number, to: number, o: Copying, path = ""): Promise<void> {
-  for (const name of readdirSync(reopened(from))) {
+  for (const name of namesOf(reopened(from))) {
     const entry = { at: from, name };
     const stat = statOf(entry);
     // What went meanwhile is not copied.

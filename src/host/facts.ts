@@ -2,6 +2,8 @@ import { readFileSync, statSync } from "node:fs";
 import { defaultMaskedPaths, defaultReadonlyPaths, TTY_GROUP } from "../compile/defaults.ts";
 import { type Arch, hostArch } from "../kernel/arch.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
+import { fsPath } from "../values/bytes.ts";
+import { exactText } from "./given.ts";
 import { idRanges } from "./id-ranges.ts";
 import { fileMounts, type HostMount, inSight, isDeleted, parseMountinfo } from "./mountinfo.ts";
 
@@ -71,7 +73,7 @@ const OUT_OF_REACH = new Set(
 
 function looked(m: HostMount): HostMount {
   try {
-    const stat = statSync(m.point);
+    const stat = statSync(fsPath(m.point));
     if (stat.isDirectory()) return m;
     // Only what can be read can be shown without a name.
     return isDeleted(m) && !stat.isFile() ? { ...m, isOutOfReach: true } : { ...m, isFile: true };
@@ -88,7 +90,7 @@ function withKinds(mounts: HostMount[]): HostMount[] {
 }
 
 const mountsIn = (mountinfo: string): HostMount[] => withKinds(inSight(parseMountinfo(mountinfo)));
-const readMountinfo = (): string => readFileSync("/proc/self/mountinfo", "utf8");
+const readMountinfo = (): string => exactText("/proc/self/mountinfo");
 
 let known: HostFacts | undefined;
 let mountinfo = "";

@@ -1,14 +1,39 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { fsPath, orBytes, REPLACED, textOf } from "../values/bytes.ts";
 
-/** The names in a directory; none if it is not there. */
+/** The names in a directory, of whatever bytes (src/values/bytes.ts). */
+export function namesOf(directory: string | Buffer): string[] {
+  const names = readdirSync(directory);
+  if (!names.some((name) => name.includes(REPLACED))) return names;
+  return readdirSync(directory, { encoding: "buffer" }).map(textOf);
+}
+
+export type Found = { readonly name: string; isDirectory(): boolean; isSymbolicLink(): boolean };
+
+/** The same with what they are names of. */
+export function entriesOf(directory: string | Buffer): Found[] {
+  const found = readdirSync(directory, { withFileTypes: true });
+  if (!found.some((e) => e.name.includes(REPLACED))) return found;
+  const above = typeof directory === "string" ? directory : textOf(directory);
+  return namesOf(directory).flatMap((name) => {
+    const stat = lstatSync(fsPath(`${above}/${name}`), { throwIfNoEntry: false });
+    return stat ? [{ name, isDirectory: () => stat.isDirectory(), isSymbolicLink: () => stat.isSymbolicLink() }] : [];
+  });
+}
+
+/** The names alone; none if it is not there. */
 export function namesIn(directory: string): string[] {
   try {
-    return readdirSync(directory);
+    return namesOf(directory);
   } catch (e) {
     if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw e;
   }
 }
+
+/** Where a link leads, whatever bytes that is. */
+export const linkTarget = (path: string | Buffer): string =>
+  orBytes(readlinkSync(path), () => readlinkSync(path, { encoding: "buffer" }));
 
 /** What a file holds as JSON; nothing if it is not there, or still empty: it is being written. */
 export function readJson<T>(path: string): T | undefined {

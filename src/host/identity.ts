@@ -8,10 +8,18 @@ const TICK_MS = 10;
 export const startedMs = (p: Identity): number => Number(p.startedAt) * TICK_MS;
 
 /** proc_pid_stat(5): the name may have anything in it, so what follows is counted from its last parenthesis. */
-export function parseStat(text: string): Identity & { readonly state: string; readonly parent: number } {
+export function parseStat(
+  text: string,
+): Identity & { readonly state: string; readonly parent: number; readonly threads: number } {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const [state = "?", parent = "0"] = fields;
-  return { pid: Number.parseInt(text, 10), state, parent: Number(parent), startedAt: fields[19] ?? "" };
+  return {
+    pid: Number.parseInt(text, 10),
+    state,
+    parent: Number(parent),
+    threads: Number(fields[17]),
+    startedAt: fields[19] ?? "",
+  };
 }
 
 /** Of a process: undefined if it ended as it was looked at, or procfs hides it (hidepid of proc(5)), or it is of somebody with more rights. */
@@ -28,8 +36,12 @@ export function orUndefined<T>(read: () => T): T | undefined {
 export const identityOf = (pid: number): ReturnType<typeof parseStat> | undefined =>
   orUndefined(() => parseStat(readFileSync(`/proc/${pid}/stat`, "latin1")));
 
-/** Whether a process is the one that was noted; zombies have ended. */
+/** A zombie has, unless only its first thread has and others go on. */
+export const isDead = ({ state, threads }: { readonly state: string; readonly threads: number }): boolean =>
+  state === "X" || (state === "Z" && threads <= 1);
+
+/** Whether a process is the one that was noted, and has not ended. */
 export function isAlive(noted: Identity): boolean {
   const now = identityOf(noted.pid);
-  return now !== undefined && now.startedAt === noted.startedAt && now.state !== "Z" && now.state !== "X";
+  return now !== undefined && now.startedAt === noted.startedAt && !isDead(now);
 }

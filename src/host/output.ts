@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { bytesOf } from "../values/bytes.ts";
 import { CaissonError } from "../values/errors.ts";
 
 const EPIPE_STATUS = 141;
@@ -9,7 +10,7 @@ const PAUSE_MS = 1;
  * most commands do.
  */
 export function put(fd: number, what: string | Uint8Array): void {
-  const bytes = typeof what === "string" ? new TextEncoder().encode(what) : what;
+  const bytes = typeof what === "string" ? bytesOf(what) : what;
   for (let at = 0; at < bytes.length; )
     try {
       at += writeSync(fd, bytes, at);

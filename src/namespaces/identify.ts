@@ -1,6 +1,7 @@
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { NamespaceKind } from "../compile/spec.ts";
+import { exactText } from "../host/given.ts";
 import { parseMountinfo } from "../host/mountinfo.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { kindOfProcName } from "./kinds.ts";
@@ -31,7 +32,7 @@ export function identify(path: string): Identity | undefined {
   const link = linkOf(path);
   if (link !== undefined) return parse(link);
   const at = resolve(path);
-  const mounts = parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8"));
+  const mounts = parseMountinfo(exactText("/proc/self/mountinfo"));
   return parse(mounts.filter((m) => m.point === at && m.type === "nsfs").at(-1)?.root ?? "");
 }
 

@@ -1,11 +1,12 @@
-import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CopiedEntry, Job } from "../compile/job.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Spec } from "../compile/spec.ts";
-import { readOr } from "../host/files.ts";
+import { linkTarget, namesOf, readOr } from "../host/files.ts";
 import { covers, exists, resolveInRoot } from "../host/in-root.ts";
 import { existingPoints } from "../host/mount-points.ts";
+import { reach } from "../host/reach.ts";
 import { ConfigError } from "./config.ts";
 import { completeMounts, type GroupDirectories, labelled } from "./mounts.ts";
 
@@ -38,16 +39,16 @@ function entriesOf(root: string, destination: string): CopiedEntry[] {
   const top = join(root, destination);
   const found: CopiedEntry[] = [];
   const walk = (directory: string, prefix: string): void => {
-    for (const e of readdirSync(directory, { withFileTypes: true })) {
-      const path = prefix + e.name;
-      const { uid, gid, mode } = lstatSync(join(directory, e.name));
-      const who = { path, uid, gid, mode: mode & 0o7777 };
+    for (const name of reach(directory, namesOf)) {
+      const [path, source] = [prefix + name, `${directory}/${name}`];
+      const e = reach(source, (p) => lstatSync(p));
+      const who = { path, uid: e.uid, gid: e.gid, mode: e.mode & 0o7777 };
       if (found.length >= MOST_COPIED)
         throw new ConfigError(`mounts: tmpcopyup of ${destination}: there are more than ${MOST_COPIED} files`);
-      if (e.isSymbolicLink()) found.push({ ...who, kind: "link", target: readlinkSync(join(directory, e.name)) });
+      if (e.isSymbolicLink()) found.push({ ...who, kind: "link", target: reach(source, linkTarget) });
       else if (e.isDirectory()) {
         found.push({ ...who, kind: "directory" });
-        walk(join(directory, e.name), `${path}/`);
+        walk(source, `${path}/`);
       } else if (e.isFile()) found.push({ ...who, kind: "file" });
     }
   };

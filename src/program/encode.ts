@@ -1,5 +1,6 @@
 import { syscallTable } from "../kernel/arch.ts";
 import { errno } from "../kernel/errno.ts";
+import { bytesOf } from "../values/bytes.ts";
 import type { Block, Comparison, Pointee, Policy, Program, Slot, Step, Value } from "./types.ts";
 
 export const MAGIC = 0x4e535343;
@@ -74,7 +75,12 @@ class Data {
     if (known !== undefined) return known;
     if (text.includes("\0")) throw new RangeError(`${JSON.stringify(text)}: a NUL byte cannot be passed to the kernel`);
     const at = this.#reserve(text.length * 3 + 1);
-    const { written } = this.#encoder.encodeInto(text, this.#bytes.subarray(at));
+    let { written } = this.#encoder.encodeInto(text, this.#bytes.subarray(at));
+    if (written !== text.length) {
+      const bytes = bytesOf(text);
+      this.#bytes.set(bytes, at);
+      written = bytes.length;
+    }
     this.#length = at + written + 1;
     this.#bytes[at + written] = 0;
     this.#texts.set(text, at);

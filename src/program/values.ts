@@ -1,3 +1,4 @@
+import { bytesOf } from "../values/bytes.ts";
 import type { Block, Pointee, Slot, Value } from "./types.ts";
 
 export type Loose = number | bigint | string | Slot | Value | Block;
@@ -24,12 +25,10 @@ export function toValue(v: Loose): Value {
   return { kind: "slot", slot: v };
 }
 
-const encoder = new TextEncoder();
-
 export const buffer = (name: string, size: number): Block => ({ name, bytes: new Uint8Array(size), pointers: [] });
 
 /** The text alone, without a NUL: for write(2), beside its length. */
-export const textBlock = (text: string, name = "text"): Block => ({ name, bytes: encoder.encode(text), pointers: [] });
+export const textBlock = (text: string, name = "text"): Block => ({ name, bytes: bytesOf(text), pointers: [] });
 
 /** An array of C strings with a null pointer at its end, as execve(2) takes it. */
 export function stringArray(name: string, strings: readonly string[]): Block {

@@ -1,10 +1,12 @@
-import { type BigIntStats, closeSync, lstatSync, openSync, readlinkSync, readSync, statSync } from "node:fs";
+import { type BigIntStats, closeSync, lstatSync, openSync, readSync, statSync } from "node:fs";
 import { type Statx, statx, wordOf } from "../compile/statx.ts";
+import { linkTarget } from "../host/files.ts";
 import { errno } from "../kernel/errno.ts";
 import { AT, AT_FDCWD, LOCK, O, PATH_MAX } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { ANY, type Block } from "../program/types.ts";
 import { buffer, high, into, type Loose } from "../program/values.ts";
+import { fsPath, textOf } from "../values/bytes.ts";
 
 /** What was seen of the machine when a program was compiled, and must be seen again for it to be performed. */
 export type Condition =
@@ -29,7 +31,7 @@ type Link = "followed" | "itself";
 const AT_ONCE = 4096;
 
 export function textNow(path: string): Text {
-  const fd = openSync(path, "r");
+  const fd = openSync(fsPath(path), "r");
   const chunks: Buffer[] = [];
   try {
     for (let n = -1; n !== 0; ) {
@@ -40,12 +42,12 @@ export function textNow(path: string): Text {
   } finally {
     closeSync(fd);
   }
-  return { kind: "text", path, reads: chunks.map((c) => c.length), text: Buffer.concat(chunks).toString("utf8") };
+  return { kind: "text", path, reads: chunks.map((c) => c.length), text: textOf(Buffer.concat(chunks)) };
 }
 
 export const modeNow = (path: string, link: Link): Condition => ({
   ...{ kind: "mode", path, link },
-  mode: (link === "itself" ? lstatSync : statSync)(path, { throwIfNoEntry: false })?.mode,
+  mode: (link === "itself" ? lstatSync : statSync)(fsPath(path), { throwIfNoEntry: false })?.mode,
 });
 
 /** A device number (makedev(3)) as two of 32 bits. */
@@ -56,11 +58,11 @@ function split(dev: bigint): bigint {
 }
 
 export function mountNow(path: string): Condition {
-  const { ino, dev } = statSync(path, { bigint: true });
+  const { ino, dev } = statSync(fsPath(path), { bigint: true });
   return { kind: "mount", path, words: [ino, split(dev)] };
 }
 
-export const linkNow = (path: string): Condition => ({ kind: "link", path, target: readlinkSync(path) });
+export const linkNow = (path: string): Condition => ({ kind: "link", path, target: linkTarget(fsPath(path)) });
 
 const SECOND = 1_000_000_000n;
 
@@ -72,7 +74,7 @@ const wordsOf = (s: BigIntStats): bigint[] => [
 
 /** Where there is none, that there is none. */
 export function sameNow(path: string): Condition {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  const stat = statSync(fsPath(path), { bigint: true, throwIfNoEntry: false });
   return stat ? { kind: "same", path, words: wordsOf(stat) } : modeNow(path, "followed");
 }
 

@@ -1,10 +1,9 @@
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import type { Block, Pointee, Program, Section, Step, Value } from "../program/types.ts";
+import { bytesOf } from "../values/bytes.ts";
 
 /** Where a text is in the data of a program. */
 export type Hole = { readonly block: Block; readonly at: number };
-
-const encoder = new TextEncoder();
 
 /** Finds a text in all that a program says, and makes of texts that have it blocks which can be written to. */
 class Finder {
@@ -12,16 +11,16 @@ class Finder {
   readonly #texts = new Map<string, Block>();
   readonly #blocks = new Map<Block, Block>();
   readonly #sought: string;
-  readonly #length: number;
+  readonly #bytes: Uint8Array;
 
   constructor(sought: string) {
     this.#sought = sought;
-    this.#length = encoder.encode(sought).length;
+    this.#bytes = bytesOf(sought);
   }
 
   #note(block: Block): Block {
     const bytes = Buffer.from(block.bytes.buffer, block.bytes.byteOffset, block.bytes.length);
-    for (let at = bytes.indexOf(this.#sought); at >= 0; at = bytes.indexOf(this.#sought, at + this.#length))
+    for (let at = bytes.indexOf(this.#bytes); at >= 0; at = bytes.indexOf(this.#bytes, at + this.#bytes.length))
       this.holes.push({ block, at });
     return block;
   }
@@ -29,7 +28,7 @@ class Finder {
   #text(text: string): Block {
     const known = this.#texts.get(text);
     if (known) return known;
-    const block = this.#note({ name: "text", bytes: encoder.encode(`${text}\0`), pointers: [] });
+    const block = this.#note({ name: "text", bytes: bytesOf(`${text}\0`), pointers: [] });
     this.#texts.set(text, block);
     return block;
   }

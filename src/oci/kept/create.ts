@@ -1,3 +1,4 @@
+import { workingDirectory } from "../../host/given.ts";
 import { withTimeNow } from "../../remember/given-time.ts";
 import type { Global } from "../context.ts";
 import { type CreateOptions, prepareCreate } from "../create.ts";
@@ -26,6 +27,6 @@ async function make(g: Global, id: string, o: CreateOptions, checks: string): Pr
     facts: own.bundle.facts,
     conditions,
     bundle: own.bundle.bundle,
-    cwd: process.cwd(),
+    cwd: workingDirectory(),
   });
 }

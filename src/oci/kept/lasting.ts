@@ -4,6 +4,7 @@ import { RUNTIME_FILES } from "../../compile/runtime/lifecycle.ts";
 import type { Process, Spec } from "../../compile/spec.ts";
 import { isCompiled } from "../../host/compiled.ts";
 import { hostFacts } from "../../host/facts.ts";
+import { workingDirectory } from "../../host/given.ts";
 import { checksOfRuntime, FOR_ONCE, verbOf } from "../../remember/runtime-words.ts";
 import { pidfdReceiver } from "../annotations.ts";
 import type { Bundle } from "../bundle.ts";
@@ -38,7 +39,7 @@ export function checksOfLine(g: Global): string | undefined {
   if (NOTIFY_SOCKET || LISTEN_FDS || hasWarned()) return undefined;
   // Each is given once at most: which one counts is not for the front to know.
   const twice = FOR_ONCE.some((option) => g.words.filter((w) => w === option).length > 1);
-  return twice ? undefined : checksOfRuntime(process.cwd(), g.words);
+  return twice ? undefined : checksOfRuntime(workingDirectory(), g.words);
 }
 
 /**

@@ -43,10 +43,14 @@ const [piece, zeros] = [Buffer.allocUnsafe(PIECE), Buffer.alloc(PIECE)];
 
 export const isSame = (a: Stats, b: Stats): boolean => a.dev === b.dev && a.ino === b.ino;
 
-/** Into a file that is empty. What is all zeros is not written: files may have holes larger than any disk. */
-function copyBytes(from: number, to: number): void {
+/**
+ * Into a file that is empty: as much as there is when it begins, for whoever goes on writing may do so without end. Files of the
+ * kernel say that they have nothing. What is all zeros is not written: files may have holes larger than any disk.
+ */
+function copyBytes(from: number, to: number, most: number): void {
+  const next = () => readSync(from, piece, 0, most === 0 ? PIECE : Math.min(PIECE, most - size), null);
   let size = 0;
-  for (let n = readSync(from, piece, 0, PIECE, null); n > 0; n = readSync(from, piece, 0, PIECE, null)) {
+  for (let n = next(); n > 0; n = next()) {
     if (piece.compare(zeros, 0, n, 0, n) !== 0)
       for (let at = 0; at < n; ) at += writeSync(to, piece, at, n - at, size + at);
     size += n;
@@ -88,7 +92,7 @@ async function copyFile({ from, to, there, path }: Known, o: Copying): Promise<v
     await using(source, async () => {
       const stat = fstatSync(source);
       await using(await openCopy(stat, to, there, o), (fd) => {
-        copyBytes(source, fd);
+        copyBytes(source, fd, stat.size);
         finish(fd, stat, o);
       });
     });

@@ -1,5 +1,7 @@
-import { lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { closeSync, fstatSync, lstatSync, openSync, readlinkSync, readSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { O } from "../kernel/flags.ts";
+import { CaissonError } from "../values/errors.ts";
 
 /** As many as the kernel follows. path_resolution(7) */
 export const MOST_LINKS = 40;
@@ -27,14 +29,36 @@ export function resolveInRoot(root: string, path: string): string {
   return `/${found.join("/")}`;
 }
 
+/** More than users or hosts of any machine take, and less than would hurt to read. */
+const MOST_BYTES = 16 << 20;
+
+/** What is open there, if it is a file of the root: neither waited for (a pipe), nor without an end (a device). */
+function contentOf(fd: number, inside: string): string | undefined {
+  // Asked of what is open: what the path leads to may be another thing by now.
+  if (!readlinkSync(`/proc/self/fd/${fd}`).startsWith(inside)) return undefined;
+  const stat = fstatSync(fd);
+  if (!stat.isFile()) return undefined;
+  if (stat.size > MOST_BYTES) throw new CaissonError(`it is larger than ${MOST_BYTES >> 20} MiB`);
+  const bytes = Buffer.alloc(stat.size);
+  let size = 0;
+  for (let n = -1; n !== 0 && size < bytes.length; size += n) n = readSync(fd, bytes, size, bytes.length - size, null);
+  return bytes.toString("utf8", 0, size);
+}
+
 /** The text of a file of a root filesystem, if it is one; what is a link out of the root is not followed. */
 export function textInRoot(root: string, path: string): string | undefined {
   try {
     const inside = root === "/" ? "/" : `${realpathSync(root)}/`;
     const real = realpathSync(join(root, path));
-    // A pipe would be waited for, and a device may have no end.
-    return real.startsWith(inside) && statSync(real).isFile() ? readFileSync(real, "utf8") : undefined;
+    if (!real.startsWith(inside) || !statSync(real).isFile()) return undefined;
+    const fd = openSync(real, O.RDONLY | O.NOFOLLOW | O.NONBLOCK | O.NOCTTY);
+    try {
+      return contentOf(fd, inside);
+    } finally {
+      closeSync(fd);
+    }
   } catch (e) {
+    if (e instanceof CaissonError) throw new CaissonError(`${path} of the root filesystem: ${e.message}`);
     if ((e as NodeJS.ErrnoException).code === undefined) throw e;
     return undefined;
   }

@@ -17,7 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeRoot } from "../conformance/bundle.ts";
-import { sh } from "../helpers/command.ts";
+import { caisson, sh } from "../helpers/command.ts";
 import { isRoot } from "../helpers/machine.ts";
 
 describe.skipIf(!isRoot)("caisson cp", () => {
@@ -108,6 +108,22 @@ describe.skipIf(!isRoot)("caisson cp", () => {
     expect(blocks).toBeLessThan(10_000);
     const ends = Bun.spawnSync(["sh", "-c", `head -c 6 ${at_("sparse")}; tail -c 5 ${at_("sparse")}`]);
     expect(ends.stdout.toString()).toBe("first\nlast\n");
+  });
+
+  test("a file that somebody goes on writing: what there is of it at that moment", async () => {
+    const busy = "exec 3> /opt/busy; while :; do head -c 1000000 /dev/urandom >&3; done";
+    const writer = Bun.spawn([caisson, "exec", name, "sh", "-c", busy]);
+    try {
+      while ((await sh("exec", name, "test", "-s", "/opt/busy")).code !== 0) await Bun.sleep(10);
+      await ok(`${name}:/opt/busy`, at_("busy"));
+      expect(lstatSync(at_("busy")).size).toBeGreaterThan(0);
+    } finally {
+      writer.kill("SIGKILL");
+      await writer.exited;
+      await sh("exec", name, "sh", "-c", "pkill -f urandom; rm /opt/busy");
+    }
+    await ok(`${name}:/proc/version`, at_("version"));
+    expect(readFileSync(at_("version"), "utf8")).toContain("Linux");
   });
 
   test("--follow-link, and a slash: what a link leads to, on its own side, by the link's name", async () => {

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { resolveInRoot } from "../../src/host/in-root.ts";
+import { resolveInRoot, textInRoot } from "../../src/host/in-root.ts";
 import { placeMounts } from "../../src/host/mount-points.ts";
 
 describe("paths in a root filesystem", () => {
@@ -55,5 +56,20 @@ describe("paths in a root filesystem", () => {
       expect(mountPlace(root, "/etc/resolv.conf", [], type)).toBe("/etc/resolv.conf");
     for (const above of ["/etc", "/run", "/run/none"])
       expect(mountPlace(root, "/etc/resolv.conf", [above])).toBe("/etc/resolv.conf");
+  });
+
+  test("the text of a file, and of nothing else: what is out of the root, a pipe, a device or without end is not read", () => {
+    const at = join(root, "etc/known");
+    writeFileSync(at, "text\n");
+    symlinkSync(at, join(root, "etc/out-and-back"));
+    symlinkSync("/etc/hostname", join(root, "etc/outside"));
+    execFileSync("mkfifo", [join(root, "etc/pipe")]);
+    symlinkSync("/dev/zero", join(root, "etc/zero"));
+    expect(textInRoot(root, "etc/known")).toBe("text\n");
+    expect(textInRoot(root, "etc/out-and-back")).toBe("text\n");
+    for (const name of ["etc/outside", "etc/pipe", "etc/zero", "etc", "etc/none"])
+      expect(textInRoot(root, name)).toBeUndefined();
+    truncateSync(at, 2 ** 32);
+    expect(() => textInRoot(root, "etc/known")).toThrow("etc/known of the root filesystem: it is larger than 16 MiB");
   });
 });

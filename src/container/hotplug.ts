@@ -2,7 +2,7 @@ import { openInRoot } from "../compile/context.ts";
 import { attach, cloneTree } from "../compile/mounts.ts";
 import { rootOf } from "../compile/users.ts";
 import { errnoName } from "../kernel/errno.ts";
-import { AT_FDCWD, CLONE, MNT_DETACH, makedev, O, S_IF } from "../kernel/flags.ts";
+import { AT_FDCWD, CLONE, MNT_DETACH, makedev, O, S_IF, UMOUNT_NOFOLLOW } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { performSteps } from "../program/steps.ts";
 import type { Slot } from "../program/types.ts";
@@ -68,7 +68,6 @@ function removeNode(c: Running, path: string): Promise<void> {
     if (isMapped(c)) {
       enter();
       s.call(`go to ${directory}`, "fchdir", [parent]);
-      const UMOUNT_NOFOLLOW = 8;
       s.call(`unbind ${path}`, "umount2", [name, MNT_DETACH | UMOUNT_NOFOLLOW]);
     }
     s.call(`remove ${path}`, "unlinkat", [parent, name, 0]);

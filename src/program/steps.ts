@@ -12,6 +12,8 @@ export type Performed<T> = {
   readonly made: T;
   /** A slot, or the half of one: -1 where nothing was put. */
   value(slot: Slot, half?: "low" | "high"): number;
+  /** All 64 bits of it. */
+  wide(slot: Slot): bigint;
   /** The first step that failed. */
   readonly failure: { readonly section: number; readonly step: number; readonly errno: number } | undefined;
 };
@@ -27,10 +29,13 @@ export async function performSteps<T>(
   const program = builder.build();
   const slots = await l.perform(encode(program, false), token);
   const errno = slots[4] ?? 0;
+  const value = ({ slot }: Slot, half: "low" | "high" = "low") => slots[2 * slot + (half === "low" ? 0 : 1)] ?? -1;
+  const unsigned = (slot: Slot, half: "low" | "high") => BigInt.asUintN(32, BigInt(value(slot, half)));
   return {
     program,
     made,
-    value: ({ slot }, half = "low") => slots[2 * slot + (half === "low" ? 0 : 1)] ?? -1,
+    value,
+    wide: (slot) => (unsigned(slot, "high") << 32n) | unsigned(slot, "low"),
     failure: errno > 0 ? { section: slots[0] ?? 0, step: slots[2] ?? 0, errno } : undefined,
   };
 }

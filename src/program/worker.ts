@@ -1,3 +1,4 @@
+import { errno } from "../kernel/errno.ts";
 import { P_PID, WEXITED } from "../kernel/flags.ts";
 import type { ProgramBuilder, SectionBuilder } from "./builder.ts";
 
@@ -9,9 +10,14 @@ export function inWorker(
   write: (worker: SectionBuilder) => void,
 ): void {
   const worker = program.section(name);
+  const done = program.slot("is the worker done?");
+  s.let(done, 0);
   write(worker);
+  worker.let(done, 1);
   worker.exit(0);
   const pid = s.spawn("start a worker", worker);
   s.call("wait for it", "waitid", [P_PID, pid, 0, WEXITED, 0]);
   s.check("did it work?");
+  // A signal ended it.
+  s.skipIf(done, "==", 1, () => s.fail(name, errno("ETIMEDOUT")));
 }

@@ -239,6 +239,27 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
       r.stderr,
     );
   },
+  "nothing that is hidden is shown by mounts that are answered, nor uncovered": async ({ run }) => {
+    const script = `
+      mkdir /proc2 /sys2 /x /x/sys /new; V=$(cat /proc/sys/kernel/core_pattern)
+      mount --bind /proc /proc2 && { echo "$V" > /proc2/sys/kernel/core_pattern; } 2> /dev/null || echo read-only
+      mount --bind /sys /sys2 && ls /sys2/firmware | wc -l
+      mount -t overlay -o lowerdir=/sys o /new || echo refused
+      mount -t tmpfs t /x/sys && mv /x /y && ln -s /proc /x
+      umount /x/sys || echo not mine
+      { echo "$V" > /proc/sys/kernel/core_pattern; } 2> /dev/null || echo read-only
+      rm /x && mv /y /x && umount /x/sys && echo mine
+      setpriv --reuid 5 mount -t tmpfs t /opt || echo refused
+      mount -t tmpfs t /new && cd /new && mkdir low up work all && echo text > low/file
+      mount -t overlay -o lowerdir=/new/low,upperdir=/new/up,workdir=/new/work o /new/all && cat all/file && echo more > all/file && cat up/file`;
+    const r = await run(["sh", "-c", script], { answer: ["mount"], workdir: "/" });
+    const lines = ["read-only", "0", "refused", "not mine", "read-only", "mine", "refused", "text", "more", ""];
+    assert.equal(r.stdout, lines.join("\n"), r.stderr);
+    const own = await run(["sh", "-c", "mount -t tmpfs t /opt && grep -c /opt /proc/self/mountinfo"], {
+      ...{ answer: ["mount"], user: "5", workdir: "/" },
+    });
+    assert.equal(own.stdout, "1\n", own.stderr);
+  },
   "a file system of the caller's own making (FUSE) is mounted by the connection that he has open": async ({ run }) => {
     const script = `open(F, "+<", "/dev/fuse") or die "open: $!"; my $d = "fd=" . fileno(F) . ",rootmode=40000,user_id=0,group_id=0";
       syscall(165, my $s = "x", my $t = "/mnt", my $k = "fuse.own", 6, $d) == 0 or die "mount: $!"; print grep { / \\/mnt / } do { open(M, "/proc/self/mountinfo"); <M> }`;
@@ -246,6 +267,21 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     if (!existsSync("/dev/fuse")) return console.log("skipped: FUSE: the kernel has no /dev/fuse");
     const r = await run(["perl", "-e", script], { answer: ["mount"], devices: ["/dev/fuse"], workdir: "/" });
     assert.match(r.stdout, / \/mnt .*nosuid,nodev.* - fuse/, r.stderr);
+  },
+  "a file system of the caller's that answers nothing keeps nobody else waiting": async ({ run }) => {
+    const own = `open(F, "+<", "/dev/fuse") or die "open: $!"; my $d = "fd=" . fileno(F) . ",rootmode=40000,user_id=0,group_id=0";
+      syscall(165, my $s = "x", my $t = "/mnt", my $k = "fuse.own", 6, $d) == 0 or die "mount: $!"; $| = 1; print "mounted\\n";
+      my ($n, $b, $m) = ("tmpfs", "/mnt/below", "");
+      syscall(165, $n, $b, $n, 0, $m) == 0 or print "refused: $!\\n"; syscall(166, $t, 0) == 0 and print "gone\\n"`;
+    if (process.arch !== "x64" || !existsSync("/dev/fuse")) return console.log("skipped: FUSE, as above");
+    const r = await run(["perl", "-e", own], {
+      answer: ["mount"],
+      devices: ["/dev/fuse"],
+      workdir: "/",
+      timeout: "30s",
+    });
+    assert.equal(r.stdout, "mounted\nrefused: Connection timed out\ngone\n", r.stderr);
+    assert.equal((await run(["echo", "next"])).stdout, "next\n");
   },
   "which system call was refused, and which one it was killed for": async ({ run }) => {
     const refused = await run(["unshare", "-m", "true"], { reportBlocked: true });

@@ -1,11 +1,13 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { normalize } from "node:path";
 import { openInRoot } from "../../compile/context.ts";
+import { resetSignals } from "../../compile/signals.ts";
 import { errnoName } from "../../kernel/errno.ts";
 import { AT_FDCWD, CLONE, O } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import { performSteps } from "../../program/steps.ts";
 import type { Slot } from "../../program/types.ts";
+import { type Loose, struct } from "../../program/values.ts";
 import { inWorker } from "../../program/worker.ts";
 import { CallGoneError, type SyscallCall, type SyscallReply } from "../../seccomp/notify/call.ts";
 
@@ -50,14 +52,25 @@ export const split = (path: string): [parent: string, name: string] => {
 export const openAsCaller = (s: SectionBuilder, root: number, path: string, flags: number): Slot =>
   openInRoot(s, root, path, flags, { label: `open ${path} of the caller` });
 
+const ITIMER_REAL = 0;
+const PATIENCE_S = 3;
+/** struct itimerval: once, after so many seconds. */
+const patience = struct("patience", [
+  [8, 0],
+  [8, 0],
+  [8, PATIENCE_S],
+  [8, 0],
+]);
+
 /**
- * Performs steps on the caller's root in a process of their own, and answers with the first failure's errno, or 0.
+ * Performs steps on the caller's root in a process of their own, and answers with the first failure's errno, or 0; `made` is what
+ * the slot holds then that was written for it. Paths are looked up below `top` once it is entered, which is the caller's root by default.
  * What is opened by the caller's pid is only used once the kernel has said that the call waits yet.
  */
 export async function onCallersRoot(
   call: SyscallCall,
-  write: (s: SectionBuilder, root: number, enter: () => void) => void,
-): Promise<SyscallReply> {
+  write: (s: SectionBuilder, root: number, enter: (top?: Loose) => void) => Slot | undefined,
+): Promise<{ readonly reply: SyscallReply; readonly made?: bigint }> {
   const opened = await performSteps((s) => {
     const at = `/proc/${call.pid}`;
     return [
@@ -68,19 +81,25 @@ export async function onCallersRoot(
   const [root, namespace] = opened.made.map((slot) => opened.value(slot)) as [number, number];
   try {
     if (opened.failure || !(await call.isWaiting())) throw new CallGoneError(`${call.name}: its caller is gone`);
-    const { failure } = await performSteps((s, program) => {
+    let made: Slot | undefined;
+    const done = await performSteps((s, program) => {
       inWorker(s, program, "worker for a caller", (worker) => {
+        // Files of the caller's may be on a file system that he makes up (FUSE), and does not answer.
+        resetSignals(worker);
+        worker.call("wait for none longer than that", "setitimer", [ITIMER_REAL, patience, 0]);
         // It is to change its root: its parent's stays.
         worker.call("have a root of its own", "unshare", [CLONE.FS]);
         worker.call("clear the umask", "umask", [0]);
-        write(worker, root, () => {
-          worker.call("enter its mounts", "setns", [namespace, CLONE.NEWNS]);
-          worker.call("go to its root", "fchdir", [root]);
-          worker.call("have its root", "chroot", ["."]);
-        });
+        made =
+          write(worker, root, (top = root) => {
+            worker.call("enter its mounts", "setns", [namespace, CLONE.NEWNS]);
+            worker.call("go to what is to be the root", "fchdir", [top]);
+            worker.call("have it as the root", "chroot", ["."]);
+          }) ?? undefined;
       });
     });
-    return failure ? { errno: errnoName(failure.errno) as `E${string}` } : { value: 0 };
+    if (done.failure) return { reply: { errno: errnoName(done.failure.errno) as `E${string}` } };
+    return { reply: { value: 0 }, ...(made && { made: done.wide(made) }) };
   } finally {
     await performSteps((s) => {
       for (const fd of [root, namespace])

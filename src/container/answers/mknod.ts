@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { defaultDevices } from "../../compile/devices.ts";
 import { attach, cloneTree } from "../../compile/mounts.ts";
 import type { Device, Spec } from "../../compile/spec.ts";
@@ -19,6 +20,13 @@ function deviceOf(spec: Spec, mode: number, dev: number): Device | undefined {
   return known.find((d) => (d.type === "u" ? "c" : d.type) === type && d.major === major && d.minor === minor);
 }
 
+/** Whether what has its path on this machine is it. */
+function isNode({ path, major, minor }: Device): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  const found = stat && numbersOf(stat.rdev);
+  return found !== undefined && found.major === major && found.minor === minor;
+}
+
 /**
  * mknod of a device that the container has: package managers and archives make theirs anew. In a user namespace a node
  * could not be opened, so the host's own is bound in its place; else it is made. All other devices are refused.
@@ -34,12 +42,14 @@ async function make(call: SyscallCall, spec: Spec, path: string, mode: number, d
   if (name === "" || name === "." || name === "..") return { errno: "EEXIST" };
   const mapped = spec.linux?.namespaces?.some((n) => n.type === "user") === true;
   const permissions = mode & PERMISSIONS & ~umask;
-  return onCallersRoot(call, (s, root, enter) => {
+  // Its path may be another one on this machine.
+  if (mapped && !isNode(device)) return { errno: "EPERM" };
+  const { reply } = await onCallersRoot(call, (s, root, enter) => {
     const directory = openAsCaller(s, root, parent, O.PATH | O.DIRECTORY);
     if (!mapped) {
       s.call(`make ${path}`, "mknodat", [directory, name, format | permissions, dev]);
       s.call(`owner of ${path}`, "fchownat", [directory, name, uid, gid, AT.SYMLINK_NOFOLLOW]);
-      return;
+      return undefined;
     }
     const node = cloneTree(s, `open the host's ${device.path}`, AT_FDCWD, device.path);
     // In the container's file systems the host's ids have no meaning: the file is made as who calls.
@@ -49,7 +59,9 @@ async function make(call: SyscallCall, spec: Spec, path: string, mode: number, d
     const file = s.get(`open ${path}`, "openat", [directory, name, O.PATH | O.NOFOLLOW | O.CLOEXEC, 0]);
     enter();
     attach(s, `bind the host's ${device.path} on ${path}`, node, file);
+    return undefined;
   });
+  return reply;
 }
 
 export const mknodHandlers = (spec: () => Spec): SyscallHandlers => ({

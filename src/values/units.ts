@@ -21,16 +21,19 @@ export function parseSize(field: string, value: string | number): number {
 
 const seconds: Record<string, number> = { us: 1e-6, ms: 1e-3, s: 1, "": 1, min: 60, m: 60, h: 3600, d: 86400 };
 
+/** What is still exact in microseconds, and no number of 64 bits by mistake. */
+const MOST_SECONDS = 100_000 * 86_400;
+
 /** "30s", "1.5h", "1m30s", "200ms" or seconds; the result is in seconds. */
 export function parseDuration(field: string, value: string | number): number {
-  if (typeof value === "number" && Number.isFinite(value) && value >= 0) return value;
+  if (typeof value === "number" && value >= 0 && value <= MOST_SECONDS) return value;
   const text = String(value).trim();
   const whole = /^(?:(?:\d+(?:\.\d+)?)\s*(?:us|ms|s|min|m|h|d)?\s*)+$/.test(text);
   let total = whole ? 0 : Number.NaN;
   for (const [, n, unit] of text.matchAll(/(\d+(?:\.\d+)?)\s*(us|ms|min|s|m|h|d)?/g))
     total += Number(n) * (seconds[unit ?? ""] ?? Number.NaN);
-  if (!Number.isFinite(total))
-    throw new InvalidOptionError(field, value, 'a duration such as "30s", "1m30s" or seconds');
+  if (!(total <= MOST_SECONDS))
+    throw new InvalidOptionError(field, value, 'a duration such as "30s", "1m30s" or seconds, of 100000 days at most');
   return total;
 }
 

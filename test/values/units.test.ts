@@ -26,7 +26,8 @@ test("durations", () => {
   expect(parseDuration("timeout", "200ms")).toBeCloseTo(0.2);
   expect(parseDuration("timeout", "1.5h")).toBe(5400);
   expect(parseDuration("timeout", 5)).toBe(5);
-  for (const bad of ["", "s", "5 parsecs", -1, "100001d", "18446744073709551615ms", 1e10]) expect(() => parseDuration("timeout", bad)).toThrow("timeout: ");
+  for (const bad of ["", "s", "5 parsecs", -1, "100001d", "18446744073709551615ms", 1e10])
+    expect(() => parseDuration("timeout", bad)).toThrow("timeout: ");
 });
 
 test("counts and CPUs", () => {

@@ -53,13 +53,17 @@ function tellsOfKills(layout: Layout, h: Hierarchy, parent: string): boolean {
 
 type Group = CgroupPlan["groups"][number];
 
+/** More than containers in containers need: whoever looks at groups, or removes them, does so at each depth. v1 knows no such limit. */
+const DEPTH = { file: "cgroup.max.depth", text: "100" };
+const shallow = (g: Group): Group => (g.unified ? { ...g, writes: [...g.writes, DEPTH] } : g);
+
 /** The groups in which a container makes groups of its own: all that is limited is on those above. */
 const delegated = (planned: readonly Group[], others: readonly Group[]): Group[] => [
-  ...planned.map((g) => {
+  ...planned.map(shallow).map((g) => {
     const reads = g.reads.flatMap(within(g.unified));
     return { ...g, reads, inner: INNER, ...(g.unified && { leaf: LEAF }) };
   }),
-  ...others.map((g) => ({ ...g, unified: false, inner: INNER })),
+  ...others.map(shallow).map((g) => ({ ...g, unified: false, inner: INNER })),
 ];
 
 function modeOf(o: ContainerOptions, hasView: boolean): (typeof modes)[number] {

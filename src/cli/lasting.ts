@@ -6,6 +6,7 @@ import type { HostFacts } from "../host/facts.ts";
 import { givenWords } from "../host/given.ts";
 import { namesForOnce } from "../remember/environment-words.ts";
 import { GIVEN_WORDS, type Given, HASHED_WORDS, isUsualState } from "../remember/places.ts";
+import { hasStray } from "../values/bytes.ts";
 import { list, type Values } from "./option-table.ts";
 
 /** Options whose effect follows from their words, and from what `conditions` has. Others look at more of the machine. */
@@ -57,6 +58,8 @@ export function isLasting(v: Values, p: Prepared): boolean {
 /** The words that this process was executed with, up to the command: what is kept is of use for other commands too. */
 export function optionsBefore(command: readonly string[]): readonly string[] | undefined {
   const words = givenWords();
+  // They are handed on by execve(2), to which runtimes give text.
+  if (words.some(hasStray)) return undefined;
   const count = words.length - command.length;
   const are = count <= HASHED_WORDS && command.every((word, i) => word === words[count + i]);
   return are && command.length <= GIVEN_WORDS ? words.slice(0, count) : undefined;

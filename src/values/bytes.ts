@@ -29,8 +29,11 @@ export function bytesOf(text: string): Uint8Array {
   return Buffer.concat(pieces);
 }
 
+/** Whether it stands for bytes that are not UTF-8: what takes text alone would get others. */
+export const hasStray = (text: string): boolean => LONE.test(text);
+
 /** What node:fs takes for a path: the text, or the bytes that it stands for. */
-export const fsPath = (text: string): string | Buffer => (LONE.test(text) ? Buffer.from(bytesOf(text)) : text);
+export const fsPath = (text: string): string | Buffer => (hasStray(text) ? Buffer.from(bytesOf(text)) : text);
 
 /** What decoders put in the place of what is not UTF-8: it may have been that character, too. */
 export const REPLACED = "\ufffd";

@@ -2,7 +2,11 @@ import { put } from "../host/output.ts";
 
 /** Names come from file systems and processes, some of them a container's: what a terminal would obey is shown as "?". */
 export const harmless = (text: string): string => text.replace(/[\p{Cc}\p{Cs}]/gu, "?");
-const lines = (text: string): string => text.replace(/(?![\n\t])[\p{Cc}\p{Cs}]/gu, "?");
+/** Of what may be one: to look for these takes a fraction of the time, and most texts have none. */
+const SUSPECT =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is they that are looked for
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]/;
+const lines = (text: string): string => (SUSPECT.test(text) ? text.replace(/(?![\n\t])[\p{Cc}\p{Cs}]/gu, "?") : text);
 
 export const complain = (message: string): void => {
   put(2, `caisson: ${lines(message)}\n`);

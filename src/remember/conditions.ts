@@ -6,7 +6,7 @@ import { AT, AT_FDCWD, LOCK, O, PATH_MAX } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { ANY, type Block } from "../program/types.ts";
 import { buffer, high, into, type Loose } from "../program/values.ts";
-import { fsPath, textOf } from "../values/bytes.ts";
+import { fsPath, orBytes } from "../values/bytes.ts";
 
 /** What was seen of the machine when a program was compiled, and must be seen again for it to be performed. */
 export type Condition =
@@ -42,7 +42,8 @@ export function textNow(path: string): Text {
   } finally {
     closeSync(fd);
   }
-  return { kind: "text", path, reads: chunks.map((c) => c.length), text: textOf(Buffer.concat(chunks)) };
+  const whole = Buffer.concat(chunks);
+  return { kind: "text", path, reads: chunks.map((c) => c.length), text: orBytes(whole.toString("utf8"), () => whole) };
 }
 
 export const modeNow = (path: string, link: Link): Condition => ({

@@ -3,7 +3,7 @@ import { defaultMaskedPaths, defaultReadonlyPaths, TTY_GROUP } from "../compile/
 import { type Arch, hostArch } from "../kernel/arch.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
 import { fsPath } from "../values/bytes.ts";
-import { exactText } from "./given.ts";
+import { exactText } from "./files.ts";
 import { idRanges } from "./id-ranges.ts";
 import { fileMounts, type HostMount, inSight, isDeleted, parseMountinfo } from "./mountinfo.ts";
 

@@ -35,6 +35,9 @@ export function namesIn(directory: string): string[] {
 export const linkTarget = (path: string | Buffer): string =>
   orBytes(readlinkSync(path), () => readlinkSync(path, { encoding: "buffer" }));
 
+/** A text of the kernel's, with names of whatever bytes in it. */
+export const exactText = (path: string): string => orBytes(readFileSync(path, "utf8"), () => readFileSync(path));
+
 /** What a file holds as JSON; nothing if it is not there, or still empty: it is being written. */
 export function readJson<T>(path: string): T | undefined {
   try {
@@ -52,7 +55,7 @@ const GONE = ["ENOENT", "ENOTDIR", "ESRCH", "ENODEV"];
 /** A file of the kernel's, or of a state directory; `undefined` where there is none. */
 export function readOr(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return exactText(path);
   } catch (e) {
     if (GONE.includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw e;

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { orBytes, REPLACED, textOf } from "../values/bytes.ts";
+import { REPLACED, textOf } from "../values/bytes.ts";
 import { linkTarget } from "./files.ts";
 
 /** The words that this process was executed with, behind its own; runtimes lose those that are not UTF-8. proc_pid_cmdline(5) */
@@ -14,6 +14,3 @@ export function workingDirectory(): string {
   const path = process.cwd();
   return path.includes(REPLACED) ? linkTarget("/proc/self/cwd") : path;
 }
-
-/** A text of the kernel's, with names of whatever bytes in it. */
-export const exactText = (path: string): string => orBytes(readFileSync(path, "utf8"), () => readFileSync(path));

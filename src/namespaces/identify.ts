@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { NamespaceKind } from "../compile/spec.ts";
-import { exactText } from "../host/given.ts";
+import { exactText } from "../host/files.ts";
 import { parseMountinfo } from "../host/mountinfo.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { kindOfProcName } from "./kinds.ts";

@@ -50,6 +50,17 @@ describe.skipIf(!isRoot)("names of any bytes, at any depth", () => {
       });
   });
 
+  test("a container that was given before has them, too, and what is executed in it", async () => {
+    const box = `own-words-${process.pid}`;
+    const given = `${caisson} run -d --name ${box} -e A=caf\xe9 -- sh -c 'exec sleep 1000' x caf\xe9`;
+    // From the third time on no JavaScript has a part in it.
+    for (let i = 0; i < 3; i++) {
+      expect(shell(`${given}\n`)).toMatchObject({ code: 0, err: "" });
+      expect(shell(`${caisson} exec ${box} printenv A\n`)).toEqual({ code: 0, err: "", out: "caf\xe9\n" });
+      expect((await sh("rm", "-f", box)).code).toBe(0);
+    }
+  });
+
   test("what is mounted at one is shown", () => {
     const point = `${at}/mounted\xe9`;
     mkdirSync(bytes(point));

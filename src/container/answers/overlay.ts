@@ -1,6 +1,6 @@
 import { newFilesystem } from "../../compile/mounts.ts";
 import { statx, wordOf } from "../../compile/statx.ts";
-import { exactText } from "../../host/given.ts";
+import { exactText } from "../../host/files.ts";
 import { covers } from "../../host/in-root.ts";
 import { type HostMount, parseMountinfo } from "../../host/mountinfo.ts";
 import { errno } from "../../kernel/errno.ts";

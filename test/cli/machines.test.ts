@@ -75,3 +75,9 @@ test.skipIf(!isRoot).each([[[]], [["-d"]], [["--keep", "--name", "kept-here"]]])
     expect(await settled()).toEqual(earlier);
   },
 );
+
+test.skipIf(!isRoot)("a container starts for whoever leaves themselves no rights to what they make", async () => {
+  const earlier = await settled();
+  expect(await runs(`umask 777; ${hidden}`)).toEqual({ out: "hello\nstatus 0\n", err: "" });
+  expect(await settled()).toEqual(earlier);
+});

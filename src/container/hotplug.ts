@@ -1,6 +1,9 @@
+import { lstatSync } from "node:fs";
 import { openInRoot } from "../compile/context.ts";
 import { attach, cloneTree } from "../compile/mounts.ts";
 import { rootOf } from "../compile/users.ts";
+import { orUndefined } from "../host/identity.ts";
+import { resolveInRoot } from "../host/in-root.ts";
 import { errnoName } from "../kernel/errno.ts";
 import { AT_FDCWD, CLONE, MNT_DETACH, makedev, O, S_IF, UMOUNT_NOFOLLOW } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
@@ -103,8 +106,17 @@ export async function addDevices(container: string, devices: DeviceOptions): Pro
   }
 }
 
+/** Only a look: that nobody removes a file by mistake. What is not there, or cannot be looked at, is told of by the step. */
+function checkIsDevice(c: Running, path: string): void {
+  const root = `/proc/${c.started.pid}/root`;
+  const stat = orUndefined(() => lstatSync(`${root}${resolveInRoot(root, path)}`));
+  if (stat && !stat.isCharacterDevice() && !stat.isBlockDevice())
+    throw new NameError(c.noted.name, `remove ${path}: it is not a device`);
+}
+
 /** Takes devices from a running container. What it has open stays open: the kernel looks at rights when one is opened. */
 export async function removeDevices(container: string, paths: readonly string[]): Promise<void> {
   const c = runningContainer(container);
+  for (const path of paths) checkIsDevice(c, path);
   for (const path of paths) await removeNode(c, path);
 }

@@ -143,6 +143,10 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
         await addDevices(box.name, ["/dev/zero:/dev/more"]);
         assert.equal((await box.run(["sh", "-c", "head -c 3 /dev/more | wc -c"])).stdout, "3\n");
         await assert.rejects(addDevices(box.name, ["/dev/zero:/dev/more"]), /add \/dev\/more: EEXIST/);
+        await assert.rejects(
+          removeDevices(box.name, ["/dev/more", "/etc/hostname"]),
+          /remove \/etc\/hostname: it is not a device/,
+        );
         await removeDevices(box.name, ["/dev/more"]);
         assert.notEqual((await box.run(["ls", "/dev/more"])).exitCode, 0);
       } finally {

@@ -1,4 +1,4 @@
-import { AT_FDCWD } from "../kernel/flags.ts";
+import { AT, AT_FDCWD } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, type Loose } from "../program/values.ts";
@@ -26,23 +26,25 @@ export type Statx = { readonly result: Slot; readonly words: readonly Slot[] };
 export const wordOf = ({ words }: Statx, name: Exclude<keyof typeof STATX, "words">, more = 0): Slot =>
   words[STATX[name] + more] as Slot;
 
-/** Looks at a file, or with `mount` at which mount it is on, alone; the slots hold what was seen until the next look of the program. */
-export function statx(
+function look(
   s: SectionBuilder,
   label: string,
-  path: Loose,
-  { at = AT_FDCWD, flags = 0, mount }: { at?: Loose; flags?: number; mount?: keyof typeof MOUNT } = {},
+  [at, path, flags, mask]: readonly [Loose, Loose, number, number],
 ): Statx {
   const words = Array.from({ length: STATX.words }, (_, i) => s.program.shared(`statx ${i}`));
   const result = s.program.shared("result of statx");
-  s.call(
-    label,
-    "statx",
-    [at, path, mount ? flags | DONT_SYNC : flags, mount ? MOUNT[mount] : BASIC, addressOf(words[0] as Slot)],
-    {
-      result,
-      ignore: "all",
-    },
-  );
+  s.call(label, "statx", [at, path, flags, mask, addressOf(words[0] as Slot)], { result, ignore: "all" });
   return { result, words };
 }
+
+/** Looks at a file; the slots hold what was seen until the next look of the program. */
+export const statx = (
+  s: SectionBuilder,
+  label: string,
+  path: Loose,
+  { at = AT_FDCWD, flags = 0 }: { at?: Loose; flags?: number } = {},
+): Statx => look(s, label, [at, path, flags, BASIC]);
+
+/** The number of the mount that an open file is on, until the next look of the program. */
+export const mountIdOf = (s: SectionBuilder, label: string, fd: Loose, kind: keyof typeof MOUNT): Slot =>
+  wordOf(look(s, label, [fd, "", AT.EMPTY_PATH | DONT_SYNC, MOUNT[kind]]), "mount");

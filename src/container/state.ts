@@ -9,7 +9,7 @@ import type { Connection } from "../compile/network-plan.ts";
 import type { Spec } from "../compile/spec.ts";
 import { STATE_FILES } from "../compile/state.ts";
 import { namesIn, readOr } from "../host/files.ts";
-import { type Identity, identityOf, isAlive, startedMs } from "../host/identity.ts";
+import { type Identity, identityOf, isAlive, isDead, startedMs } from "../host/identity.ts";
 import { places } from "../host/places.ts";
 import { hostArch } from "../kernel/arch.ts";
 import { defaultProfile } from "../seccomp/profile.ts";
@@ -206,16 +206,19 @@ export function runningContainer(name: string): Running {
   return { ...found, started: found.started };
 }
 
+const SIGKILL = 9;
+
 /**
- * The first process of a container whose supervisor was killed. It ends with that as a rule; one that undid PR_SET_PDEATHSIG, as to
- * execute a set-user-ID file does too, lives on.
+ * Kills the first process of a container whose supervisor was killed, and gives who that was. It ends with the supervisor as a rule;
+ * one that undid PR_SET_PDEATHSIG, as to execute a set-user-ID file does too, lives on.
  */
-function orphanOf({ status, started }: Known): Identity | undefined {
+function killOrphan({ status, started }: Known): Identity | undefined {
   const found = status === "lost" && started ? identityOf(started.pid) : undefined;
-  return found && started && startedMs(found) <= started.sinceBoot && isAlive(found) ? found : undefined;
+  if (!found || !started || startedMs(found) > started.sinceBoot || isDead(found)) return undefined;
+  signalEach([found.pid], SIGKILL);
+  return found;
 }
 
-const SIGKILL = 9;
 const KILL_MS = 2000;
 const isFreezer = (path: string) => existsSync(`${path}/freezer.state`);
 
@@ -234,8 +237,7 @@ export async function removeContainer(c: Known): Promise<void> {
   if (c.status === "running" || c.status === "creating")
     throw new NameError(c.noted.name, `the container ${c.noted.name} is ${c.status}; --force kills it first`);
   await removeGroups(c);
-  const orphan = orphanOf(c);
-  if (orphan) signalEach([orphan.pid], SIGKILL);
+  const orphan = killOrphan(c);
   if (orphan && !(await until(() => !isAlive(orphan), KILL_MS)))
     throw new NameError(c.noted.name, `the first process of ${c.noted.name} does not end: ${orphan.pid}`);
   const { network } = c.noted;
@@ -287,11 +289,12 @@ export async function sweep(): Promise<readonly Pick<Known, "directory" | "statu
   for (const name of names) {
     const c = read(name, locked);
     const directory = stateDirectory(name);
-    const orphan = c && orphanOf(c);
-    if (orphan) signalEach([orphan.pid], SIGKILL);
     if (c?.status === "lost" && c.noted.remove) await removeContainer(c);
     else if (!c && isHalfMade(directory, locked)) rmSync(directory, { recursive: true, force: true });
-    else left.push({ directory, status: c?.status ?? "creating" });
+    else {
+      if (c) killOrphan(c);
+      left.push({ directory, status: c?.status ?? "creating" });
+    }
   }
   return left;
 }

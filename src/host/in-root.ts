@@ -33,12 +33,13 @@ export function resolveInRoot(root: string, path: string): string {
 const MOST_BYTES = 16 << 20;
 
 /** What is open there, if it is a file of the root: neither waited for (a pipe), nor without an end (a device). */
-function contentOf(fd: number, inside: string): string | undefined {
+function contentOf(fd: number, inside: string, path: string): string | undefined {
   // Asked of what is open: what the path leads to may be another thing by now.
   if (!readlinkSync(`/proc/self/fd/${fd}`).startsWith(inside)) return undefined;
   const stat = fstatSync(fd);
   if (!stat.isFile()) return undefined;
-  if (stat.size > MOST_BYTES) throw new CaissonError(`it is larger than ${MOST_BYTES >> 20} MiB`);
+  if (stat.size > MOST_BYTES)
+    throw new CaissonError(`${path} of the root filesystem: it is larger than ${MOST_BYTES >> 20} MiB`);
   const bytes = Buffer.alloc(stat.size);
   let size = 0;
   for (let n = -1; n !== 0 && size < bytes.length; size += n) n = readSync(fd, bytes, size, bytes.length - size, null);
@@ -53,12 +54,11 @@ export function textInRoot(root: string, path: string): string | undefined {
     if (!real.startsWith(inside) || !statSync(real).isFile()) return undefined;
     const fd = openSync(real, O.RDONLY | O.NOFOLLOW | O.NONBLOCK | O.NOCTTY);
     try {
-      return contentOf(fd, inside);
+      return contentOf(fd, inside, path);
     } finally {
       closeSync(fd);
     }
   } catch (e) {
-    if (e instanceof CaissonError) throw new CaissonError(`${path} of the root filesystem: ${e.message}`);
     if ((e as NodeJS.ErrnoException).code === undefined) throw e;
     return undefined;
   }

@@ -1,6 +1,7 @@
 import { writeSync } from "node:fs";
 import { bytesOf } from "../values/bytes.ts";
 import { CaissonError } from "../values/errors.ts";
+import { pause } from "./pause.ts";
 
 const EPIPE_STATUS = 141;
 const PAUSE_MS = 1;
@@ -18,7 +19,7 @@ export function put(fd: number, what: string | Uint8Array): void {
       const { code } = e as NodeJS.ErrnoException;
       // Whoever reads is gone: as SIGPIPE would have it.
       if (code === "EPIPE") process.exit(EPIPE_STATUS);
-      if (code === "EAGAIN") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+      if (code === "EAGAIN") pause(PAUSE_MS);
       // Where errors are said nothing else can be: the status tells.
       else if (fd === 2) return;
       else throw new CaissonError(`write to ${fd === 1 ? "standard output" : `descriptor ${fd}`}: ${code}`);

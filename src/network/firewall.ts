@@ -64,13 +64,16 @@ const SOLICITATIONS = [133, 135, 136];
 
 const PORT_OFFSET = 2;
 const DNS = 53;
+export const question = (protocol: "udp" | "tcp"): Expression[] => [
+  ...proto(protocolNumbers[protocol]),
+  payload("transport", PORT_OFFSET, 2),
+  compare("==", be16(DNS)),
+];
 const questionsTo = (resolver: Address): Expression[][] =>
-  [protocolNumbers.tcp, protocolNumbers.udp].map((protocol) => [
-    ...proto(protocol),
+  (["tcp", "udp"] as const).map((protocol) => [
     payload("network", DESTINATION[resolver.family], bytesOf(resolver.family)),
     compare("==", Uint8Array.from(resolver.bytes)),
-    payload("transport", PORT_OFFSET, 2),
-    compare("==", be16(DNS)),
+    ...question(protocol),
   ]);
 
 const state = (bits: number): Expression[] => [conntrack("state"), mask(u32(bits)), compare("!=", u32(0))];

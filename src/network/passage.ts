@@ -2,23 +2,14 @@
 import { join } from "node:path";
 import type { Passage } from "../compile/network-plan.ts";
 import { places } from "../host/places.ts";
-import { be16, text, u8 } from "../kernel/netlink.ts";
-import { compare, counter, type Expression, meta, payload, verdict } from "../kernel/nft-expressions.ts";
+import { text } from "../kernel/netlink.ts";
+import { compare, counter, type Expression, meta, verdict } from "../kernel/nft-expressions.ts";
+import { question } from "./firewall.ts";
 import type { Network } from "./networks.ts";
-import { protocolNumbers } from "./ports.ts";
-
-const DNS = 53;
-const PORT_OFFSET = 2;
 
 /** As iptables writes a rule, which it then can show: a name without the rest of its field, and a counter. */
 const accept = (...conditions: Expression[]): Expression[] => [...conditions, counter, verdict("accept")];
 const by = (where: "iifname" | "oifname", bridge: string): Expression[] => [meta(where), compare("==", text(bridge))];
-const question = (protocol: "udp" | "tcp"): Expression[] => [
-  meta("l4proto"),
-  compare("==", u8(protocolNumbers[protocol])),
-  payload("transport", PORT_OFFSET, 2),
-  compare("==", be16(DNS)),
-];
 
 /**
  * Docker, ufw and others drop by the policy of iptables' chains what nothing in them accepts, and what one table drops no

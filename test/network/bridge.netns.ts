@@ -32,21 +32,12 @@ import { formatIp } from "../../src/network/address.ts";
 import { findNetwork } from "../../src/network/networks.ts";
 import { caisson, sh } from "../helpers/command.ts";
 import { eachStepFails } from "../helpers/undo.ts";
+import { asking, until } from "./asking.ts";
 
 setDefaultTimeout(60_000);
 const busybox = (...args: string[]) =>
   execFileSync("/bin/busybox", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 const ip = (...args: string[]) => execFileSync("ip", args);
-const until = async (what: () => boolean | Promise<boolean>) => {
-  for (let i = 0; i < 100; i++) {
-    if (await what()) return;
-    await new Promise((r) => setTimeout(r, 50));
-  }
-  throw new Error(`never: ${what}`);
-};
-/** A request by bash alone, which every Debian has: the last line of the answer, or "refused". */
-const asking = (host: string, port: string, path: string) =>
-  `timeout 2 bash -c "exec 3<>/dev/tcp/${host}/${port} && printf 'GET ${path} HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3" 2>/dev/null || echo refused`;
 const wget = (url: string) => {
   const { hostname, port, pathname } = new URL(url);
   return asking(hostname, port || "80", pathname);

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { User } from "../helpers/user.ts";
+import { asking, until } from "./asking.ts";
 
 const PASTA = "/usr/bin/pasta";
 const missing = existsSync(PASTA) ? "" : ` (skipped: ${PASTA} is not installed)`;
@@ -14,13 +15,8 @@ const servers: ChildProcess[] = [];
 let scratch: string;
 let user: User;
 
-/** A request by bash alone: the last line of the answer, or "refused". */
-const ask = (host: string, port: number) =>
-  `timeout 2 bash -c "exec 3<>/dev/tcp/${host}/${port} && printf 'GET /page HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3" 2>/dev/null || echo refused`;
+const ask = (host: string, port: number) => asking(host, port, "/page");
 const here = (host: string, port: number) => execFileSync("sh", ["-c", ask(host, port)], { encoding: "utf8" }).trim();
-const until = async (what: () => boolean) => {
-  for (let i = 0; i < 100 && !what(); i++) await new Promise((r) => setTimeout(r, 50));
-};
 
 beforeAll(async () => {
   if (missing) return;

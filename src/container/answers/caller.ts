@@ -81,8 +81,7 @@ export async function onCallersRoot(
   const [root, namespace] = opened.made.map((slot) => opened.value(slot)) as [number, number];
   try {
     if (opened.failure || !(await call.isWaiting())) throw new CallGoneError(`${call.name}: its caller is gone`);
-    let made: Slot | undefined;
-    const done = await performSteps((s, program) => {
+    const done = await performSteps((s, program) =>
       inWorker(s, program, "worker for a caller", (worker) => {
         // Files of the caller's may be on a file system that he makes up (FUSE), and does not answer.
         resetSignals(worker);
@@ -90,16 +89,15 @@ export async function onCallersRoot(
         // It is to change its root: its parent's stays.
         worker.call("have a root of its own", "unshare", [CLONE.FS]);
         worker.call("clear the umask", "umask", [0]);
-        made =
-          write(worker, root, (top = root) => {
-            worker.call("enter its mounts", "setns", [namespace, CLONE.NEWNS]);
-            worker.call("go to what is to be the root", "fchdir", [top]);
-            worker.call("have it as the root", "chroot", ["."]);
-          }) ?? undefined;
-      });
-    });
+        return write(worker, root, (top = root) => {
+          worker.call("enter its mounts", "setns", [namespace, CLONE.NEWNS]);
+          worker.call("go to what is to be the root", "fchdir", [top]);
+          worker.call("have it as the root", "chroot", ["."]);
+        });
+      }),
+    );
     if (done.failure) return { reply: { errno: errnoName(done.failure.errno) as `E${string}` } };
-    return { reply: { value: 0 }, ...(made && { made: done.wide(made) }) };
+    return { reply: { value: 0 }, ...(done.made && { made: done.wide(done.made) }) };
   } finally {
     await performSteps((s) => {
       for (const fd of [root, namespace])

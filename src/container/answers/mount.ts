@@ -1,10 +1,9 @@
 import { attach, cloneTree, newFilesystem, setAttributes } from "../../compile/mounts.ts";
 import type { Spec } from "../../compile/spec.ts";
-import { statx, wordOf } from "../../compile/statx.ts";
+import { mountIdOf } from "../../compile/statx.ts";
 import { hostId } from "../../compile/users.ts";
 import { errno } from "../../kernel/errno.ts";
 import {
-  AT,
   FSCONFIG,
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
@@ -59,7 +58,7 @@ const refused: Answered = { reply: { errno: "EPERM" } };
 /** Puts it in its place, and tells which one it is. */
 function place(s: SectionBuilder, what: string, mount: Loose, point: Loose): Slot {
   attach(s, what, mount, point);
-  return wordOf(statx(s, "which mount is it?", "", { at: mount, flags: AT.EMPTY_PATH, mount: "unique" }), "mount");
+  return mountIdOf(s, "which mount is it?", mount, "unique");
 }
 
 /**
@@ -153,8 +152,9 @@ async function unmount(call: SyscallCall, where: string, own: bigint): Promise<A
   return onCallersRoot(call, (s, root, enter) => {
     const above = openAsCaller(s, root, parent, O.PATH | O.DIRECTORY);
     const point = s.get(`open ${where}`, "openat", [above, name, O.PATH | O.NOFOLLOW | O.CLOEXEC, 0]);
-    const seen = statx(s, "which mount is it?", "", { at: point, flags: AT.EMPTY_PATH, mount: "unique" });
-    s.skipIf(wordOf(seen, "mount"), "==", own, () => s.fail(`find what was mounted on ${where}`, errno("EPERM")));
+    s.skipIf(mountIdOf(s, "which mount is it?", point, "unique"), "==", own, () =>
+      s.fail(`find what was mounted on ${where}`, errno("EPERM")),
+    );
     enter();
     s.call(`go to ${parent}`, "fchdir", [above]);
     s.call(`unmount ${where}`, "umount2", [name, MNT_DETACH | UMOUNT_NOFOLLOW]);

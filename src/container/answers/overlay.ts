@@ -1,10 +1,10 @@
 import { newFilesystem } from "../../compile/mounts.ts";
-import { statx, wordOf } from "../../compile/statx.ts";
+import { mountIdOf } from "../../compile/statx.ts";
 import { exactText } from "../../host/files.ts";
 import { covers } from "../../host/in-root.ts";
 import { type HostMount, parseMountinfo } from "../../host/mountinfo.ts";
 import { errno } from "../../kernel/errno.ts";
-import { AT, O } from "../../kernel/flags.ts";
+import { O } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import type { Slot } from "../../program/types.ts";
 import type { Loose } from "../../program/values.ts";
@@ -36,30 +36,22 @@ function mountOf(pid: number, directories: readonly string[]): HostMount | undef
 export function overlayOf(
   pid: number,
   parameters: readonly Parameter[],
-): ((s: SectionBuilder, root: Loose, enter: (top: Loose) => void, attributes: number) => Slot) | undefined {
-  const paths = (value: string) => listed(value).map((d) => (d === "" ? undefined : absolutePath(pid, d)));
-  const all = parameters.flatMap(([key, value = ""]) => (DIRECTORIES.includes(key) ? paths(value) : []));
-  const directories = all.filter((d) => d !== undefined);
-  const on = directories.length === all.length ? mountOf(pid, directories) : undefined;
+): ((s: SectionBuilder, root: number, enter: (top: Loose) => void, attributes: number) => Slot) | undefined {
+  const paths = parameters.map(([key, value = ""]) =>
+    DIRECTORIES.includes(key) ? listed(value).map((d) => d && absolutePath(pid, d)) : undefined,
+  );
+  const all = paths.flatMap((p) => p ?? []);
+  const on = all.includes("") ? undefined : mountOf(pid, all);
   if (!on) return undefined;
   const below = (path: string) => escaped(on.point === "/" ? path : path.slice(on.point.length) || "/");
-  const rewritten = parameters.map(
-    ([key, value]): Parameter =>
-      value !== undefined && DIRECTORIES.includes(key)
-        ? [
-            key,
-            paths(value)
-              .map((d) => below(d ?? ""))
-              .join(":"),
-          ]
-        : value === undefined
-          ? [key]
-          : [key, value],
-  );
+  const rewritten = parameters.map((p, i): Parameter => {
+    const own = paths[i];
+    return own ? [p[0], own.map(below).join(":")] : p;
+  });
   return (s, root, enter, attributes) => {
-    const top = openAsCaller(s, root as number, on.point, O.PATH | O.DIRECTORY);
-    const seen = statx(s, `is ${on.point} what it was?`, "", { at: top, flags: AT.EMPTY_PATH, mount: "listed" });
-    s.skipIf(wordOf(seen, "mount"), "==", Number(on.id), () => s.fail(`find the mount ${on.point}`, errno("EPERM")));
+    const top = openAsCaller(s, root, on.point, O.PATH | O.DIRECTORY);
+    const found = mountIdOf(s, `is ${on.point} what it was?`, top, "listed");
+    s.skipIf(found, "==", Number(on.id), () => s.fail(`find the mount ${on.point}`, errno("EPERM")));
     enter(top);
     return newFilesystem(s, "overlay", [["source", "overlay"], ...rewritten], attributes);
   };

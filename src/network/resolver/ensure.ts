@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ownWords } from "../../host/own-words.ts";
+import { pause } from "../../host/pause.ts";
 import { places } from "../../host/places.ts";
 import type { Network } from "../networks.ts";
 
@@ -36,6 +37,5 @@ const PATIENCE_MS = 1000;
 
 /** Waits until the resolver of a network that was forgotten has noticed that: it would have the place of the next one's. */
 export function awaitResolverGone(network: Network): void {
-  const clock = new Int32Array(new SharedArrayBuffer(4));
-  for (let waited = 0; waited < PATIENCE_MS && isBound(network); waited += STEP_MS) Atomics.wait(clock, 0, 0, STEP_MS);
+  for (let waited = 0; waited < PATIENCE_MS && isBound(network); waited += STEP_MS) pause(STEP_MS);
 }

@@ -31,6 +31,12 @@ const overUdp = (server: string, query: Buffer): Promise<Buffer> =>
   });
 
 /** Over TCP each message has its length in front: RFC 1035 4.2.2. */
+export function framed(message: Uint8Array): Buffer {
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(message.length);
+  return Buffer.concat([length, message]);
+}
+
 const overTcp = (server: string, query: Buffer): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const socket = connect(DNS_PORT, server);
@@ -44,11 +50,7 @@ const overTcp = (server: string, query: Buffer): Promise<Buffer> =>
       resolve(got.subarray(2, 2 + got.readUInt16BE(0)));
       socket.destroy();
     });
-    socket.on("connect", () => {
-      const length = Buffer.alloc(2);
-      length.writeUInt16BE(query.length);
-      socket.write(Buffer.concat([length, query]));
-    });
+    socket.on("connect", () => socket.write(framed(query)));
   });
 
 /** Asks this machine's own servers, one after the other, the way that the question came. */

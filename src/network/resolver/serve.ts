@@ -9,7 +9,7 @@ import { findNetwork, isAsNoted, type Network } from "../networks.ts";
 import { allowAnswer } from "./allow.ts";
 import { addressesOf, decide, type KnownLease } from "./answer.ts";
 import { readyFile } from "./ensure.ts";
-import { forward } from "./forward.ts";
+import { forward, framed } from "./forward.ts";
 
 const DNS_PORT = 53;
 const RCODE = { servfail: 2, refused: 5 } as const;
@@ -58,7 +58,7 @@ async function answer(
 const AT_ONCE = 100;
 const waiting = new Map<string, number>();
 
-async function inTurn(asker: string, ask: () => Promise<void>): Promise<void> {
+async function unlessBusy(asker: string, ask: () => Promise<void>): Promise<void> {
   const before = waiting.get(asker) ?? 0;
   if (before >= AT_ONCE) return;
   waiting.set(asker, before + 1);
@@ -78,7 +78,7 @@ function serveUdp(network: Network, address: string): Promise<boolean> {
     socket.on("error", (e: NodeJS.ErrnoException) => (e.code === "EADDRINUSE" ? resolve(false) : reject(e)));
     socket.on("message", (query, from) => {
       const asker = plain(from.address);
-      inTurn(asker, async () => {
+      unlessBusy(asker, async () => {
         socket.send(await answer(network, query, asker, "udp"), from.port, from.address);
         // What cannot be decoded is not answered.
       }).catch(() => {});
@@ -87,7 +87,7 @@ function serveUdp(network: Network, address: string): Promise<boolean> {
   });
 }
 
-/** Over TCP each message has its length in front: RFC 1035 4.2.2. */
+/** Answers what comes over a connection, one after the other. */
 async function converse(network: Network, socket: Socket, asker: string): Promise<void> {
   let got = Buffer.alloc(0);
   for await (const chunk of socket) {
@@ -95,10 +95,7 @@ async function converse(network: Network, socket: Socket, asker: string): Promis
     while (got.length >= 2 && got.length >= 2 + got.readUInt16BE(0)) {
       const query = got.subarray(2, 2 + got.readUInt16BE(0));
       got = got.subarray(2 + query.length);
-      const bytes = await answer(network, Buffer.from(query), asker, "tcp");
-      const length = Buffer.alloc(2);
-      length.writeUInt16BE(bytes.length);
-      socket.write(Buffer.concat([length, bytes]));
+      socket.write(framed(await answer(network, Buffer.from(query), asker, "tcp")));
     }
   }
 }
@@ -109,7 +106,7 @@ function serveTcp(network: Network, address: string): Promise<void> {
   const server = createServer((socket) => {
     const asker = plain(socket.remoteAddress ?? "");
     socket.setTimeout(IDLE_MS, () => socket.destroy());
-    inTurn(asker, () => converse(network, socket, asker))
+    unlessBusy(asker, () => converse(network, socket, asker))
       .catch(() => {})
       .finally(() => socket.destroy());
   });

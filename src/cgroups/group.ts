@@ -15,7 +15,7 @@ import { hierarchies, homeOf, type Layout, whyMissing } from "./layout.ts";
 import { layout as findLayout, layoutFor } from "./look.ts";
 import { filterDevices, makeGroup, Undo } from "./make.ts";
 import { directoriesOf, directoryOf, processesBelow, processesIn } from "./members.ts";
-import { moveProcess, nearest, type Target, targetsOf } from "./move.ts";
+import { moveProcess, nearest, type Target, targetsAmong, targetsOf } from "./move.ts";
 import { groupPath, isOurs, lineage, nameOf, PREFIX, parentOf } from "./names.ts";
 import { isAnythingNoted, isContainers, type NotedGroup, notedOf, noteGroup } from "./noted.ts";
 import { planGroups } from "./plan.ts";
@@ -202,8 +202,8 @@ export class ControlGroup {
     for (const pid of all)
       if (!Number.isInteger(pid) || pid <= 0) throw new InvalidOptionError("pid", pid, "a process");
     const noted = isAnythingNoted();
-    const known = noted ? undefined : this.#made;
-    const targets = targetsOf(this.#layout, this.path, known && ((directory) => known.includes(directory)));
+    const made = noted ? undefined : this.#made;
+    const targets = made ? targetsAmong(this.#layout, this.path, made) : targetsOf(this.#layout, this.path);
     if (!targets.some((t) => t.directory.endsWith(this.path))) this.#here();
     try {
       for (const pid of all) await this.#move(targets, pid);

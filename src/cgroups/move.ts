@@ -1,23 +1,32 @@
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 import { parseOwnGroups } from "../host/facts.ts";
 import { ControlGroupError, codeOf, writeFile } from "./files.ts";
 import { type Hierarchy, hierarchies, type Layout } from "./layout.ts";
 import { parentOf } from "./names.ts";
 
 /** The group, or its nearest ancestor but the top, which has a directory in this hierarchy. What is named so is no file: names.ts. */
-export const nearest = (
-  h: Hierarchy,
-  path: string,
-  isThere = existsSync as (path: string) => boolean,
-): string | undefined => {
-  for (let p = path; p !== ""; p = parentOf(p)) if (isThere(h.top + p)) return h.top + p;
+export const nearest = (h: Hierarchy, path: string): string | undefined => {
+  for (let p = path; p !== ""; p = parentOf(p)) if (existsSync(h.top + p)) return h.top + p;
   return undefined;
 };
+
+const usual = Buffer.alloc(4096);
+
+/** In fewer calls than to find out how long it is. */
+function firstOf(file: string): string {
+  const fd = openSync(file, "r");
+  try {
+    const n = readSync(fd, usual);
+    return n < usual.length ? usual.toString("utf8", 0, n) : readFileSync(file, "utf8");
+  } finally {
+    closeSync(fd);
+  }
+}
 
 /** A process that has ended is in none: to move it will say so. */
 function groupsOf(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/cgroup`, "utf8");
+    return firstOf(`/proc/${pid}/cgroup`);
   } catch (e) {
     if (["ENOENT", "ESRCH"].includes(codeOf(e) ?? "")) return "";
     throw e;
@@ -36,11 +45,14 @@ function placesOf(layout: Layout, text: string): Map<string, string> {
 
 /** Where a process of the group is to be: in each hierarchy that has it, or one that it is in. */
 export type Target = { readonly point: string; readonly directory: string };
-export const targetsOf = (layout: Layout, path: string, isThere?: (path: string) => boolean): Target[] =>
+export const targetsOf = (layout: Layout, path: string): Target[] =>
   hierarchies(layout).flatMap((h) => {
-    const directory = nearest(h, path, isThere);
+    const directory = nearest(h, path);
     return directory === undefined ? [] : [{ point: h.point, directory }];
   });
+/** The same of a group at the top of which it is known where it was made. */
+export const targetsAmong = (layout: Layout, path: string, made: readonly string[]): Target[] =>
+  hierarchies(layout).flatMap(({ top, point }) => (made.includes(top + path) ? { point, directory: top + path } : []));
 
 /** Moves a process with all its threads; if one hierarchy refuses, back in all. */
 export function moveProcess(layout: Layout, targets: readonly Target[], pid: number): void {

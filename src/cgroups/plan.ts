@@ -57,37 +57,66 @@ const plain = ({ file, text, or, ignore }: Write): Group["writes"][number] => ({
   ...(ignore && { ignore }),
 });
 
-/**
- * The groups for these limits in the layout found. A controller with no limit gets no group: what is not used costs
- * nothing. `home` asks for the one in which a group can be frozen and counted; `account` for controllers that are to
- * count without a limit. `read` reads what a group takes from its parent (cpuset on v1).
- */
-export function planGroups(
-  layout: Layout,
-  path: string,
-  limits: CheckedLimits,
-  o: { read: (path: string) => string | undefined; home?: boolean; account?: readonly string[] },
-): CgroupPlan {
+/** What a plan says wherever the group is. */
+type Outline = Pick<Group, "writes" | "reads" | "unified" | "devices"> & {
+  readonly hierarchy: Hierarchy;
+  readonly names: readonly string[];
+};
+type How = { read: (path: string) => string | undefined; home?: boolean; account?: readonly string[] };
+
+function outlineOf(layout: Layout, path: string, limits: CheckedLimits, o: How): Outline[] {
   const counted = (o.account ?? []).filter((n) => !(n in limits));
   const empty = Object.fromEntries(counted.map((n) => [n, controllerOf(n).parse({}, n)]));
   const wanted = controllersFor(layout, { ...limits, ...empty });
   const home = o.home ? homeOf(layout) : undefined;
   const used = [...new Set([...(home ? [home.point] : []), ...wanted.map((w) => w.hierarchy.point)])];
-  const groups = used.map((point): Group => {
+  return used.map((point): Outline => {
     const of = wanted.filter((w) => w.hierarchy.point === point);
     const h = of[0]?.hierarchy ?? (home as Hierarchy);
     const files = parentFiles(h, path, o.read);
-    const names = of.flatMap(({ controller: { v2 } }) => (v2 === undefined || v2 === "core" ? [] : [v2]));
     const devices = of.find((w) => w.controller.name === "devices" && h.version === "v2")?.limits;
     return {
-      path: h.top + path,
-      parents: lineage(parentOf(path)).map((p) => h.top + p),
-      prepare: h.version === "v2" ? enabling(h.top, path, names) : [],
+      hierarchy: h,
+      names: of.flatMap(({ controller: { v2 } }) => (v2 === undefined || v2 === "core" ? [] : [v2])),
       writes: of.flatMap((w) => w.controller.writes(w.limits, files, true)).map(plain),
       reads: of.flatMap((w) => reads[w.controller.name]?.[h.version] ?? []),
       unified: h.version === "v2",
       ...(devices && { devices: devices as DevicesLimits }),
     };
   });
+}
+
+/** By the limits as they were checked, which are the same for whoever asks for the same again (table.ts). */
+const outlined = new WeakMap<CheckedLimits, { layout: Layout; home: boolean; outline: readonly Outline[] }>();
+
+function outline(layout: Layout, path: string, limits: CheckedLimits, o: How): readonly Outline[] {
+  const home = o.home === true;
+  const known = o.account?.length ? undefined : outlined.get(limits);
+  if (known?.layout === layout && known.home === home) return known.outline;
+  let isOfThePath = false;
+  const read = (file: string) => {
+    isOfThePath = true;
+    return o.read(file);
+  };
+  const found = outlineOf(layout, path, limits, { ...o, read });
+  if (!isOfThePath && !o.account?.length) outlined.set(limits, { layout, home, outline: found });
+  return found;
+}
+
+/**
+ * The groups for these limits in the layout found. A controller with no limit gets no group: what is not used costs
+ * nothing. `home` asks for the one in which a group can be frozen and counted; `account` for controllers that are to
+ * count without a limit. `read` reads what a group takes from its parent (cpuset on v1).
+ */
+export function planGroups(layout: Layout, path: string, limits: CheckedLimits, o: How): CgroupPlan {
+  const above = lineage(parentOf(path));
+  const groups = outline(layout, path, limits, o).map(
+    ({ hierarchy: h, names, ...rest }): Group => ({
+      path: h.top + path,
+      parents: above.map((p) => h.top + p),
+      prepare: h.version === "v2" ? enabling(h.top, path, names) : [],
+      ...rest,
+    }),
+  );
   return { groups };
 }

@@ -57,6 +57,7 @@ export function registerController(controller: AnyController): void {
   if (!/^[a-z][A-Za-z0-9]*$/.test(controller.name))
     throw new InvalidOptionError("controller.name", controller.name, 'a name such as "memory"');
   table.set(controller.name, controller);
+  checked.clear();
 }
 
 export const allControllers = (): readonly AnyController[] => [...table.values()];
@@ -67,11 +68,10 @@ export function controllerOf(name: string): AnyController {
   return found;
 }
 
-/** Checks all limits before anything is touched. `field` is what they are called to the caller. */
 /** Numbers, texts and the like, and objects and lists of them. What each controller makes of them, it says itself. */
 const limitsShape = tree("an object of limits such as { max: 512 }, with lists and objects in it at most");
 
-export function checkLimits(limits: Limits, field = "limits"): CheckedLimits {
+function checkEach(limits: Limits, field: string): CheckedLimits {
   const out: Record<string, object> = {};
   for (const [name, input] of Object.entries(limits)) {
     if (input === undefined) continue;
@@ -91,4 +91,29 @@ export function checkLimits(limits: Limits, field = "limits"): CheckedLimits {
     out[name] = controller.parse(input, `${field}.${name}`);
   }
   return out as CheckedLimits;
+}
+
+/** Who makes many groups makes most of them alike: what was checked is known by its text. */
+const checked = new Map<string, CheckedLimits>();
+const [MOST, LONGEST] = [64, 1000];
+
+/** JSON has one word for Infinity and for NaN, and a path of a device stands for its number as long as it is there. */
+const MAY_CHANGE = /null|"\//;
+
+function textOf(limits: Limits): string | undefined {
+  if (!limitsShape.holds(limits)) return undefined;
+  const text = JSON.stringify(limits);
+  return text.length > LONGEST || MAY_CHANGE.test(text) ? undefined : text;
+}
+
+/** Checks all limits before anything is touched. `field` is what they are called to the caller. What is returned is not to be changed. */
+export function checkLimits(limits: Limits, field = "limits"): CheckedLimits {
+  const text = textOf(limits);
+  const known = text === undefined ? undefined : checked.get(text);
+  if (known) return known;
+  const found = checkEach(limits, field);
+  if (text === undefined) return found;
+  if (checked.size === MOST) checked.clear();
+  checked.set(text, found);
+  return found;
 }

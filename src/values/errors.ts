@@ -15,8 +15,15 @@ function shown(value: unknown): string {
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }
 
-const json = (value: string | object): string =>
-  JSON.stringify(value, (_, v: unknown) => (["bigint", "function", "symbol"].includes(typeof v) ? String(v) : v));
+function json(value: string | object): string {
+  const said = (_: string, v: unknown) => (["bigint", "function", "symbol"].includes(typeof v) ? String(v) : v);
+  try {
+    return JSON.stringify(value, said);
+  } catch {
+    // It has itself in it, or does not let itself be looked at.
+    return Object.prototype.toString.call(value);
+  }
+}
 
 /** Bad input: nothing was touched. */
 export class InvalidOptionError extends CaissonError {

@@ -76,10 +76,14 @@ export function checkShape(field: string, value: unknown, { holds, words, parts 
   throw new InvalidOptionError(field, value, words);
 }
 
-/** Objects and lists, to any depth, of numbers (Infinity is one), texts, true and false. */
+/** Deeper than anything that means something, and not for ever: an object may have itself in it. */
+const DEEPEST = 16;
+
+/** Objects and lists of numbers (Infinity is one), texts, true and false. */
 export function tree(words: string): Shape {
-  const holds = (v: unknown): boolean =>
-    ["number", "string", "boolean", "undefined"].includes(typeof v) ||
-    (typeof v === "object" && v !== null && Object.values(v).every(holds));
-  return shape(words, holds);
+  const holds = (v: unknown, depth: number): boolean => {
+    if (typeof v !== "object") return ["number", "string", "boolean", "undefined"].includes(typeof v);
+    return v !== null && depth < DEEPEST && Object.values(v).every((x) => holds(x, depth + 1));
+  };
+  return shape(words, (v) => holds(v, 0));
 }

@@ -204,3 +204,29 @@ test("names stay within the tree, and keep clear of the kernel's own", () => {
   for (const bad of ["", "/", "a//b", "..", "a/../b", "a/memory.max", "a/tasks", "a b", "a\nb"])
     expect(() => groupPath(bad)).toThrow("group: ");
 });
+
+test("limits that were given before are known by their text, and what is no text for them is not", () => {
+  const asked: Limits = { memory: { max: "8M" }, cpu: { max: 2 } };
+  expect(checkLimits({ ...asked })).toBe(checkLimits({ ...asked }));
+  const first = plan(hybrid, asked);
+  const second = planGroups(hybrid, groupPath("z"), checkLimits({ ...asked }), { read }).groups;
+  expect(second.map((g) => g.path)).toEqual(first.map((g) => g.path.replace("x/y", "z")));
+  expect(second.map((g) => g.writes)).toEqual(first.map((g) => g.writes));
+  expect(plan(v2, asked).map((g) => g.path)).toEqual(["/sys/fs/cgroup/caisson-x/y"]);
+  expect(checkLimits({ pids: { max: Number.POSITIVE_INFINITY } })).toEqual({ pids: { max: Number.POSITIVE_INFINITY } });
+  expect(() => checkLimits({ pids: { max: Number.NaN } })).toThrow("limits.pids.max");
+  expect(() => checkLimits({ pids: { max: null } } as never)).toThrow("limits.pids");
+  expect(() => checkLimits(asked, "options.more")).not.toThrow();
+  const loop: Record<string, unknown> = {};
+  loop["max"] = loop;
+  expect(() => checkLimits({ pids: loop } as never)).toThrow("limits.pids");
+});
+
+test("what a group takes from its parent is read for each, whoever asked for the same limits before", () => {
+  const cpus = (text: string) =>
+    planGroups(hybrid, groupPath("x/y"), checkLimits({ cpuset: { cpus: "0" } }), {
+      read: (path) => (path.endsWith(".mems") ? text : read(path)),
+    }).groups.flatMap((g) => g.writes.map((w) => `${w.file}=${w.text}`));
+  expect(cpus("0\n")).toContain("cpuset.mems=0");
+  expect(cpus("1\n")).toContain("cpuset.mems=1");
+});

@@ -3,5 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash scripts/setup.sh
+bash scripts/packages.sh busybox-static
 node_modules/.bin/tsc -p tsconfig.bench.json
 exec node_modules/.bin/bun bench/main.ts "$@"

@@ -30,6 +30,7 @@ function sysfsOf({ spec, job }: Context): Mount | undefined {
  */
 const mountBeside = (c: Context): Mount | undefined =>
   c.job.alone === true &&
+  !c.job.spare &&
   !c.job.warm &&
   isNew(c.spec, "network") &&
   isNew(c.spec, "mount") &&

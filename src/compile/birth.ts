@@ -7,6 +7,7 @@ import { enterGroups, type Groups, spawnInGroup } from "./cgroup.ts";
 import { type Context, isNew } from "./context.ts";
 import { cloneFlags, enterNamespaces, needsEntering, prepareTime } from "./namespaces.ts";
 import { adjustOomOf, adjustOwnOom } from "./oom.ts";
+import { leaveSpare } from "./spare.ts";
 
 export type Born = { readonly pid: Slot; readonly pidfd: Loose; readonly beside?: Beside };
 
@@ -22,7 +23,8 @@ export function bear(
 ): Born {
   const { init } = sections;
   const beside = prepareBeside(c, s);
-  const flags = BigInt(cloneFlags(c.spec, beside ? ["network"] : []));
+  const isMade = beside !== undefined || c.job.spare === true;
+  const flags = BigInt(cloneFlags(c.spec, isMade ? ["network"] : []));
   if (!needsEntering(c.spec)) {
     const pidfd = c.program.slot("pidfd of the container");
     const args = cloneArgs({ flags: flags | BigInt(CLONE.PIDFD) | (groups.born ? CLONE.INTO_CGROUP : 0n), pidfd });
@@ -31,6 +33,7 @@ export function bear(
     // It waits for its ids meanwhile.
     if (isNew(c.spec, "user")) adjustOomOf(c, s, pid);
     if (beside) makeBeside(s, beside);
+    leaveSpare(c, s);
     return { pid, pidfd: low(pidfd), ...(beside && { beside }) };
   }
   const enter = sections.enter();

@@ -11,6 +11,7 @@ import type { Job } from "./job.ts";
 import { listenerSockets, takeListener } from "./notify.ts";
 import { keepWritersOff } from "./own-file.ts";
 import type { Parts } from "./parts.ts";
+import { passSpare } from "./spare.ts";
 import type { Spec } from "./spec.ts";
 import { writeSupervisor } from "./supervisor.ts";
 
@@ -48,6 +49,7 @@ function compileForLauncher(c: Context): void {
   const notify = c.job.notify ? listenerSockets(main) : undefined;
   main.spawn("start the supervisor", supervisor);
   writeSupervisor(c, supervisor, { streams, ...(warm && { warm }), ...(notify && { notify }) });
+  passSpare(c, main);
   if (notify) takeListener(c, main, notify);
 }
 

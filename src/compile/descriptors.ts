@@ -5,6 +5,8 @@ import type { SectionBuilder } from "../program/builder.ts";
 export const FD = {
   /** The launcher's socket (library), or the file that is performed (command). */
   CONTROL: 3,
+  /** In the supervisor and its first process: the network namespace that was made before. */
+  ENTER: 4,
   /** The container's side of its standard streams, in the supervisor. */
   STDIO: 5,
   /** In the container: closes when the command is executed. */
@@ -17,6 +19,8 @@ export const FD = {
   NOTIFY: 10,
   /** The same in the container. */
   LISTENER: 6,
+  /** In the launcher, which keeps this number with others (src/program/launcher.ts): the next network namespace. */
+  SPARE: 15,
 } as const;
 
 const LAST = 0xffffffff;

@@ -27,6 +27,7 @@ import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./pr
 import { assembleRoot, attachRoot, changeRoot, enterGivenRoot, enterTop, sealRoot, separateMounts } from "./rootfs.ts";
 import { loadSeccomp } from "./seccomp.ts";
 import { resetSignals, takeAllSignals } from "./signals.ts";
+import { enterSpare } from "./spare.ts";
 import type { Process } from "./spec.ts";
 import { setSysctls } from "./sysctl.ts";
 import { openTerminal } from "./terminal.ts";
@@ -78,7 +79,8 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
   if (i.leaf !== undefined) enterGroups(s, [i.leaf]);
   setNames(c, s);
   if (i.linked) awaitByte(s, i.linked, "the network");
-  if (!i.beside) loopbackUp(c, s);
+  enterSpare(c, s);
+  if (!i.beside && !c.job.spare) loopbackUp(c, s);
   c.parts?.network?.configureNetwork(c, s);
   s.call("clear the umask", "umask", [0]);
   i.stages?.named(s);

@@ -43,6 +43,8 @@ export type Job = {
   readonly timeoutMs: number;
   /** No other container is started here meanwhile: there may be a processor for what can be done beside the rest. */
   readonly alone?: boolean;
+  /** The launcher has a network namespace that is nobody's yet. */
+  readonly spare?: boolean;
   /** The root is changed without pivot_root(2). */
   readonly noPivot?: boolean;
   /** What a tmpfs with `tmpcopyup` begins with, by its destination. */

@@ -4,6 +4,7 @@ import type { Slot } from "../program/types.ts";
 import { high, low } from "../program/values.ts";
 import type { Context } from "./context.ts";
 import { closeFrom, closeOnExecFrom, FD } from "./descriptors.ts";
+import { keepSpare } from "./spare.ts";
 
 /** Pipes that were made before the supervisor was: for each stream, and for the rest of a program. */
 export type Given = {
@@ -34,6 +35,7 @@ export function arrangeStdio(c: Context, s: SectionBuilder, given: Given): (numb
     s.call(`keep it as stream ${n}`, "dup3", [opened, fd, O.CLOEXEC], { ignore: ["EINVAL"] });
     return fd;
   });
+  keepSpare(c, s);
   if (given.warm) {
     s.call("keep the pipe of what comes", "dup3", [low(given.warm.from), FD.WAITING, O.CLOEXEC]);
     s.call("keep the pipe of the answer", "dup3", [high(given.warm.to), FD.WAITING + 1, O.CLOEXEC]);

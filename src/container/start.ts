@@ -21,6 +21,7 @@ import { readPipe, writePipe } from "./pipes.ts";
 import type { Prepared } from "./prepare.ts";
 import { reapSoon } from "./reap.ts";
 import { type Ending, readEnding, readFailure } from "./record.ts";
+import { makeNextSpare, takeSpare } from "./spare.ts";
 import { finishDelegated } from "./state.ts";
 import type { Answers } from "./syscalls.ts";
 import { fromTemplate, isTemplate, type Startable, startable } from "./templates.ts";
@@ -120,7 +121,9 @@ async function startPrepared(
       "system calls are answered for as long as this program runs: a container that outlives it, or waits in a pool, can have none",
     );
   const told = answers?.apply(p.spec);
-  const job = { ...p.job, stdio, report, ...(told && { notify: told.notify }) };
+  // Tests that make each step fail have the same program each time.
+  const spare = how.alter ? undefined : takeSpare(l, p.spec, p.job);
+  const job = { ...p.job, stdio, report, ...(told && { notify: told.notify }), ...(spare && { spare }) };
   const parts = await partsFor(job);
   const compiled = () => compile(told?.spec ?? p.spec, p.facts, job, parts);
   const started = await startProgram(
@@ -135,6 +138,7 @@ async function startPrepared(
     p.job.cgroup.groups.flatMap((g) => g.reads.map((r) => r.key)),
     answers && answering(answers, p.spec),
   );
+  if (spare !== undefined) started.pid.then(() => makeNextSpare(l)).catch(() => {});
   const { state } = p.job;
   if (!p.job.cgroup.delegated || !state) return started;
   const ended = started.ended.then(async (e) => {

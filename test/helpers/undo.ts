@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import type { Job } from "../../src/compile/job.ts";
 import { claim } from "../../src/container/claim.ts";
 import { notedState } from "../../src/container/noted.ts";
 import type { ContainerOptions } from "../../src/container/options.ts";
@@ -31,11 +32,13 @@ export async function eachStepFails(
   options: ContainerOptions,
   labels = /./,
   look: () => unknown = () => undefined,
+  more: () => Promise<Partial<Job>> = async () => ({}),
 ): Promise<number> {
   await run(["true"]);
   const make = async () => {
     const p = await claim(await prepare({ name: "undo-test", ...options }, ["true"]));
-    return { ...p, job: { ...p.job, state: await notedState(p, ["true"], { remove: true }) } };
+    const state = await notedState(p, ["true"], { remove: true });
+    return { ...p, job: { ...p.job, state, ...(await more()) } };
   };
   let steps: { section: number; step: number }[] = [];
   const first = await start(await make(), NOTHING, {

@@ -1,6 +1,6 @@
 import { IFF_UP, O, SIOCSIFFLAGS } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import type { Block, Policy, Slot } from "../program/types.ts";
+import { ANY, type Block, type Slot } from "../program/types.ts";
 import { type Context, isNew } from "./context.ts";
 
 const AF_INET = 2;
@@ -13,14 +13,17 @@ export function loopbackUp(c: Context, s: SectionBuilder): void {
   if (isNew(c.spec, "network")) bringLoopbackUp(s);
 }
 
-/** What came of it: 0 if it is up. */
-export function bringLoopbackUp(s: SectionBuilder, policy: Policy = {}): Slot {
+/** With `result` for what comes of it the program goes on, whatever that is; 0 is up. */
+export function bringLoopbackUp(s: SectionBuilder, result?: Slot): void {
+  const policy = result ? ANY : {};
   const bytes = new Uint8Array(IFREQ_SIZE);
   new TextEncoder().encodeInto("lo", bytes);
   new DataView(bytes.buffer).setUint16(IFREQ_FLAGS_AT, IFF_UP, true);
   const ifreq: Block = { name: "ifreq of lo", bytes, pointers: [] };
   const socket = s.get("open a socket", "socket", [AF_INET, SOCK_DGRAM | O.CLOEXEC, 0], policy);
-  const up = s.get("bring the loopback device up", "ioctl", [socket, SIOCSIFFLAGS, ifreq], policy);
+  s.call("bring the loopback device up", "ioctl", [socket, SIOCSIFFLAGS, ifreq], {
+    ...policy,
+    ...(result && { result }),
+  });
   s.call("close the socket", "close", [socket], policy);
-  return up;
 }

@@ -51,13 +51,18 @@ export type SpareMade = { readonly left: Slot; readonly back: Slot; readonly up:
 
 /** A program for the launcher alone: the next one. Whatever fails of it, containers are as well without. */
 export function makeSpare(s: SectionBuilder): SpareMade {
-  const [left, back, up] = ["left", "back", "up"].map((name) => s.program.slot(name)) as [Slot, Slot, Slot];
+  const [left, back, isUp, up] = ["left", "back", "is it up", "up"].map((n) => s.program.slot(n)) as [
+    Slot,
+    Slot,
+    Slot,
+    Slot,
+  ];
   const home = open(s, "open the launcher's network namespace", ANY);
   s.skipIf(home, "<", 0, () => {
     s.call("make a network namespace", "unshare", [CLONE.NEWNET], { result: left, ...ANY });
     s.skipIf(left, "<", 0, () => {
       const fd = open(s, "open the network namespace", ANY);
-      const isUp = bringLoopbackUp(s, ANY);
+      bringLoopbackUp(s, isUp);
       s.call("go back", "setns", [home, CLONE.NEWNET], { result: back, ...ANY });
       s.skipIf(isUp, "!=", 0, () => {
         const kept = s.get("keep it", "dup3", [fd, FD.SPARE, O.CLOEXEC], ANY);

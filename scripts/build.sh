@@ -42,10 +42,12 @@ executors() { # executors ARCH…: those of these that were built, as an object 
   (IFS=,; echo "{${pairs[*]}}")
 }
 # Executors are in it: of another machine's kind from when there was a compiler for that.
-if newer dist/index.js src native tsconfig.json tsconfig.build.json dist/native/executor-*; then
+if newer dist/index.js src native scripts/bundle.ts tsconfig.json tsconfig.build.json dist/native/executor-*; then
   echo "caisson: building the library" >&2
-  "$bin/tsc" -p tsconfig.build.json
-  echo "const CAISSON_EXECUTORS = $(executors x86_64 aarch64);" >>dist/program/executor.js
+  if [ -d dist ]; then find dist -path dist/api -prune -o -name '*.[jt]s' -print0 | xargs -0r rm; fi
+  "$bin/tsc" -p tsconfig.build.json --outDir dist/modules --declarationDir dist
+  "$bin/bun" scripts/bundle.ts dist/modules dist "$(executors x86_64 aarch64)"
+  rm -r dist/modules
   chmod +x dist/bin/*.js
   touch dist/index.js
 fi

@@ -11,13 +11,16 @@ declare const CAISSON_EXECUTORS: Partial<Record<Arch, string>> | undefined;
 /** A bundle of CommonJS modules has no such thing. */
 const placeOf = (url: string | undefined) => (url === undefined ? undefined : dirname(fileURLToPath(url)));
 
-/** Where the built executors are: dist/native, seen from the sources and from dist. A bundle has other neighbours, which are not ours to execute. */
+/** Directories beside dist/native that this module may be in: as it is, and in what scripts/bundle.ts makes. */
+const OURS = ["program", "library", "command"];
+
+/** Where the built executors are: dist/native, seen from the sources and from dist. A bundle of somebody else's has other neighbours, which are not ours to execute. */
 function directories(): string[] {
   const here = placeOf(import.meta.url);
   const given = process.env["CAISSON_NATIVE"];
   return [
     ...(given ? [given] : []),
-    ...(here !== undefined && basename(here) === "program"
+    ...(here !== undefined && OURS.includes(basename(here))
       ? [join(here, "../../dist/native"), join(here, "../native")]
       : []),
   ];

@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { KILL_EVERYTHING, signalNumber } from "../kernel/signals.ts";
 import { InvalidOptionError } from "../values/errors.ts";
@@ -34,6 +33,7 @@ export class ContainerProcess {
 
   /** Standard output line by line, as it comes. */
   async *lines(): AsyncGenerator<string> {
+    const { createInterface } = await import("node:readline");
     // Of what was read to its end readline would wait for more.
     if (!this.stdout || this.stdout.readableEnded || this.stdout.destroyed) return;
     yield* createInterface({ input: this.stdout, crlfDelay: Number.POSITIVE_INFINITY });

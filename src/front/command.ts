@@ -7,7 +7,7 @@ import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { ANY, type Program, type Slot } from "../program/types.ts";
 import { argument, type Loose, toValue } from "../program/values.ts";
 import { openState } from "./container.ts";
-import { engineSlot, leaveGone, needProc, tellEngine } from "./engine.ts";
+import { engineSlot, leaveGone, needHere, needProc, tellEngine } from "./engine.ts";
 import { freeze, thaw } from "./freeze.ts";
 import { remembered } from "./remembered.ts";
 import { ifSame } from "./words.ts";
@@ -32,7 +32,7 @@ const BRIEF = "run exec ps rm kill stop wait logs inspect diff compile explain u
 const RESIDENT = ["--answer", "--report-blocked", "--learn", "--view", "--date", "--json"];
 const RESIDENT_PLACES = 8;
 
-/** Commands that are given in a directory on purpose: an engine says of one that is gone that it is. */
+/** Commands that are given in a directory on purpose. */
 const OF_HERE = ["run", "explain", "compile", "cp", "group"] as const;
 
 /** Commands of which the programs are kept (src/cli/remember.ts, src/cli/remember-exec.ts). */
@@ -69,6 +69,7 @@ export function commandFront(arch: Arch): Program {
   s.let(isOfHere, 0);
   for (const verb of OF_HERE) ifSame(s, argument(1), verb, () => s.let(isOfHere, 1));
   s.skipIf(isOfHere, "!=", 0, () => leaveGone(s));
+  needHere(s, "caisson", 125);
   tellEngine(s, told, { places: 1, words: BRIEF, unless: { places: RESIDENT_PLACES, words: RESIDENT } });
   return program.build();
 }

@@ -21,17 +21,29 @@ export function needProc(s: SectionBuilder, name: string, status: number): void 
   const [type] = words as [Slot];
   s.call("look for procfs", "statfs", ["/proc", addressOf(type)], ANY);
   s.skipIf(type, "==", PROC_SUPER_MAGIC, () => {
-    const said = `${name}: procfs is not mounted on /proc: mount -t proc proc /proc\n`;
-    s.call("say that it is missing", "write", [STANDARD_ERROR, said, said.length], ANY);
-    s.exit(status);
+    tell(s, "say that it is missing", `${name}: procfs is not mounted on /proc: mount -t proc proc /proc\n`, status);
   });
 }
 
-/** An engine does nothing at all in a directory that is gone, which whoever calls a runtime may not know of. getcwd(2) */
-export function leaveGone(s: SectionBuilder): void {
-  const here = s.get("ask where this is", "getcwd", [buffer("the working directory", PATH_MAX), PATH_MAX], ANY);
-  s.skipIf(here, "!=", -errno("ENOENT"), () => s.call("leave what is gone", "chdir", ["/"], ANY));
+function tell(s: SectionBuilder, label: string, said: string, status: number): void {
+  s.call(label, "write", [STANDARD_ERROR, said, new TextEncoder().encode(said).length], ANY);
+  s.exit(status);
 }
+
+/** An engine does nothing at all in a directory that is gone. getcwd(2) */
+function ifGone(s: SectionBuilder, body: () => void): void {
+  const here = s.get("ask where this is", "getcwd", [buffer("the working directory", PATH_MAX), PATH_MAX], ANY);
+  s.skipIf(here, "!=", -errno("ENOENT"), body);
+}
+
+/** Whoever calls a runtime may not know of it. */
+export const leaveGone = (s: SectionBuilder): void =>
+  ifGone(s, () => s.call("leave what is gone", "chdir", ["/"], ANY));
+
+export const needHere = (s: SectionBuilder, name: string, status: number): void =>
+  ifGone(s, () =>
+    tell(s, "say that it is gone", `${name}: the working directory is no more: cd to one that is\n`, status),
+  );
 
 /**
  * Tells it if one of the first words is one of `words`, and none of the options is one of `unless`. One that is told already, either way,

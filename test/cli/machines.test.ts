@@ -59,10 +59,10 @@ for (const [state, before] of [
   });
 
 test.skipIf(!isRoot)("in a directory that is gone, all that does not depend on it", () => {
-  const script = `d=$(mktemp -d); cd "$d"; rmdir "$d"; "$0" ps; "$0" run -- true || echo refused; "$0"-oci list; "$0"-oci state none`;
+  const script = `d=$(mktemp -d); cd "$d"; rmdir "$d"; "$0" ps; "$0" run -- true || echo "refused: $?"; "$0"-oci list; "$0"-oci state none`;
   const { stdout, stderr } = Bun.spawnSync(["sh", "-c", script, caisson]);
-  expect(stdout.toString()).toMatch(/^NAME .*\nrefused\nID .*\n$/);
-  expect(stderr.toString()).toMatch(/directory was deleted.*\n.*none/s);
+  expect(stdout.toString()).toMatch(/^NAME .*\nrefused: 125\nID .*\n$/);
+  expect(stderr.toString()).toMatch(/^caisson: the working directory is no more: cd to one that is\n.*none/s);
 });
 
 test.skipIf(!isRoot).each([[[]], [["-d"]], [["--keep", "--name", "kept-here"]]])(

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, type Stats } from "node:fs";
 import { basename, dirname, posix } from "node:path";
 import { MOST_LINKS } from "../host/in-root.ts";
 import { CaissonError } from "../values/errors.ts";
-import { type Entry, openDirectory, statOf, targetOf, using } from "./entry.ts";
+import { type Entry, openDirectory, statOf, targetOf, whileOpen } from "./entry.ts";
 import type { Place } from "./place.ts";
 import { type Copying, copyContents, copyEntry, isSame } from "./tree.ts";
 
@@ -27,7 +27,7 @@ const isContents = (path: string): boolean => path === "/" || /(^|\/)\.{1,2}\/?$
 async function opened({ side, path, field }: Place, use: (fd: number) => Promise<void> | void): Promise<void> {
   const fd = await side.open(path);
   if (fd === undefined) throw new CaissonError(`${field}: ${path} is not there`);
-  await using(fd, use);
+  await whileOpen(fd, use);
 }
 
 /** Whether a directory is another, or below it: its copy would have to have a copy of itself. */
@@ -46,7 +46,7 @@ async function target(to: Place, name: string, use: (e: Entry, isThere: boolean)
   const there = await to.side.open(to.path);
   if (there !== undefined) {
     const isDirectory = fstatSync(there).isDirectory();
-    if (isDirectory) return using(there, () => use({ at: there, name }, true));
+    if (isDirectory) return whileOpen(there, () => use({ at: there, name }, true));
     closeSync(there);
     if (to.path.endsWith("/")) throw new CaissonError(`${to.field}: ${to.path} is not a directory`);
   } else if (to.path.endsWith("/")) throw new CaissonError(`${to.field}: the directory ${to.path} is not there`);
@@ -104,8 +104,8 @@ export async function copy(from: Place, to: Place, o: CopyOptions = {}): Promise
     await target(to, name, (e, isThere) => {
       if (isWithin(e.at, source)) throw new CaissonError(`${to.field}: ${to.path} is in the directory that is copied`);
       if (!top || !isThere) return copyEntry(what, source, e, copying, name);
-      return using(openDirectory(what), (from) =>
-        using(openDirectory({ at: e.at, name: "." }), (into) => copyContents(from, into, copying)),
+      return whileOpen(openDirectory(what), (from) =>
+        whileOpen(openDirectory({ at: e.at, name: "." }), (into) => copyContents(from, into, copying)),
       );
     });
   });

@@ -16,7 +16,8 @@ export const pathOf = ({ at, name }: Entry): string | Buffer => fsPath(`${reopen
 export const targetOf = (e: Entry): string => linkTarget(pathOf(e));
 export const statOf = (e: Entry): Stats | undefined => lstatSync(pathOf(e), { throwIfNoEntry: false });
 
-export async function using(fd: number, use: (fd: number) => Promise<void> | void): Promise<void> {
+/** Not "using": `await using(…)` is a declaration to some parsers. */
+export async function whileOpen(fd: number, use: (fd: number) => Promise<void> | void): Promise<void> {
   try {
     await use(fd);
   } finally {

@@ -13,7 +13,7 @@ import {
 import { namesOf } from "../host/files.ts";
 import { O } from "../kernel/flags.ts";
 import { CaissonError } from "../values/errors.ts";
-import { type Entry, openDirectory, openFile, pathOf, reopened, statOf, targetOf, using } from "./entry.ts";
+import { type Entry, openDirectory, openFile, pathOf, reopened, statOf, targetOf, whileOpen } from "./entry.ts";
 
 /** Numbers of an owner, as this process sees them. */
 export type Owner = { readonly uid: number; readonly gid: number };
@@ -89,9 +89,9 @@ async function copyFile({ from, to, there, path }: Known, o: Copying): Promise<v
   const source = openFile(from, O.RDONLY);
   if (source === undefined) o.leaveOut(path);
   else
-    await using(source, async () => {
+    await whileOpen(source, async () => {
       const stat = fstatSync(source);
-      await using(await openCopy(stat, to, there, o), (fd) => {
+      await whileOpen(await openCopy(stat, to, there, o), (fd) => {
         copyBytes(source, fd, stat.size);
         finish(fd, stat, o);
       });
@@ -118,8 +118,8 @@ export async function copyContents(from: number, to: number, o: Copying, path = 
 
 async function copyDirectory({ from, to, there, path }: Known, o: Copying): Promise<void> {
   if (!there) await o.make(to, { kind: "directory" });
-  await using(openDirectory(from), (source) =>
-    using(openDirectory(to), async (target) => {
+  await whileOpen(openDirectory(from), (source) =>
+    whileOpen(openDirectory(to), async (target) => {
       const stat = fstatSync(source);
       if (!o.isLeft(path, stat)) await copyContents(source, target, o, path);
       if (!there) finish(target, stat, o);

@@ -38,6 +38,12 @@ export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf
 
 /** "/a/b" → ["/a", "/a/b"] */
 export function lineage(path: string): string[] {
-  const parts = path.split("/").filter(Boolean);
-  return parts.map((_, i) => `/${parts.slice(0, i + 1).join("/")}`);
+  let at = "";
+  return path
+    .split("/")
+    .filter(Boolean)
+    .map((part) => {
+      at += `/${part}`;
+      return at;
+    });
 }

@@ -1,5 +1,6 @@
 /** `many.js ROOT`: 10,000 runs in a row and 1,000 at once, as one JSON object. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
+import { identityOf } from "../src/host/identity.ts";
 import { run } from "../src/index.ts";
 import { median } from "./median.ts";
 
@@ -7,11 +8,7 @@ const [root = ""] = process.argv.slice(2);
 const options = { rootfs: root, stdout: "ignore", stderr: "ignore" } as const;
 const numbers = (path: string) => readdirSync(path).filter((n) => /^\d+$/.test(n));
 /** The kernel's own come and go: they are children of process 2. */
-const isKernels = (pid: string) => existsSync(`/proc/${pid}`) && /^ 2 /.test(parentOf(pid));
-const parentOf = (pid: string) =>
-  readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) \w/s, "")
-    .slice(0, 30);
+const isKernels = (pid: string) => identityOf(Number(pid))?.parent === 2;
 
 /** What has ended a moment ago is reaped with others a moment later. */
 async function counted(): Promise<{ processes: number; descriptors: number }> {

@@ -45,7 +45,7 @@ executors() { # executors ARCH…: those of these that were built, as an object 
 if newer dist/index.js src native scripts/bundle.ts tsconfig.json tsconfig.build.json dist/native/executor-*; then
   echo "caisson: building the library" >&2
   if [ -d dist ]; then find dist -path dist/api -prune -o -name '*.[jt]s' -print0 | xargs -0r rm; fi
-  "$bin/tsc" -p tsconfig.build.json --outDir dist/modules --declarationDir dist
+  "$bin/tsc" -p tsconfig.build.json
   "$bin/bun" scripts/bundle.ts dist/modules dist "$(executors x86_64 aarch64)"
   rm -r dist/modules
   chmod +x dist/bin/*.js

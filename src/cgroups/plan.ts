@@ -91,7 +91,9 @@ const outlined = new WeakMap<CheckedLimits, { layout: Layout; home: boolean; out
 
 function outline(layout: Layout, path: string, limits: CheckedLimits, o: How): readonly Outline[] {
   const home = o.home === true;
-  const known = o.account?.length ? undefined : outlined.get(limits);
+  // What counts besides is not in the limits.
+  const isTheirs = !o.account?.length;
+  const known = isTheirs ? outlined.get(limits) : undefined;
   if (known?.layout === layout && known.home === home) return known.outline;
   let isOfThePath = false;
   const read = (file: string) => {
@@ -99,7 +101,7 @@ function outline(layout: Layout, path: string, limits: CheckedLimits, o: How): r
     return o.read(file);
   };
   const found = outlineOf(layout, path, limits, { ...o, read });
-  if (!isOfThePath && !o.account?.length) outlined.set(limits, { layout, home, outline: found });
+  if (isTheirs && !isOfThePath) outlined.set(limits, { layout, home, outline: found });
   return found;
 }
 

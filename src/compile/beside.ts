@@ -7,7 +7,7 @@ import { buffer, high, low } from "../program/values.ts";
 import { type Context, isNew } from "./context.ts";
 import { sendDescriptor, socketPair, takeDescriptor } from "./handover.ts";
 import { bringLoopbackUp } from "./loopback.ts";
-import { needsEntering } from "./namespaces.ts";
+import { needsEntering, openOwnNetwork } from "./namespaces.ts";
 import type { Mount } from "./spec.ts";
 
 const SYS = "/sys";
@@ -54,15 +54,11 @@ export type Beside = {
   readonly sockets: Slot;
 };
 
-const NAMESPACE = "/proc/self/ns/net";
-const open = (s: SectionBuilder, label: string) =>
-  s.get(label, "openat", [AT_FDCWD, NAMESPACE, O.RDONLY | O.CLOEXEC, 0]);
-
 /** Before the first process is born, which inherits all of it. */
 export function prepareBeside(c: Context, s: SectionBuilder): Beside | undefined {
   const late = mountBeside(c);
   if (!late) return undefined;
-  const home = open(s, "open the host's network namespace");
+  const home = openOwnNetwork(s, "open the host's network namespace");
   return { late, home, sockets: socketPair(s, "sockets of the network namespace") };
 }
 
@@ -70,7 +66,7 @@ export function prepareBeside(c: Context, s: SectionBuilder): Beside | undefined
 export function makeBeside(s: SectionBuilder, b: Beside): void {
   s.call("close the container's end", "close", [low(b.sockets)]);
   s.call("make the network namespace", "unshare", [CLONE.NEWNET]);
-  const made = open(s, "open the network namespace");
+  const made = openOwnNetwork(s, "open the network namespace");
   sendDescriptor(s, "hand the network namespace over", high(b.sockets), made);
   bringLoopbackUp(s);
   s.call("say that the loopback device is up", "close", [high(b.sockets)]);

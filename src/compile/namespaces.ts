@@ -1,5 +1,6 @@
 import { AT_FDCWD, CLONE, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
+import type { Policy, Slot } from "../program/types.ts";
 import { textBlock } from "../program/values.ts";
 import { type Context, isNew, namespaceOf } from "./context.ts";
 import type { NamespaceKind, Spec } from "./spec.ts";
@@ -46,6 +47,10 @@ export function prepareTime(c: Context, s: SectionBuilder): void {
     s.call("close timens_offsets", "close", [fd]);
   }
 }
+
+/** The network namespace that a process is in itself, to go back to or to hand over. */
+export const openOwnNetwork = (s: SectionBuilder, label: string, policy: Policy = {}): Slot =>
+  s.get(label, "openat", [AT_FDCWD, "/proc/self/ns/net", O.RDONLY | O.CLOEXEC, 0], policy);
 
 /** In this order: a user namespace first, since it is the right to the others; mounts last, since paths change with them. */
 const joinOrder: readonly NamespaceKind[] = ["user", "ipc", "uts", "network", "pid", "cgroup", "time", "mount"];

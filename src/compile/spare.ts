@@ -1,16 +1,12 @@
-import { AT_FDCWD, CLONE, O } from "../kernel/flags.ts";
+import { CLONE, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
-import { ANY, type Policy, type Slot } from "../program/types.ts";
+import { ANY, type Slot } from "../program/types.ts";
 import { type Context, isNew } from "./context.ts";
 import { FD } from "./descriptors.ts";
 import type { Job } from "./job.ts";
 import { bringLoopbackUp } from "./loopback.ts";
-import { needsEntering } from "./namespaces.ts";
+import { needsEntering, openOwnNetwork } from "./namespaces.ts";
 import type { Spec } from "./spec.ts";
-
-const NAMESPACE = "/proc/self/ns/net";
-const open = (s: SectionBuilder, label: string, policy: Policy = {}): Slot =>
-  s.get(label, "openat", [AT_FDCWD, NAMESPACE, O.RDONLY | O.CLOEXEC, 0], policy);
 
 /** Whether a container's network namespace may be one that was made before: it belongs to the launcher's user namespace, and has a loopback device alone. */
 export const maySpare = (spec: Spec, job: Pick<Job, "alone" | "warm" | "network">): boolean =>
@@ -51,17 +47,13 @@ export type SpareMade = { readonly left: Slot; readonly back: Slot; readonly up:
 
 /** A program for the launcher alone: the next one. Whatever fails of it, containers are as well without. */
 export function makeSpare(s: SectionBuilder): SpareMade {
-  const [left, back, isUp, up] = ["left", "back", "is it up", "up"].map((n) => s.program.slot(n)) as [
-    Slot,
-    Slot,
-    Slot,
-    Slot,
-  ];
-  const home = open(s, "open the launcher's network namespace", ANY);
+  const [left, back] = [s.program.slot("left"), s.program.slot("back")];
+  const [isUp, up] = [s.program.slot("is it up"), s.program.slot("up")];
+  const home = openOwnNetwork(s, "open the launcher's network namespace", ANY);
   s.skipIf(home, "<", 0, () => {
     s.call("make a network namespace", "unshare", [CLONE.NEWNET], { result: left, ...ANY });
     s.skipIf(left, "<", 0, () => {
-      const fd = open(s, "open the network namespace", ANY);
+      const fd = openOwnNetwork(s, "open the network namespace", ANY);
       bringLoopbackUp(s, isUp);
       s.call("go back", "setns", [home, CLONE.NEWNET], { result: back, ...ANY });
       s.skipIf(isUp, "!=", 0, () => {

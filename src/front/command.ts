@@ -7,7 +7,7 @@ import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { ANY, type Program, type Slot } from "../program/types.ts";
 import { argument, type Loose, toValue } from "../program/values.ts";
 import { openState } from "./container.ts";
-import { engineSlot, leaveGone, needHere, needProc, tellEngine } from "./engine.ts";
+import { engineSlot, leaveGone, needProc, tell, tellEngine } from "./engine.ts";
 import { freeze, thaw } from "./freeze.ts";
 import { remembered } from "./remembered.ts";
 import { ifSame } from "./words.ts";
@@ -68,8 +68,11 @@ export function commandFront(arch: Arch): Program {
   const isOfHere = program.slot("does it matter where this is?");
   s.let(isOfHere, 0);
   for (const verb of OF_HERE) ifSame(s, argument(1), verb, () => s.let(isOfHere, 1));
-  s.skipIf(isOfHere, "!=", 0, () => leaveGone(s));
-  needHere(s, "caisson", 125);
+  leaveGone(s, () =>
+    s.skipIf(isOfHere, "==", 0, () =>
+      tell(s, "say that it is gone", "caisson: the working directory is no more: cd to one that is\n", 125),
+    ),
+  );
   tellEngine(s, told, { places: 1, words: BRIEF, unless: { places: RESIDENT_PLACES, words: RESIDENT } });
   return program.build();
 }

@@ -2,7 +2,7 @@ import { errno } from "../kernel/errno.ts";
 import { PATH_MAX, PROC_SUPER_MAGIC } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { ANY, type Slot } from "../program/types.ts";
-import { addressOf, argument, buffer, toValue } from "../program/values.ts";
+import { addressOf, argument, buffer, textBlock, toValue } from "../program/values.ts";
 import { ifSame } from "./words.ts";
 
 /** What ends in milliseconds is not worth compiling: to make room and threads for that takes a tenth of such a command's time. */
@@ -25,25 +25,21 @@ export function needProc(s: SectionBuilder, name: string, status: number): void 
   });
 }
 
-function tell(s: SectionBuilder, label: string, said: string, status: number): void {
-  s.call(label, "write", [STANDARD_ERROR, said, new TextEncoder().encode(said).length], ANY);
+/** Last words, where there is no engine to say them. */
+export function tell(s: SectionBuilder, label: string, said: string, status: number): void {
+  const text = textBlock(said);
+  s.call(label, "write", [STANDARD_ERROR, text, text.bytes.length], ANY);
   s.exit(status);
 }
 
-/** An engine does nothing at all in a directory that is gone. getcwd(2) */
-function ifGone(s: SectionBuilder, body: () => void): void {
+/** An engine does nothing at all in a directory that is gone, which whoever calls may not know of; `first` is for whom it matters to. getcwd(2) */
+export function leaveGone(s: SectionBuilder, first = () => {}): void {
   const here = s.get("ask where this is", "getcwd", [buffer("the working directory", PATH_MAX), PATH_MAX], ANY);
-  s.skipIf(here, "!=", -errno("ENOENT"), body);
+  s.skipIf(here, "!=", -errno("ENOENT"), () => {
+    first();
+    s.call("leave what is gone", "chdir", ["/"], ANY);
+  });
 }
-
-/** Whoever calls a runtime may not know of it. */
-export const leaveGone = (s: SectionBuilder): void =>
-  ifGone(s, () => s.call("leave what is gone", "chdir", ["/"], ANY));
-
-export const needHere = (s: SectionBuilder, name: string, status: number): void =>
-  ifGone(s, () =>
-    tell(s, "say that it is gone", `${name}: the working directory is no more: cd to one that is\n`, status),
-  );
 
 /**
  * Tells it if one of the first words is one of `words`, and none of the options is one of `unless`. One that is told already, either way,

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { readlinkSync } from "node:fs";
-import { makeSpare } from "../../src/compile/spare.ts";
+import { until as comesTrue } from "../../src/cgroups/freezer.ts";
+import { dropSpare, makeSpare } from "../../src/compile/spare.ts";
 import { makeNextSpare, takeSpare } from "../../src/container/spare.ts";
 import { type ContainerOptions, container, run } from "../../src/index.ts";
 import { hostArch } from "../../src/kernel/arch.ts";
@@ -8,6 +9,7 @@ import { errno } from "../../src/kernel/errno.ts";
 import { ProgramBuilder } from "../../src/program/builder.ts";
 import { encode } from "../../src/program/encode.ts";
 import { Launcher, launcher } from "../../src/program/launcher.ts";
+import { performSteps } from "../../src/program/steps.ts";
 import type { Program, Step } from "../../src/program/types.ts";
 import { isRoot } from "../helpers/machine.ts";
 import { eachStepFails } from "../helpers/undo.ts";
@@ -22,10 +24,7 @@ const shared = {
   job: { alone: true },
 } as const;
 
-async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !what(); i++) await Bun.sleep(10);
-  expect(what()).toBe(true);
-}
+const until = async (what: () => boolean) => expect(await comesTrue(what, 5000)).toBe(true);
 
 rooted("each container has its own, up and with a loopback device alone", async () => {
   for (let i = 0; i < 5; i++) {
@@ -78,7 +77,7 @@ rooted("whatever fails when it is made, the launcher has none, and is where it w
       expect([label, slots[2 * made.up.slot] === 0]).toEqual([label, isClosing]);
       expect(namespaceOf(l)).toBe(own);
       if (!isClosing) expect(spareOf(l).startsWith("socket:")).toBe(true);
-      await l.perform(encode(dropped(), false));
+      await performSteps(dropSpare, undefined, l);
     }
   } finally {
     l.close();
@@ -90,12 +89,6 @@ function refused(program: Program, at: number): Program {
   const refuse = (s: Step, i: number): Step =>
     i === at && s.op === "call" ? { ...s, call: "close", args: [0xffff] } : s;
   return { ...program, sections: program.sections.map((s) => ({ ...s, steps: s.steps.map(refuse) })) };
-}
-
-function dropped() {
-  const builder = new ProgramBuilder(hostArch());
-  builder.section("launcher").call("let it go", "dup3", [3, 15, 0]);
-  return builder.build();
 }
 
 rooted("a launcher that cannot go back is not used again", async () => {

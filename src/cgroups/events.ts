@@ -2,7 +2,7 @@ import { InvalidOptionError } from "../values/errors.ts";
 import { parseDuration } from "../values/units.ts";
 import { readKeyed } from "./controller.ts";
 import { isDirectory, readOptional } from "./files.ts";
-import { freezerOf, freezerState } from "./freezer.ts";
+import { findFreezer, freezerState } from "./freezer.ts";
 import { hierarchyOf, homeOf, type Layout } from "./layout.ts";
 import { processesBelow } from "./members.ts";
 import { type PressureKind, parsePressure, pressureKinds, type Stall } from "./pressure.ts";
@@ -65,8 +65,9 @@ function states(layout: Layout, path: string, directory: string, emit: Emit): ()
     const text = readOptional(events);
     if (text !== undefined)
       return { populated: readKeyed(text)["populated"] === 1, frozen: readKeyed(text)["frozen"] === 1 };
-    const v1 = layout.v1["freezer"];
-    const frozen = v1 !== undefined && isDirectory(v1 + path) && freezerState(freezerOf(layout, path)) === "frozen";
+    // Asked for once: the group may go between two looks.
+    const freezer = findFreezer(layout, path);
+    const frozen = freezer !== undefined && freezerState(freezer) === "frozen";
     return { populated: processesBelow(directory).length > 0, frozen };
   };
   let before = look();

@@ -11,7 +11,8 @@ export type FreezerState = "thawed" | "freezing" | "frozen";
 /** Where a group is frozen: cgroup.freeze of v2 wherever that is mounted, the v1 controller else. */
 export type Freezer = { readonly directory: string; readonly version: "v1" | "v2" };
 
-function findFreezer({ v1, v2 }: Layout, path: string): Freezer | undefined {
+/** undefined: it has none, or is no more. */
+export function findFreezer({ v1, v2 }: Layout, path: string): Freezer | undefined {
   const unified = v2 && `${v2.point}${v2.base}${path}`;
   if (unified !== undefined && readOptional(`${unified}/cgroup.freeze`) !== undefined)
     return { directory: unified, version: "v2" };

@@ -8,7 +8,7 @@ import { memory } from "./controllers/memory.ts";
 import { delegateGroup, type Owner } from "./delegate.ts";
 import { type EventOptions, type GroupEvent, watchGroup } from "./events.ts";
 import { ControlGroupError, filesOf, readOptional, subgroups } from "./files.ts";
-import { type FreezerState, freeze, freezerOf, freezerState, thaw } from "./freezer.ts";
+import { type FreezerState, findFreezer, freeze, freezerOf, freezerState, thaw } from "./freezer.ts";
 import { whileFrozen } from "./guard.ts";
 import { killAll, notOneself, signalEach } from "./kill.ts";
 import { hierarchies, homeOf, type Layout, whyMissing } from "./layout.ts";
@@ -318,7 +318,7 @@ export class ControlGroup {
   /** SIGKILL ends all in it and below, and is waited for. Another signal reaches all that are there at one moment. */
   async kill(signal = 9, o: Waiting = {}): Promise<void> {
     this.#refuseTop("kill");
-    const freezer = this.#freezer();
+    const freezer = findFreezer(this.#layout, this.path);
     if (signal === 9) return killAll(this.directory, freezer, milliseconds(o));
     notOneself(this.directory, "kill");
     const send = () => signalEach(this.processes({ recursive: true }), signal);
@@ -346,15 +346,6 @@ export class ControlGroup {
   /** `await using`: ends what is in it, and removes it with all below. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.remove({ recursive: true, kill: true });
-  }
-
-  #freezer() {
-    try {
-      return freezerOf(this.#layout, this.path);
-    } catch (e) {
-      if (e instanceof UnsupportedError) return undefined;
-      throw e;
-    }
   }
 
   #refuseTop(what: string): void {

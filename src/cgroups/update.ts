@@ -1,7 +1,7 @@
 import type { Write } from "./controller.ts";
 import type { DevicesLimits } from "./controllers/devices.ts";
 import { filesOf, isDirectory, makeDirectory, readOptional, removeDirectory } from "./files.ts";
-import { type Freezer, freezerOf } from "./freezer.ts";
+import { findFreezer } from "./freezer.ts";
 import { whileFrozen } from "./guard.ts";
 import { type Hierarchy, hierarchies, homeOf, type Layout } from "./layout.ts";
 import { enable, filterDevices, Undo, writeLimit } from "./make.ts";
@@ -12,15 +12,6 @@ import { controllersFor, enabling } from "./plan.ts";
 import { type CheckedLimits, controllerOf } from "./table.ts";
 
 const FREEZE_MS = 10_000;
-
-/** The freezer of a group, if it has one. */
-function freezerIfAny(layout: Layout, path: string): Freezer | undefined {
-  try {
-    return freezerOf(layout, path);
-  } catch {
-    return undefined;
-  }
-}
 
 /** A v1 group in a hierarchy where it had none: made, and its processes moved there while they stand still. */
 async function extend(layout: Layout, path: string, h: Hierarchy, undo: Undo): Promise<void> {
@@ -41,7 +32,7 @@ async function extend(layout: Layout, path: string, h: Hierarchy, undo: Undo): P
   const move = () => moveAll(() => processesBelow(known), to);
   const above = () => moveAll(() => processesBelow(to), h.top + parentOf(path));
   undo.add(above);
-  const freezer = freezerIfAny(layout, path);
+  const freezer = findFreezer(layout, path);
   if (freezer && processesBelow(known).length) await whileFrozen(freezer, FREEZE_MS, move);
   else move();
 }

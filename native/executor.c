@@ -178,14 +178,17 @@ static int same(const char *a, const char *b) {
   return *a == *b;
 }
 
-/* Whether a text has no other bytes than those of another. */
-static int only(const char *a, const char *b) {
-  for (const char *c = b; a && *a; a++, c = b) {
-    while (c && *c && *c != *a) c++;
-    if (!c || !*c) return 0;
+/* How many bytes a text begins with that are among others. */
+static u64 among(const char *text, const char *others) {
+  for (u64 n = 0;; n++) {
+    const char *c = others;
+    while (*c && *c != text[n]) c++;
+    if (!*c) return n;
   }
-  return a != 0;
 }
+
+/* Whether a text has no other bytes than those of another. */
+static int only(const char *a, const char *b) { return a && b && !a[among(a, b)]; }
 
 /* Whether a string of the environment begins with this text. */
 static int in_environment(const char *text) {
@@ -197,9 +200,14 @@ static int in_environment(const char *text) {
   return 0;
 }
 
-/* FNV-1a of 32 bits, with the NUL: a name for what was compiled from these words, not a proof of it. */
-static u32 hash(u32 h, const char *text) {
-  for (; text; text++) {
+/* FNV-1a of 32 bits, with the NUL: a name for what was compiled from these words, not a proof of it. Left out is what has
+ * at least so many bytes in a row that are among others, or, where the text may have been cut, what it ends with. */
+static u32 hash(u32 h, const char *text, const char *others, u64 least) {
+  for (u64 n; text; text++) {
+    if (others && (n = among(text, others)) && (n >= least || !text[n])) {
+      text += n - 1;
+      continue;
+    }
     h = (h ^ (u8)*text) * 0x01000193;
     if (!*text) break;
   }
@@ -423,7 +431,7 @@ static int run(struct program *p, u32 section) {
     case SYSCALL: r = perform(p, s); break;
     case SPAWN: r = spawn(p, s); break;
     case LET: r = value(p, s, 0) + value(p, s, 1); break;
-    case HASH: r = hash(value(p, s, 0), (char *)value(p, s, 1)); break;
+    case HASH: r = hash(value(p, s, 0), (char *)value(p, s, 1), (char *)value(p, s, 2), s->args[3]); break;
     case JUMP:
       if (jumps(s->nr, value(p, s, 0), value(p, s, 1))) i += s->args[2];
       continue;

@@ -12,10 +12,9 @@ struct phdr { u32 type, flags; u64 offset, vaddr, paddr, filesz, memsz, align; }
 enum { PT_LOAD = 1, MAX_PHDRS = 24, MAP_FIXED_PRIVATE = 0x12, AT_NULL = 0, AT_PHDR = 3, AT_PHNUM = 5, AT_PAGESZ = 6, AT_BASE = 7,
        AT_ENTRY = 9 };
 
-/* The mark, the engine's entry point, its program headers as they were and how many, the path of its loader, and a string
- * for its environment, which it gets if the program puts 1 into its first slot. */
+/* The mark, the engine's entry point, its program headers as they were and how many, and the path of its loader. */
 volatile u64 engine[16] __attribute__((section(".data"))) = { 0x466e6f7373696163, 0x31676e45746e6f72, 0 };
-enum { LOADER = 5, STRING = 12 };
+enum { LOADER = 5, STRINGS = 2 };
 
 static u64 page = 4096; /* arm64 has kernels with larger ones */
 static u64 down(u64 n) { return n & ~(page - 1); }
@@ -55,12 +54,13 @@ static u64 map_loader(u64 *base) {
 __attribute__((used)) void begin(u64 *stack) {
   struct program p = { 0 };
   char *at = (char *)linked[2];
-  int told = 0;
+  u64 strings[STRINGS], told = 0; /* for the engine's environment: the program puts their addresses into its first slots */
   arguments = stack;
   heed_children();
   if (load(&p, at, ((struct header *)at)->size)) {
     run(&p, 0);
-    told = p.h->slots > RESERVED_SLOTS && p.slots[RESERVED_SLOTS] == 1;
+    for (u32 i = RESERVED_SLOTS; i < RESERVED_SLOTS + STRINGS && i < p.h->slots; i++)
+      if (p.slots[i] > 0) strings[told++] = p.slots[i];
     sys4(NR_munmap, (s64)p.slots, p.h->slots * 8, 0, 0);
   }
   u64 base, entry, *v = stack + 1 + stack[0] + 1;
@@ -80,10 +80,10 @@ __attribute__((used)) void begin(u64 *stack) {
     if (v[0] == AT_PHNUM) v[1] = engine[4];
   }
   if (!told) enter(entry, stack);
-  /* The same below our own frames, which nobody returns to: arguments, environment and one string more, auxiliary vector. */
-  u64 words = v + 2 - stack, __attribute__((aligned(16))) longer[words + 1];
+  /* The same below our own frames, which nobody returns to: arguments, environment and those strings, auxiliary vector. */
+  u64 words = v + 2 - stack, __attribute__((aligned(16))) longer[words + told];
   copy(longer, stack, before * 8);
-  longer[before] = (u64)&engine[STRING];
-  copy(longer + before + 1, stack + before, (words - before) * 8);
+  copy(longer + before, strings, told * 8);
+  copy(longer + before + told, stack + before, (words - before) * 8);
   enter(entry, longer);
 }

@@ -5,7 +5,6 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { commandFront } from "../src/front/command.ts";
 import { smallCommands } from "../src/front/dispatch.ts";
-import { FOR_THE_ENGINE } from "../src/front/engine.ts";
 import { hostArch } from "../src/kernel/arch.ts";
 import { encode } from "../src/program/encode.ts";
 
@@ -56,7 +55,6 @@ bytes.writeBigUInt64LE(head.readBigUInt64LE(24), engine);
 bytes.writeBigUInt64LE(BigInt(beforeAt), engine + 8);
 bytes.writeBigUInt64LE(BigInt(headers.length), engine + 16);
 path.copy(bytes, engine + 24);
-bytes.write(FOR_THE_ENGINE, engine + 80, "latin1");
 const written = Buffer.concat([bytes, before, program]);
 
 const size = fstatSync(fd).size;

@@ -1,7 +1,7 @@
 import { AT_FDCWD, F, F_SEAL_WRITE, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { executeSealed } from "../program/seal.ts";
-import { ANY } from "../program/types.ts";
+import { ANY, type Slot } from "../program/types.ts";
 import { argumentsFrom } from "../program/values.ts";
 
 const OWN = "/proc/self/exe";
@@ -9,6 +9,13 @@ const OWN = "/proc/self/exe";
 /** The null pointer at the end of the arguments; the environment is behind it. */
 const BEHIND_ALL = 0xffffffff;
 const POINTER = 8;
+
+/** All of the environment that this process was executed with, as execve(2) takes it. */
+export function ownEnvironment(s: SectionBuilder): Slot {
+  const environment = s.program.shared("environment");
+  s.let(environment, argumentsFrom(BEHIND_ALL), POINTER);
+  return environment;
+}
 
 /**
  * A container gets at the file that its supervisor was executed from by /proc/self/exe (CVE-2019-5736). As long as that runs, nobody may
@@ -22,10 +29,6 @@ export function keepWritersOff(s: SectionBuilder, own: string = OWN): void {
     s.call("close it", "close", [opened]);
     // A file that can have none answers with an errno.
     s.skipIf(seals, ">", -1, () => s.let(seals, 0));
-    s.skipIf(seals, "&", F_SEAL_WRITE, () => {
-      const environment = s.program.slot("environment");
-      s.let(environment, argumentsFrom(BEHIND_ALL), POINTER);
-      executeSealed(s, OWN, argumentsFrom(0), environment);
-    });
+    s.skipIf(seals, "&", F_SEAL_WRITE, () => executeSealed(s, OWN, argumentsFrom(0), ownEnvironment(s)));
   });
 }

@@ -1,13 +1,67 @@
+import { AT_FDCWD, O, SEEK_END } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { HASH_START } from "../program/hash.ts";
-import { argument, toValue } from "../program/values.ts";
+import { ANY, type Slot } from "../program/types.ts";
+import { argument, buffer, textBlock, toValue } from "../program/values.ts";
 import { keptAs } from "../remember/kept-as.ts";
-import { FOR_ONCE, MOST_WORDS, VERB_WITHIN, VERBS } from "../remember/runtime-words.ts";
+import {
+  FOR_ONCE,
+  HASHED_OF_CONFIG,
+  KEPT_AS,
+  MOST_WORDS,
+  NAMES_FOR_ONCE,
+  VERB_WITHIN,
+  VERBS,
+} from "../remember/runtime-words.ts";
 import { withUsualCaller } from "./kept.ts";
 import { ifSame } from "./words.ts";
 
-/** A `create`, `run` or `exec` that was given before: found by the words that src/remember/runtime-words.ts says. */
-export function givenAgain(s: SectionBuilder): void {
+/** A hash of 32 bits in decimal. */
+const DIGITS = 21;
+
+/** Where an engine's bundle is: it says so. 0: nobody did. */
+function bundleOf(s: SectionBuilder): Slot {
+  const bundle = s.program.slot("bundle");
+  s.let(bundle, 0);
+  for (let i = 1; i < MOST_WORDS; i++)
+    for (const option of ["--bundle", "-b"]) ifSame(s, argument(i), option, () => s.let(bundle, argument(i + 1)));
+  return bundle;
+}
+
+/**
+ * A bundle that is like one before, but for names for once (src/oci/kept/engine.ts). What it is found by is told to the engine, so that only one of the two
+ * has to know.
+ */
+function likeBefore(s: SectionBuilder, hash: Slot, perform: (hash: Slot) => void, key: Slot): void {
+  const [head, size] = [buffer("beginning of the configuration", HASHED_OF_CONFIG + 1), buffer("its size", DIGITS)];
+  const told = textBlock(`${KEPT_AS}=${"\0".repeat(DIGITS)}`, "where it is kept");
+  const bundle = bundleOf(s);
+  s.skipIf(bundle, "==", 0, () => {
+    const flags = O.PATH | O.DIRECTORY | O.CLOEXEC;
+    const directory = s.get("open the bundle", "openat", [AT_FDCWD, bundle, flags, 0], ANY);
+    const readable = O.RDONLY | O.NONBLOCK | O.CLOEXEC;
+    const config = s.get("open the configuration", "openat", [directory, "config.json", readable, 0], ANY);
+    const read = s.get("read its beginning", "read", [config, head, HASHED_OF_CONFIG], ANY);
+    const end = s.get("how long is it?", "lseek", [config, 0, SEEK_END], ANY);
+    for (const fd of [config, directory]) s.call("close what was for that", "close", [fd], ANY);
+    s.skipIf(read, "<", 1, () => {
+      s.let(hash, HASH_START);
+      for (let i = 1; i <= MOST_WORDS; i++) s.hash(hash, argument(i), NAMES_FOR_ONCE);
+      s.hash(hash, head, NAMES_FOR_ONCE);
+      s.format(end, size, 0);
+      s.hash(hash, size);
+      perform(hash);
+      s.format(hash, told, KEPT_AS.length + 1);
+      s.let(key, toValue(told));
+    });
+  });
+}
+
+/**
+ * A `create`, `run` or `exec` that was given before: found by the words that src/remember/runtime-words.ts says. `key` is where the engine is told of
+ * what it could be found by the next time.
+ */
+export function givenAgain(s: SectionBuilder, key: Slot): void {
   const slot = (name: string) => s.program.slot(name);
   const [root, asked, last] = [slot("who is it?"), slot("is it one of them?"), slot("is the last word an id?")];
   const [hash, counts] = [slot("hash of the words"), slot("does the word count?")];
@@ -35,6 +89,7 @@ export function givenAgain(s: SectionBuilder): void {
             s.hash(hash, toValue(counts));
           }
           perform(hash);
+          s.skipIf(last, "==", 0, () => likeBefore(s, hash, perform, key));
         }),
       ),
     ),

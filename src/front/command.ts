@@ -7,7 +7,7 @@ import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
 import { ANY, type Program, type Slot } from "../program/types.ts";
 import { argument, type Loose, toValue } from "../program/values.ts";
 import { openState } from "./container.ts";
-import { engineSlot, leaveGone, needProc, tell, tellEngine } from "./engine.ts";
+import { forEngine, leaveGone, needProc, tell, tellEngine } from "./engine.ts";
 import { freeze, thaw } from "./freeze.ts";
 import { remembered } from "./remembered.ts";
 import { ifSame } from "./words.ts";
@@ -45,7 +45,7 @@ const KEPT = ["run", "exec"] as const;
 export function commandFront(arch: Arch): Program {
   const program = new ProgramBuilder(arch);
   const s = program.section("pause and unpause");
-  const told = engineSlot(s);
+  const told = forEngine(s);
   const root = s.get("ask who this is", "geteuid", [], ANY);
   const when = (verb: string, body: (directory: Slot) => void) =>
     ifSame(s, argument(1), verb, () => withRunning(s, argument(2), body));
@@ -73,6 +73,6 @@ export function commandFront(arch: Arch): Program {
       tell(s, "say that it is gone", "caisson: the working directory is no more: cd to one that is\n", 125),
     ),
   );
-  tellEngine(s, told, { places: 1, words: BRIEF, unless: { places: RESIDENT_PLACES, words: RESIDENT } });
+  tellEngine(s, told.brief, { places: 1, words: BRIEF, unless: { places: RESIDENT_PLACES, words: RESIDENT } });
   return program.build();
 }

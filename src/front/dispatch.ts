@@ -3,7 +3,7 @@ import { ProgramBuilder } from "../program/builder.ts";
 import type { Program } from "../program/types.ts";
 import { givenAgain } from "./again.ts";
 import { withContainer } from "./container.ts";
-import { engineSlot, leaveGone, needProc, tellEngine } from "./engine.ts";
+import { forEngine, leaveGone, needProc, tellEngine } from "./engine.ts";
 import { kill, pause, remove, resume, start, state } from "./verbs.ts";
 import { readWords, VERBS } from "./words.ts";
 
@@ -17,7 +17,7 @@ const ROOT = "/run/caisson-oci";
 export function smallCommands(arch: Arch): Program {
   const program = new ProgramBuilder(arch);
   const s = program.section("small commands");
-  const told = engineSlot(s);
+  const told = forEngine(s);
   const said = readWords(s, ROOT);
   s.skipIf(said.verb, "==", 0, () =>
     withContainer(s, said, (f) => {
@@ -30,11 +30,11 @@ export function smallCommands(arch: Arch): Program {
       s.skipIf(said.verb, "!=", VERBS["delete --force"], () => remove(s, said, f, true));
     }),
   );
-  givenAgain(s);
+  givenAgain(s, told.key);
   // Not "start" and "delete", which the shim is told, too: what it starts stays.
   const words = ["create", "run", "exec", "list", "ps", "update", "checkpoint", "__after"];
   needProc(s, "caisson-oci", 1);
   leaveGone(s);
-  tellEngine(s, told, { places: 8, words });
+  tellEngine(s, told.brief, { places: 8, words });
   return program.build();
 }

@@ -8,8 +8,11 @@ import { ifSame } from "./words.ts";
 /** What ends in milliseconds is not worth compiling: to make room and threads for that takes a tenth of such a command's time. */
 export const FOR_THE_ENGINE = "BUN_JSC_useJIT=0";
 
-/** The first slot of a front's program: native/front.c puts the string into the engine's environment if it is 1 at the end. */
-export const engineSlot = (s: SectionBuilder): Slot => s.program.slot("is the engine told that it is not for long?");
+/** The first slots of a front's program: native/front.c puts the strings at these addresses into the engine's environment, if they are any at the end. */
+export const forEngine = (s: SectionBuilder): { readonly brief: Slot; readonly key: Slot } => ({
+  brief: s.program.slot("is the engine told that it is not for long?"),
+  key: s.program.slot("is it told where to keep what it compiles?"),
+});
 
 const STANDARD_ERROR = 2;
 /** struct statfs of 64 bits begins with the type of the file system. statfs(2) */
@@ -47,14 +50,14 @@ export function leaveGone(s: SectionBuilder, first = () => {}): void {
  */
 export function tellEngine(
   s: SectionBuilder,
-  told: Slot,
+  brief: Slot,
   o: { places: number; words: readonly string[]; unless?: { places: number; words: readonly string[] } },
 ): void {
-  const each = (from: number, to: number, words: readonly string[], value: number) => {
-    for (let i = from; i <= to; i++) for (const word of words) ifSame(s, argument(i), word, () => s.let(told, value));
+  const each = (from: number, to: number, words: readonly string[], value: number | string) => {
+    for (let i = from; i <= to; i++) for (const word of words) ifSame(s, argument(i), word, () => s.let(brief, value));
   };
   s.skipIf(toValue("BUN_JSC_useJIT="), "environment", 0, () => {
-    each(1, o.places, o.words, 1);
+    each(1, o.places, o.words, FOR_THE_ENGINE);
     if (o.unless) each(2, o.unless.places, o.unless.words, 0);
   });
 }

@@ -127,6 +127,7 @@ export const TTY = {
 } as const;
 
 export const SEEK_SET = 0;
+export const SEEK_END = 2;
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
 export const P_PID = 1;
 export const P_PIDFD = 3;

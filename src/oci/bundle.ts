@@ -35,7 +35,7 @@ export async function readBundle(
   const directory = directoryOf(g.root, id);
   const bundle = resolve(o.bundle ?? ".");
   if (existsSync(directory)) throw new RuntimeError(`container ${id}: container with given ID already exists`);
-  const text = readText(o.config ?? join(bundle, "config.json"));
+  const text = o.text ?? readText(o.config ?? join(bundle, "config.json"));
   const say = (message: string) => warn(g.log, message);
   const parsed = withoutForeignMounts(withReceiver(parseSpec(parseJson(text, "config.json"), say)), say);
   checkSpec(parsed);
@@ -71,6 +71,8 @@ export async function readBundle(
 export type BundleOptions = {
   readonly bundle: string | undefined;
   readonly config: string | undefined;
+  /** What is to be taken for the text of the configuration. */
+  readonly text?: string;
   /** RFC 3339; default: now. */
   readonly created?: string;
 };

@@ -1,4 +1,5 @@
 import { isCompiled } from "../host/compiled.ts";
+import { KEPT_AS } from "../remember/runtime-words.ts";
 import type { Log } from "./log.ts";
 
 /** The options that come before the command. */
@@ -25,8 +26,8 @@ export const ownWords = (): string[] =>
 
 /** The environment that this process was given: what the front has told the engine (src/front/engine.ts) is not of it. */
 export const ownEnvironment = (): NodeJS.ProcessEnv => {
-  const { BUN_JSC_useJIT: told, ...env } = process.env;
-  return told === undefined || told === "0" ? env : process.env;
+  const { BUN_JSC_useJIT: told, [KEPT_AS]: _, ...env } = process.env;
+  return told === undefined || told === "0" ? env : { ...env, BUN_JSC_useJIT: told };
 };
 
 /** 255 from exec is its own failure, as with runc: all below may be of the command. */

@@ -14,7 +14,7 @@ import { type Bundle, readBundle } from "./bundle.ts";
 import { afterWords, type Global, ownEnvironment } from "./context.ts";
 import { describeFiles } from "./describe.ts";
 import { withEnvironment } from "./environment.ts";
-import { checksOfLine, isLasting, noteOf } from "./kept/lasting.ts";
+import { checksOfBundle, checksOfLine, hasHooks, isLasting, isOfEngine, noteOf } from "./kept/lasting.ts";
 import { debugProgram, warningOf } from "./log.ts";
 import { RuntimeError } from "./places.ts";
 import { bigintText, plainOf } from "./saved.ts";
@@ -32,6 +32,8 @@ export type CreateOptions = {
   readonly mode: Lifecycle["mode"];
   readonly keep: boolean;
   readonly subreaper: boolean;
+  /** What is to be taken for the text of the configuration. */
+  readonly text?: string;
   /** The program is to be performed more than once: it says this time, and names no file of its own. */
   readonly created?: string;
   /** Kept: by whom, and what the streams are. */
@@ -132,8 +134,11 @@ export async function prepareCreate(
     keep: o.keep,
     subreaper: o.subreaper,
     caller: callerOf({ ...o, pidfdSocket: o.pidfdSocket ?? pidfdReceiver(spec) }),
-    hooks: { environment: environmentForHooks(spec), files: filesForHooks(bundle, spec) },
-    warning: (message) => warningOf(g.log, message),
+    hooks: {
+      environment: o.created === undefined ? environmentForHooks(spec) : "inherited",
+      files: filesForHooks(bundle, spec),
+    },
+    warning: (message) => warningOf(g.log, message, o.created),
     ...(o.kept && { streams: o.kept.streams }),
     ...(notify === undefined ? plainOf(o.mode, facts, saved, groups, directory) : { notify }),
   };
@@ -174,11 +179,21 @@ const environmentForHooks = ({ hooks }: Spec): string[] =>
 export async function create(g: Global, id: string | undefined, o: CreateOptions): Promise<number> {
   const { program, file, bundle } = await prepareCreate(g, id, o);
   mkdirSync(g.root, { recursive: true, mode: 0o711 });
-  const checks = isLasting(g, o, bundle) ? checksOfLine(g) : undefined;
-  if (checks !== undefined && isToBeKept(checks, noteOf(join(bundle.bundle, "config.json"), g.words)))
-    await (await import("./kept/create.ts")).keepCreate(g, bundle.id, o, checks);
+  if (isLasting(g, o, bundle)) await keepForNext(g, o, bundle);
   process.chdir(bundle.bundle);
   return perform(program, file, o.preserve);
+}
+
+async function keepForNext(g: Global, o: CreateOptions, { id, bundle, text, spec }: Bundle): Promise<void> {
+  if (isOfEngine(g.words, id)) {
+    const checks = checksOfBundle(g, o);
+    if (checks !== undefined && isToBeKept(checks))
+      await (await import("./kept/engine.ts")).keepForEngine(g, id, { ...o, text }, checks);
+    return;
+  }
+  const checks = hasHooks(spec) ? undefined : checksOfLine(g);
+  if (checks !== undefined && isToBeKept(checks, noteOf(join(bundle, "config.json"), g.words)))
+    await (await import("./kept/create.ts")).keepCreate(g, id, o, checks);
 }
 
 /** Sockets that a service manager hands over: sd_listen_fds(3). In the container it is the first process that gets them. */

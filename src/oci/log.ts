@@ -16,12 +16,10 @@ export function logOf(path: unknown, format: unknown, debug: boolean): Log {
   return { path: file, format: words, debug };
 }
 
-const line = (log: Log, level: string, message: string): string => {
-  const time = new Date().toISOString();
-  return log.format === "json"
+const line = (log: Log, level: string, message: string, time = new Date().toISOString()): string =>
+  log.format === "json"
     ? `${JSON.stringify({ level, msg: message, time })}\n`
     : `time="${time}" level=${level} msg=${JSON.stringify(message)}\n`;
-};
 
 function write(log: Log, level: string, message: string): void {
   if (log.path === undefined) return;
@@ -63,11 +61,11 @@ export function debugProgram(log: Log, doing: string, { sections }: Program): vo
   }
 }
 
-/** As a program of ours says it. */
-export const warningOf = (log: Log, message: string): Warning =>
+/** As a program of ours says it, as of a time (RFC 3339; default: now). */
+export const warningOf = (log: Log, message: string, time?: string): Warning =>
   log.path === undefined
     ? { line: `caisson-oci: ${message}\n` }
-    : { line: line(log, "warning", message), file: log.path };
+    : { line: line(log, "warning", message, time), file: log.path };
 
 /** An error is said twice: in the log for the engine, on standard error for people. */
 export function complain(log: Log, message: string): void {

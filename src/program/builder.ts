@@ -92,14 +92,15 @@ export class SectionBuilder {
     this.#steps.push({ op: "let", label: `keep ${slot.name}`, ...sum, result: slot });
   }
 
-  /** Continues the hash in a slot with a text; 0 instead of one leaves it as it is. */
-  hash(slot: Slot, text: Loose): void {
+  /** Continues the hash in a slot with a text; 0 instead of one leaves it as it is. Without what has at least so many bytes of some in a row. */
+  hash(slot: Slot, text: Loose, without?: { readonly characters: string; readonly least: number }): void {
     this.#steps.push({
       op: "hash",
       label: `hash into ${slot.name}`,
       from: toValue(slot),
       text: toValue(text),
       result: slot,
+      ...(without && { others: toValue(without.characters), least: without.least }),
     });
   }
 

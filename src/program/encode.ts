@@ -168,7 +168,7 @@ function shape(step: Exclude<Step, Call>): Shape {
     case "let":
       return { nr: 0, result: step.result, args: [step.value, ...(step.plus ? [step.plus] : [])], policy: step };
     case "hash":
-      return { nr: 0, result: step.result, args: [step.from, step.text], policy };
+      return { nr: 0, result: step.result, args: [step.from, step.text, step.others ?? 0, step.least ?? 0], policy };
     case "exit":
       return { nr: 0, result: undefined, args: [step.code], policy };
   }

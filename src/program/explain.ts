@@ -64,7 +64,9 @@ function stepText(step: Step, program: Program): string {
     case "let":
       return `${slotText(step.result)} = ${valueText(step.value)}${step.plus ? ` + ${valueText(step.plus)}` : ""}`;
     case "hash":
-      return `${slotText(step.result)} = hash of ${valueText(step.from)} and ${valueText(step.text)}`;
+      return `${slotText(step.result)} = hash of ${valueText(step.from)} and ${valueText(step.text)}${
+        step.others === undefined ? "" : `, without ${step.least} or more of ${valueText(step.others)}`
+      }`;
     case "fail":
       return `fail with errno ${valueText(step.errno)}${step.plus ? ` + ${valueText(step.plus)}` : ""}`;
     case "supervise":

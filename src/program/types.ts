@@ -64,8 +64,18 @@ export type Step = Labelled &
     | { readonly op: "check" }
     /** Keeps a value, or the sum of two; one from -4095 to -1 is a failure, as the result of a system call is. */
     | ({ readonly op: "let"; readonly value: Value; readonly plus?: Value; readonly result: Slot } & Policy)
-    /** A hash of 32 bits, continued with a text (src/program/hash.ts). No text, at address 0, leaves it as it is. */
-    | { readonly op: "hash"; readonly from: Value; readonly text: Value; readonly result: Slot }
+    /**
+     * A hash of 32 bits, continued with a text (src/program/hash.ts). No text, at address 0, leaves it as it is. Left out of the text is what
+     * has `least` bytes of `others` or more in a row, or as many as it ends with.
+     */
+    | {
+        readonly op: "hash";
+        readonly from: Value;
+        readonly text: Value;
+        readonly result: Slot;
+        readonly others?: Value;
+        readonly least?: number;
+      }
     /** With the sum of both: an errno, or a status above all errnos. */
     | { readonly op: "fail"; readonly errno: Value; readonly plus?: Value }
     | {

@@ -1,4 +1,5 @@
 import { SAID_AS_IT_IS } from "../compile/here.ts";
+import { ownEnvironment } from "../compile/own-file.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
 import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PATH_MAX, PR } from "../kernel/flags.ts";
 import { rlimitNames } from "../kernel/rlimits.ts";
@@ -46,12 +47,21 @@ export function raiseFiles(s: SectionBuilder): void {
   s.call("raise it", "prlimit64", [0, files, both, 0]);
 }
 
+function arrayOf(s: SectionBuilder, strings: readonly Value[]): Block {
+  const array = stringArray(
+    "envp",
+    strings.map(() => ""),
+  );
+  for (const [i, string] of strings.entries()) s.store(string, array, 8 * i, 8);
+  return array;
+}
+
 /** A container gets at the file it was started from by /proc/self/exe (CVE-2019-5736): this one is on a mount that nobody can write to. */
 export function become(
   s: SectionBuilder,
   file: string,
   words: readonly Value[],
-  environment: readonly Value[] = [],
+  environment: readonly Value[] | "all" = [],
 ): void {
   s.call("close all but the streams at exec", "close_range", [3, 0xffffffff, CLOSE_RANGE_CLOEXEC]);
   const fd = s.get("open the program", "open_tree", [AT_FDCWD, file, OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC]);
@@ -64,10 +74,6 @@ export function become(
   s.call("make it read-only", "mount_setattr", [fd, "", AT.EMPTY_PATH, attributes, attributes.bytes.length]);
   const argv = stringArray("argv", ["caisson", ...words.map(() => "")]);
   for (const [i, word] of words.entries()) s.store(word, argv, 8 * (i + 1), 8);
-  const envp = stringArray(
-    "envp",
-    environment.map(() => ""),
-  );
-  for (const [i, string] of environment.entries()) s.store(string, envp, 8 * i, 8);
+  const envp = environment === "all" ? ownEnvironment(s) : arrayOf(s, environment);
   s.call("become it", "execveat", [fd, "", argv, envp, AT.EMPTY_PATH]);
 }

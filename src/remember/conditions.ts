@@ -7,11 +7,18 @@ import type { SectionBuilder } from "../program/builder.ts";
 import { ANY, type Block } from "../program/types.ts";
 import { buffer, high, into, type Loose } from "../program/values.ts";
 import { fsPath, orBytes } from "../values/bytes.ts";
+import { type AnyOrder, checkAnyOrder } from "./any-order.ts";
 
 /** What was seen of the machine when a program was compiled, and must be seen again for it to be performed. */
 export type Condition =
   /** A file of this text. Its reads ended where these numbers say: files of /proc are read record by record. */
-  | { readonly kind: "text"; readonly path: string; readonly reads: readonly number[]; readonly text: string }
+  | {
+      readonly kind: "text";
+      readonly path: string;
+      readonly reads: readonly number[];
+      readonly text: string;
+      readonly free?: AnyOrder;
+    }
   /** A file of this mode: its type and its permissions. undefined: there is none. */
   | { readonly kind: "mode"; readonly path: string; readonly link: Link; readonly mode: number | undefined }
   /** The same file, unchanged. */
@@ -119,7 +126,8 @@ function checkText(s: SectionBuilder, c: Text, text: Block, path: Loose = c.path
     at += n;
   }
   s.store(0, text, at, 8);
-  must(s, `${c.path} is as before`, text, "same", c.text);
+  if (c.free) checkAnyOrder(s, c.path, text, c.text, c.free);
+  else must(s, `${c.path} is as before`, text, "same", c.text);
   s.call(`close ${c.path}`, "close", [fd]);
 }
 

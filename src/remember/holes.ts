@@ -76,7 +76,11 @@ function inStep(found: Finder, step: Step): Step {
     case "let":
       return { ...step, value: found.value(step.value), ...(step.plus && { plus: found.value(step.plus) }) };
     case "hash":
-      return { ...step, text: found.value(step.text) };
+      return {
+        ...step,
+        text: found.value(step.text),
+        ...(step.others !== undefined && { others: found.value(step.others) }),
+      };
     default:
       return step;
   }

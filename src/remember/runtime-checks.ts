@@ -1,7 +1,7 @@
 import type { Arch } from "../kernel/arch.ts";
 import { AT_FDCWD, O } from "../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../program/builder.ts";
-import type { Program } from "../program/types.ts";
+import type { Program, Value } from "../program/types.ts";
 import { argument, buffer, into, toValue } from "../program/values.ts";
 import { become, type CallerFacts, raiseFiles, sameCaller, sameDirectory } from "./caller.ts";
 import { type Condition, check, checkFile, must, type textNow } from "./conditions.ts";
@@ -22,6 +22,10 @@ export type RuntimeFound = CallerFacts & {
   readonly log: string | undefined;
   /** Where the engine goes before the program is performed. */
   readonly bundle?: string;
+  /** What the program is executed with after the words that were other ones. */
+  readonly more?: readonly Value[];
+  /** Whether it is to have the environment, which hooks have then. */
+  readonly inherits?: boolean;
 };
 
 /** With these in the environment more is to be done than the words say: sd_notify(3), sd_listen_fds(3). */
@@ -78,6 +82,6 @@ export function runtimeChecks(r: RuntimeFound, self: string, file: string): Prog
   raiseFiles(s);
   if (r.bundle !== undefined) s.call("go to the bundle", "chdir", [r.bundle]);
   const others = r.words.flatMap((w, i) => (w.kind === "other" ? [argument(i + 1)] : []));
-  become(s, file, others);
+  become(s, file, [...others, ...(r.more ?? [])], r.inherits ? "all" : []);
   return program.build();
 }

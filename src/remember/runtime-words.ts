@@ -8,6 +8,15 @@ export const MOST_WORDS = 24;
 /** Options whose values are names for once, as engines give them. */
 export const FOR_ONCE = ["--pid-file", "--process", "-p"] as const;
 
+/**
+ * Engines make a bundle for each container, and tell the runtime of it by names for once: ids, UUIDs, times. What such a name has in a row, and
+ * what is hashed of the configuration, without them: its beginning, since mounts may come in another order each time.
+ */
+export const NAMES_FOR_ONCE = { characters: "0123456789abcdef-:.TZ", least: 12 } as const;
+export const HASHED_OF_CONFIG = 512;
+/** By which the front tells the engine where what is kept for such a bundle is: a name in the environment. */
+export const KEPT_AS = "CAISSON_KEPT_AS";
+
 type Verb = (typeof VERBS)[number];
 const isIn = (list: readonly string[], word: string | undefined) => word !== undefined && list.includes(word);
 

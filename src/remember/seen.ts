@@ -42,6 +42,12 @@ function isRoom(): boolean {
   return kept.length < MOST.kept || Date.now() - (kept.at(-1)?.given ?? 0) > IN_USE_MS;
 }
 
+/** What is noted of words whose programs are not alike. */
+const IN_VAIN = "-";
+
+/** They are not to be kept: what was compiled for them is another program each time. */
+export const giveUp = (path: string): void => writeFileSync(path, IN_VAIN, { mode: 0o600 });
+
 /** What was noted of words that were given, if it was. */
 function noted(path: string): string | undefined {
   const stat = statSync(path, { throwIfNoEntry: false });
@@ -54,7 +60,9 @@ function noted(path: string): string | undefined {
  */
 export function isToBeKept(path: string, note = ""): boolean {
   try {
-    if (noted(path) === note) return isRoom();
+    const before = noted(path);
+    if (before === note) return isRoom();
+    if (before === IN_VAIN) return false;
     ensureDirectory(DIRECTORY);
     writeFileSync(path, note, { mode: 0o600 });
     // To look at each takes longer than to count them.

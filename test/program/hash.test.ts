@@ -27,3 +27,20 @@ test("the executor's step gives the same, and takes no text as nothing", async (
     { numRuns: 50 },
   );
 });
+
+test("what has so many characters of others in a row, and what a text ends with of them, is left out", async () => {
+  const some = fc.string({ unit: fc.constantFrom("a", "b", "x", "y"), maxLength: 20 });
+  await fc.assert(
+    fc.asyncProperty(some, fc.integer({ min: 1, max: 4 }), async (given, least) => {
+      const done = await performSteps((s, program) => {
+        const hash = program.slot("hash");
+        s.let(hash, HASH_START);
+        s.hash(hash, given, { characters: "ab", least });
+        return hash;
+      });
+      const left = given.replace(new RegExp(`[ab]{${least},}|[ab]+$`, "g"), "");
+      expect(done.value(done.made) >>> 0).toBe(hashOf([left]));
+    }),
+    { numRuns: 50 },
+  );
+});

@@ -5,6 +5,7 @@ import type { Block, Slot, Value } from "../../program/types.ts";
 import { addressOf, type Loose, low, stringArray, textBlock } from "../../program/values.ts";
 import type { Context } from "../context.ts";
 import { closeFrom } from "../descriptors.ts";
+import { ownEnvironment } from "../own-file.ts";
 import { resetSignals } from "../signals.ts";
 import type { Hook, HookKind } from "../spec.ts";
 import type { Lifecycle, Warning } from "./lifecycle.ts";
@@ -49,7 +50,7 @@ function stateFile(s: SectionBuilder, block: Block): Slot {
 type Heard = {
   readonly said: Loose;
   readonly label: string;
-  readonly inherited: readonly string[];
+  readonly inherited: readonly string[] | "inherited";
   /** Files that what is printed is appended to instead. */
   readonly files: readonly (string | undefined)[];
   readonly confine: HookRun["confine"];
@@ -71,10 +72,11 @@ function writeHook(
   closeFrom(s, 3);
   confine?.(s);
   resetSignals(s);
+  const environment = hook.env ?? inherited;
   s.call(`execute ${label}`, "execve", [
     hook.path,
     stringArray("argv", hook.args?.length ? hook.args : [hook.path]),
-    stringArray("envp", hook.env ?? inherited),
+    environment === "inherited" ? ownEnvironment(s) : stringArray("envp", environment),
   ]);
 }
 

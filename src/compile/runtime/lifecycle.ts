@@ -21,7 +21,11 @@ export type Lifecycle = {
   readonly subreaper: boolean;
   readonly caller: Caller;
   /** The runtime's own environment, for hooks that are given none; files that their standard output and error are appended to. */
-  readonly hooks: { readonly environment: readonly string[]; readonly files: readonly (string | undefined)[] };
+  readonly hooks: {
+    /** Of those that are given none. "inherited": that with which the program is executed. */
+    readonly environment: readonly string[] | "inherited";
+    readonly files: readonly (string | undefined)[];
+  };
   /** The socket of the service manager that is told when the container says that it is ready: sd_notify(3). */
   readonly notify?: string;
   /** How it is said that something went wrong of which nothing fails. */

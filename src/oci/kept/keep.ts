@@ -17,7 +17,7 @@ export type Other = Given & { readonly standsFor: string; readonly characters: s
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 /** As directoryOf has it (src/oci/places.ts). */
-const OF_IDS = `${LETTERS}_+-.@:,=`;
+export const OF_IDS = `${LETTERS}_+-.@:,=`;
 const OF_PATHS = `${OF_IDS}/`;
 
 /** Texts as long as another, which an id and a path might be, and which nobody uses. */

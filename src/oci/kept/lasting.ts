@@ -5,7 +5,8 @@ import type { Process, Spec } from "../../compile/spec.ts";
 import { isCompiled } from "../../host/compiled.ts";
 import { hostFacts } from "../../host/facts.ts";
 import { workingDirectory } from "../../host/given.ts";
-import { checksOfRuntime, FOR_ONCE, verbOf } from "../../remember/runtime-words.ts";
+import { DIRECTORY } from "../../remember/places.ts";
+import { checksOfRuntime, FOR_ONCE, KEPT_AS, verbOf } from "../../remember/runtime-words.ts";
 import { pidfdReceiver } from "../annotations.ts";
 import type { Bundle } from "../bundle.ts";
 import type { Global } from "../context.ts";
@@ -27,19 +28,28 @@ export function othersOf(words: readonly string[]): Given[] {
   ];
 }
 
-/**
- * Where what is kept for this command line is, if it is one that could be given again without an engine: root's, said in a usual way,
- * with nobody to be told of more than the words say.
- */
-export function checksOfLine(g: Global): string | undefined {
+/** Whether this command line could be given again without an engine: root's, said in a usual way, with nobody to be told of more than the words say. */
+function isForFront(g: Global): boolean {
   const isOurs = isCompiled() && /caisson-oci[^/]*$/.test(process.execPath);
-  if (!isOurs || g.systemd || g.rootless !== "auto" || g.log.debug || hostFacts().uid !== 0) return undefined;
-  if (hostFacts().userNamespace) return undefined;
+  if (!isOurs || g.systemd || g.rootless !== "auto" || g.log.debug || hostFacts().uid !== 0) return false;
+  if (hostFacts().userNamespace) return false;
   const { NOTIFY_SOCKET, LISTEN_FDS } = process.env;
-  if (NOTIFY_SOCKET || LISTEN_FDS || hasWarned()) return undefined;
+  if (NOTIFY_SOCKET || LISTEN_FDS || hasWarned()) return false;
   // Each is given once at most: which one counts is not for the front to know.
-  const twice = FOR_ONCE.some((option) => g.words.filter((w) => w === option).length > 1);
-  return twice ? undefined : checksOfRuntime(workingDirectory(), g.words);
+  return !FOR_ONCE.some((option) => g.words.filter((w) => w === option).length > 1);
+}
+
+/** Where what is kept for this command line is. */
+export const checksOfLine = (g: Global): string | undefined =>
+  isForFront(g) ? checksOfRuntime(workingDirectory(), g.words) : undefined;
+
+/** The same for a bundle that an engine has made, wherever it gives the line: the front has told. */
+export function checksOfBundle(g: Global, o: CreateOptions): string | undefined {
+  const key = process.env[KEPT_AS];
+  const paths = [g.root, o.bundle, o.pidFile];
+  return key !== undefined && isForFront(g) && isLogGiven(g) && paths.every(isAbsolute)
+    ? `${DIRECTORY}/${key}`
+    : undefined;
 }
 
 /**
@@ -60,16 +70,16 @@ export const isPlain = (p: Process, o: Pick<CreateOptions, "consoleSocket" | "pi
   !o.pidfdSocket &&
   !o.preserve;
 
-/** Whether all there is to know of its namespaces is in the configuration. */
+/** Whether all there is to know of its namespaces is in the configuration, and in the files that it names. */
 export const isOwn = ({ linux }: Spec): boolean =>
   linux?.seccomp?.listenerPath === undefined &&
   linux?.intelRdt === undefined &&
-  !linux?.namespaces?.some((ns) => ns.path !== undefined || ns.type === "user") &&
+  !linux?.namespaces?.some((ns) => ns.type === "user") &&
   !Object.keys(linux?.netDevices ?? {}).length;
 
 /** Engines name a bundle by its container: what is said of that is not said again. */
 const ENGINES_ID = 12;
-const isOfEngine = (words: readonly string[], id: string): boolean =>
+export const isOfEngine = (words: readonly string[], id: string): boolean =>
   id.length >= ENGINES_ID && words.some((w, i) => w.includes(id) && !othersOf(words).some((o) => o.at === i));
 
 /** With one letter there is no text to stand for it that could not be another. */
@@ -78,18 +88,19 @@ const SHORTEST_ID = 2;
 const LONGEST_TEXT = 1 << 18;
 const LOOKED_INTO = /^(r?idmap(=.*)?|tmpcopyup|src-nofollow|copy-symlink)$/;
 
+/** Hooks that are given no environment have the runtime's, which is to be the same; the program for an engine's bundle has it handed on. */
+export const hasHooks = ({ hooks }: Spec): boolean => Object.values(hooks ?? {}).some((list) => list?.length);
+
 /** Whether the same words would give the same program again, whatever the id, as long as what looked-at.ts has is the same. */
 export const isLasting = (g: Global, o: CreateOptions, { id, text, spec, groups }: Bundle): boolean =>
   g.words.at(-1) === id &&
   id.length >= SHORTEST_ID &&
   text.length <= LONGEST_TEXT &&
-  !isOfEngine(g.words, id) &&
   spec.root?.path !== "/" &&
   o.config === undefined &&
   isPlain(spec.process as Process, o) &&
   pidfdReceiver(spec) === undefined &&
   isOwn(spec) &&
-  !Object.values(spec.hooks ?? {}).some((list) => list?.length) &&
   !spec.mounts?.some((m) => m.uidMappings?.length || m.options?.some((w) => LOOKED_INTO.test(w))) &&
   !groups.plan.groups.some((group) => group.existing);
 

@@ -75,9 +75,10 @@ export function lookedAt(g: { readonly root: string }, b: Bundle): Condition[] |
   const { layout, facts, groups, spec } = b;
   if (!root) return undefined;
   const sources = (spec.mounts ?? []).flatMap((m) => (m.source?.startsWith("/") ? [m.source] : []));
+  const joined = (spec.linux?.namespaces ?? []).flatMap((ns) => (ns.path === undefined ? [] : [ns.path]));
   const modes = [
     ...["/proc/sys", "/sys/kernel", "/sys/fs/selinux/enforce", ...Object.keys(facts.kernelFiles)],
-    ...[g.root, b.directory, ...sources, ...groups.directories],
+    ...[g.root, b.directory, ...sources, ...joined, ...groups.directories],
   ];
   return [
     textNow(join(b.bundle, "config.json")),

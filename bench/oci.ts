@@ -3,6 +3,7 @@
  * Prints a line of JSON per figure; bench/main.ts makes a table of them. oci.ts WORK ROOT ROUNDS
  */
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { median } from "./median.ts";
@@ -19,6 +20,8 @@ const say = (figure: string, unit: string, base: string, values: Record<string, 
 const [bundle, fresh] = [join(work, "bundle"), join(work, "fresh")];
 for (const at of [bundle, fresh]) mkdirSync(at, { recursive: true });
 const FIRST = "caisson-oci, for the first time";
+/** In a bundle of its own for each, as an engine makes them: named by its id, which is the host name, too. */
+const LIKE = "caisson-oci, like one before";
 
 function configure(args: string[]): void {
   spawnSync("runc", ["spec"], { cwd: bundle });
@@ -36,8 +39,25 @@ function refresh(): void {
   writeFileSync(path, JSON.stringify({ ...spec, annotations: { count: String(changes++) } }));
 }
 
-const timed = (words: string[], cwd = bundle): number => {
+/** An id as engines give it. */
+const idOf = (id: string) => createHash("sha256").update(id).digest("hex");
+
+/** The last word of those that are performed for a container of an engine's is the id; `exec` has a command after it. */
+function asEngine([runtime = "", verb = "", ...rest]: string[]): string[] {
+  const words = rest.map((word) => (word.startsWith("bench-") ? idOf(word) : word));
+  if (verb !== "create" && verb !== "run") return [runtime, verb, ...words];
+  const id = words.at(-1) as string;
+  const at = join(work, "engine", id);
+  mkdirSync(at, { recursive: true });
+  const spec = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8"));
+  const named = { ...spec, hostname: id.slice(0, 12), linux: { ...spec.linux, cgroupsPath: `/${id}` } };
+  writeFileSync(join(at, "config.json"), JSON.stringify(named));
+  return [runtime, verb, "--bundle", at, ...words];
+}
+
+const timed = (given: string[], cwd = bundle, like = false): number => {
   if (cwd === fresh) refresh();
+  const words = like ? asEngine(given) : given;
   const began = performance.now();
   const r = spawnSync(words[0] as string, words.slice(1), { cwd, stdio: "ignore" });
   if (r.status !== 0) throw new Error(`${words.join(" ")}: ${r.status}`);
@@ -45,7 +65,13 @@ const timed = (words: string[], cwd = bundle): number => {
 };
 
 configure(["/bin/true"]);
-const all: Record<string, string> = { "caisson-oci": caisson, [FIRST]: caisson, runc: "runc", crun: "crun" };
+const all: Record<string, string> = {
+  "caisson-oci": caisson,
+  [LIKE]: caisson,
+  [FIRST]: caisson,
+  runc: "runc",
+  crun: "crun",
+};
 const runtimes = Object.entries(all).filter(
   ([, r]) => spawnSync(r, ["run", "bench-probe"], { cwd: bundle, stdio: "ignore" }).status === 0,
 );
@@ -57,7 +83,7 @@ function runs(): void {
   const times = new Map<string, number[]>();
   for (let i = 0; i < rounds; i++)
     for (const [name, r] of runtimes)
-      times.set(name, [...(times.get(name) ?? []), timed([r, "run", `bench-run-${i}`], at(name))]);
+      times.set(name, [...(times.get(name) ?? []), timed([r, "run", `bench-run-${i}`], at(name), name === LIKE)]);
   say("run of true", "ms", base, Object.fromEntries([...times].map(([n, t]) => [n, median(t)])));
 }
 
@@ -69,7 +95,7 @@ function verbs(): void {
     for (const [name, r] of runtimes) {
       const id = `bench-verbs-${i}`;
       const verb = (words: string[]) => {
-        const ms = timed([r, ...words], at(name));
+        const ms = timed([r, ...words], at(name), name === LIKE);
         note(`${words[0]} ${name}`, ms);
         return ms;
       };
@@ -111,7 +137,7 @@ function settle(): void {
 /** All of them up at once: what each costs the machine, and whether the last is slower than the first. */
 function crowd(): void {
   configure(["/bin/sleep", "1000"]);
-  for (const [name, r] of runtimes.filter(([n]) => n !== FIRST)) {
+  for (const [name, r] of runtimes.filter(([n]) => n !== FIRST && n !== LIKE)) {
     settle();
     const [before, memory] = [processes(), used()];
     const times: number[] = [];
@@ -139,7 +165,7 @@ function engines(): void {
   const podman = ["podman", "--root", join(work, "podman"), "--runroot", join(work, "podman-run")];
   const times = new Map<string, number[]>();
   for (let i = 0; i < Math.min(rounds, 20); i++)
-    for (const [name, r] of runtimes.filter(([n]) => n !== FIRST)) {
+    for (const [name, r] of runtimes.filter(([n]) => n !== FIRST && n !== LIKE)) {
       const path = spawnSync("sh", ["-c", `command -v ${r}`], { encoding: "utf8" }).stdout.trim();
       const words = [...podman, "--runtime", path, "run", "--rm", "--network", "none", "--rootfs", root, "/bin/true"];
       times.set(name, [...(times.get(name) ?? []), timed(words)]);

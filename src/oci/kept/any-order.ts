@@ -1,9 +1,9 @@
-import { normalize } from "node:path";
+import { resolve } from "node:path";
 import type { Mount } from "../../compile/spec.ts";
 import { covers } from "../../host/in-root.ts";
 import type { AnyOrder } from "../../remember/any-order.ts";
 
-const isBind = (m: Mount): boolean => m.type === "bind" && m.destination === normalize(m.destination);
+const isBind = (m: Mount): boolean => m.type === "bind" && m.destination === resolve("/", m.destination);
 
 /** Binds in a row of which none is below another: in whatever order they are made, the same is there afterwards. */
 function independent(mounts: readonly Mount[]): readonly Mount[] {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -242,6 +243,28 @@ describe.skipIf(why !== "")(`create, run and exec that were given before${why &&
         if (path === "etc/passwd") given(b, "run");
         hits(b);
       }
+    });
+
+    test("a link on the way to the root filesystem; one that leads to another is followed each time", () => {
+      using b = new Bundle(["cat", "/data/which"], (s) => ({ ...s, root: { path: "link" } }));
+      const [link, other] = [join(b.at, "link"), join(b.at, "other")];
+      cpSync(b.root, other, { recursive: true, verbatimSymlinks: true });
+      for (const root of [b.root, other]) writeFileSync(join(root, "data/which"), root);
+      const lead = (to: string) => {
+        rmSync(link, { force: true });
+        symlinkSync(to, link);
+      };
+      lead("rootfs");
+      expect(given(b, "run").map((r) => r.out)).toEqual([b.root, b.root]);
+      expect(without([...line(b, "run"), id()]).out).toBe(b.root);
+      lead("other");
+      misses(b);
+      expect(by([...line(b, "run"), id()]).out).toBe(other);
+      forget();
+      symlinkSync("other", join(b.at, "between"));
+      lead("between");
+      expect(given(b, "run").map((r) => r.out)).toEqual([other, other]);
+      expect(isKept()).toBe(false);
     });
 
     test("a source that is bound", () => {

@@ -47,7 +47,7 @@ export const checksOfLine = (g: Global): string | undefined =>
 export function checksOfBundle(g: Global, o: CreateOptions): string | undefined {
   const key = process.env[KEPT_AS];
   const paths = [g.root, o.bundle, o.pidFile];
-  return key !== undefined && isForFront(g) && isLogGiven(g) && paths.every(isAbsolute)
+  return key !== undefined && /^\d+$/.test(key) && isForFront(g) && isLogGiven(g) && paths.every(isAbsolute)
     ? `${DIRECTORY}/${key}`
     : undefined;
 }

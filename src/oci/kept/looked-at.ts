@@ -1,10 +1,11 @@
-import { existsSync, lstatSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { existsSync, lstatSync, realpathSync } from "node:fs";
+import { dirname, join, normalize, resolve } from "node:path";
 import { hierarchies, type Layout } from "../../cgroups/layout.ts";
 import { lineage, parentOf } from "../../cgroups/names.ts";
 import { RUNTIME_FILES } from "../../compile/runtime/lifecycle.ts";
 import type { Spec } from "../../compile/spec.ts";
 import { hostFacts } from "../../host/facts.ts";
+import { linkTarget } from "../../host/files.ts";
 import type { Identity } from "../../host/identity.ts";
 import { type Condition, linkNow, modeNow, mountNow, sameNow, textNow } from "../../remember/conditions.ts";
 import type { Bundle } from "../bundle.ts";
@@ -45,16 +46,29 @@ const usual = (layout: Layout): Condition[] => [
   ...hierarchies(layout).map((h) => mountNow(h.point)),
 ];
 
+/** The links on the way to a path. undefined: one of them leads to others. */
+function linksOn(path: string): Condition[] | undefined {
+  const links = above(path).filter((p) => lstatSync(p).isSymbolicLink());
+  const isPlain = links.every((p) => resolve(dirname(p), linkTarget(p)) === realpathSync(p));
+  return isPlain ? links.map(linkNow) : undefined;
+}
+
 /** What was looked at in the root filesystem: mount points, the working directory, users. undefined: more than can be looked at again. */
 function inRoot(b: Bundle): Condition[] | undefined {
   const { root, process: own } = b.spec;
-  const given = (JSON.parse(b.text) as { mounts?: { destination: string }[] | null }).mounts ?? [];
-  const paths = [...given.map((m) => `/${m.destination}`), own?.cwd ?? "/", "/etc/passwd"];
+  const given = JSON.parse(b.text) as { root: { path: string }; mounts?: { destination: string }[] | null };
+  const links = linksOn(resolve(b.bundle, given.root.path));
+  if (!links) return undefined;
+  const paths = [...(given.mounts ?? []).map((m) => `/${m.destination}`), own?.cwd ?? "/", "/etc/passwd"];
   const ways = paths.map((p) => wayTo(root?.path ?? "/", p));
   if (ways.includes(undefined)) return undefined;
   const passwd = passwdOf(b.spec);
   const all = [...above(root?.path ?? "/"), ...ways.flatMap((w) => w ?? [])];
-  return [...[...new Set(all)].map((p) => modeNow(p, "itself")), ...(passwd === undefined ? [] : [sameNow(passwd)])];
+  return [
+    ...links,
+    ...[...new Set(all)].map((p) => modeNow(p, "itself")),
+    ...(passwd === undefined ? [] : [sameNow(passwd)]),
+  ];
 }
 
 /** The limits of the parents are taken over on v1 (src/oci/groups.ts). */

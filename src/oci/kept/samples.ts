@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import type { Condition } from "../../remember/conditions.ts";
+import { keepAt } from "../../remember/store.ts";
 
 /** What is said of a bundle, and what was compiled for it, to be compared with the next one like it. */
 export type Sample = {
@@ -27,15 +28,17 @@ export function sampleOf(words: readonly string[], conditions: readonly Conditio
 
 const fileOf = (checks: string) => `${checks}.sample`;
 
+/** All of it at once: others may look for it meanwhile. */
 export const writeSample = (checks: string, sample: Sample): void =>
-  writeFileSync(fileOf(checks), JSON.stringify(sample), { mode: 0o600 });
+  keepAt(fileOf(checks), Buffer.from(JSON.stringify(sample)));
 
 /** Each is compared once. */
 export function takeSample(checks: string): Sample | undefined {
   try {
     return JSON.parse(readFileSync(fileOf(checks), "utf8")) as Sample;
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    // Whatever is wrong with it, nothing was compared.
+    if (e instanceof SyntaxError || (e as NodeJS.ErrnoException).code !== undefined) return undefined;
     throw e;
   } finally {
     rmSync(fileOf(checks), { force: true });

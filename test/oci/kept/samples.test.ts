@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { namesForOnce, sampleOf, takeSample, writeSample } from "../../../src/oci/kept/samples.ts";
@@ -66,6 +66,8 @@ describe("what is noted of one", () => {
     const own = sample(A, "{}");
     writeSample(checks, own);
     expect(takeSample(checks)).toEqual(own);
+    expect(takeSample(checks)).toBeUndefined();
+    writeFileSync(`${checks}.sample`, '{"names":[');
     expect(takeSample(checks)).toBeUndefined();
     expect(readdirSync(at)).toEqual([]);
   });

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { canBeHere } from "../compile/here.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { givenRoot, type Prepared } from "../container/prepare.ts";
@@ -5,6 +6,7 @@ import { isCompiled } from "../host/compiled.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { givenWords } from "../host/given.ts";
 import { namesForOnce } from "../remember/environment-words.ts";
+import { linksOn } from "../remember/links-on.ts";
 import { GIVEN_WORDS, type Given, HASHED_WORDS, isUsualState } from "../remember/places.ts";
 import { hasStray } from "../values/bytes.ts";
 import { list, type Values } from "./option-table.ts";
@@ -51,6 +53,7 @@ export function isLasting(v: Values, p: Prepared): boolean {
     v["cgroups"] !== "delegate" &&
     p.notApplied.length === 0 &&
     hasOwnPlaces(p) &&
+    linksOn(resolve(givenRoot(p.options) ?? "/")) !== undefined &&
     job.claims === undefined
   );
 }

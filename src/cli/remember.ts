@@ -13,6 +13,7 @@ import { type Condition, modeNow, sameNow } from "../remember/conditions.ts";
 import { wordsToFind } from "../remember/environment-words.ts";
 import { withFreshName } from "../remember/fresh-name.ts";
 import { withoutGiven, withStandIns } from "../remember/given-environment.ts";
+import { linksOn } from "../remember/links-on.ts";
 import { checksFor, type Given } from "../remember/places.ts";
 import { keepAt } from "../remember/store.ts";
 import { machineNow, rememberThis } from "./keep.ts";
@@ -42,6 +43,7 @@ export function conditions(p: Prepared): Condition[] {
   return [
     ...machineNow(),
     ...(root === "/" ? partsNow(facts.mounts) : []),
+    ...(linksOn(resolve(given ?? "/")) ?? []),
     ...[...new Set(modes)].map((path) => modeNow(path, "followed")),
     ...[...new Set(points)].map((path) => modeNow(join(root, path), "itself")),
     ...[...new Set([...(options.user || options.groups ? users : []), ...files])].map(sameNow),

@@ -10,6 +10,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -468,6 +469,44 @@ describe.skipIf(why !== "")(`a run that was given before${why && ` (skipped: ${w
     expect(first(...line).err).toContain("an existing file or directory");
     writeFileSync(source, "text");
     expect(again(line).code).not.toBe(0);
+  });
+
+  test("a link to a root or to a source leads where it does then; to a root by way of another it is the engine's", () => {
+    const at = join(dir, "linked");
+    for (const name of ["one", "two"]) {
+      for (const d of ["bin", "proc", "dev", "sys", "mnt"]) mkdirSync(join(at, name, d), { recursive: true });
+      cpSync("/bin/busybox", join(at, name, "bin/sh"));
+      writeFileSync(join(at, name, "which"), name);
+    }
+    const lead = (link: string, to: string) => {
+      rmSync(join(at, link), { force: true });
+      symlinkSync(to, join(at, link));
+    };
+    for (const root of ["root", "root:O"]) {
+      const line = [
+        "-v",
+        join(at, "source:/mnt"),
+        "--rootfs",
+        join(at, root),
+        "--",
+        "/bin/sh",
+        "-c",
+        "cat /which /mnt/which",
+      ];
+      lead("root", "one");
+      lead("source", "one");
+      expect(first(...line)).toMatchObject({ code: 0, out: "oneone" });
+      expect(again(line).out).toBe("oneone");
+      lead("source", "two");
+      expect(again(line).out).toBe("onetwo");
+      lead("root", "two");
+      expect(again(line).code).not.toBe(0);
+      expect(first(...line)).toMatchObject({ code: 0, out: "twotwo" });
+      lead("between", "one");
+      lead("root", "between");
+      expect(first(...line)).toMatchObject({ code: 0, out: "onetwo" });
+      expect(again(line).code).not.toBe(0);
+    }
   });
 
   test("limits are felt, and the groups are gone", () => {

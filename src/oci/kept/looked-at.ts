@@ -1,19 +1,16 @@
-import { existsSync, lstatSync, realpathSync } from "node:fs";
-import { dirname, join, normalize, resolve } from "node:path";
+import { existsSync, lstatSync } from "node:fs";
+import { join, normalize, resolve } from "node:path";
 import { hierarchies, type Layout } from "../../cgroups/layout.ts";
 import { lineage, parentOf } from "../../cgroups/names.ts";
 import { RUNTIME_FILES } from "../../compile/runtime/lifecycle.ts";
 import type { Spec } from "../../compile/spec.ts";
 import { hostFacts } from "../../host/facts.ts";
-import { linkTarget } from "../../host/files.ts";
 import type { Identity } from "../../host/identity.ts";
 import { type Condition, linkNow, modeNow, mountNow, sameNow, textNow } from "../../remember/conditions.ts";
+import { above, linksOn } from "../../remember/links-on.ts";
 import type { Bundle } from "../bundle.ts";
 import { engineLayout } from "../groups.ts";
 import type { Container } from "../state.ts";
-
-/** All that is above a path, and it: "/a/b" is "/a" and "/a/b". */
-const above = (path: string): string[] => (path === "/" ? [] : [...above(dirname(path)), path]);
 
 /**
  * The directories on the way to a path in a root filesystem, and what is there, up to what is missing. undefined: a link is on the way, and
@@ -45,13 +42,6 @@ const usual = (layout: Layout): Condition[] => [
   sameNow("/proc/self/exe"),
   ...hierarchies(layout).map((h) => mountNow(h.point)),
 ];
-
-/** The links on the way to a path. undefined: one of them leads to others. */
-function linksOn(path: string): Condition[] | undefined {
-  const links = above(path).filter((p) => lstatSync(p).isSymbolicLink());
-  const isPlain = links.every((p) => resolve(dirname(p), linkTarget(p)) === realpathSync(p));
-  return isPlain ? links.map(linkNow) : undefined;
-}
 
 /** What was looked at in the root filesystem: mount points, the working directory, users. undefined: more than can be looked at again. */
 function inRoot(b: Bundle): Condition[] | undefined {

@@ -16,8 +16,10 @@ import {
 import { withUsualCaller } from "./kept.ts";
 import { ifSame } from "./words.ts";
 
-/** A hash of 32 bits in decimal. */
+/** A number in decimal, as the executor may write one. */
 const DIGITS = 21;
+/** Of those, what a hash of 32 bits has. */
+const FIELD = 11;
 
 /** Where an engine's bundle is: it says so. 0: nobody did. */
 function bundleOf(s: SectionBuilder): Slot {
@@ -29,12 +31,13 @@ function bundleOf(s: SectionBuilder): Slot {
 }
 
 /**
- * A bundle that is like one before, but for names for once (src/oci/kept/engine.ts). What it is found by is told to the engine, so that only one of the two
- * has to know.
+ * A bundle that is like one before, but for names for once (src/oci/kept/engine.ts): found by the words, the size of its configuration, and the
+ * beginning of that, or what comes before the environment. What it is found by is told to the engine, so that only one of the two has to know.
  */
-function likeBefore(s: SectionBuilder, hash: Slot, perform: (hash: Slot) => void, key: Slot): void {
+function likeBefore(s: SectionBuilder, perform: (hash: Slot) => void, key: Slot): void {
   const [head, size] = [buffer("beginning of the configuration", HASHED_OF_CONFIG + 1), buffer("its size", DIGITS)];
-  const told = textBlock(`${KEPT_AS}=${"\0".repeat(DIGITS)}`, "where it is kept");
+  const first = buffer("what comes before its environment", HASHED_OF_CONFIG + 1);
+  const told = textBlock(`${KEPT_AS}=${" ".repeat(2 * FIELD)}${"\0".repeat(DIGITS)}`, "where it is kept");
   const bundle = bundleOf(s);
   s.skipIf(bundle, "==", 0, () => {
     const flags = O.PATH | O.DIRECTORY | O.CLOEXEC;
@@ -45,13 +48,19 @@ function likeBefore(s: SectionBuilder, hash: Slot, perform: (hash: Slot) => void
     const end = s.get("how long is it?", "lseek", [config, 0, SEEK_END], ANY);
     for (const fd of [config, directory]) s.call("close what was for that", "close", [fd], ANY);
     s.skipIf(read, "<", 1, () => {
-      s.let(hash, HASH_START);
-      for (let i = 1; i <= MOST_WORDS; i++) s.hash(hash, argument(i), NAMES_FOR_ONCE);
-      s.hash(hash, head, NAMES_FOR_ONCE);
       s.format(end, size, 0);
-      s.hash(hash, size);
-      perform(hash);
-      s.format(hash, told, KEPT_AS.length + 1);
+      // A list of arguments, or of groups, ends there.
+      s.copy(head, first, 0, HASHED_OF_CONFIG, "]");
+      const hashes = [first, head].map((text, i) => {
+        const hash = s.program.slot("hash of a bundle");
+        s.let(hash, HASH_START);
+        for (let i = 1; i <= MOST_WORDS; i++) s.hash(hash, argument(i), NAMES_FOR_ONCE);
+        s.hash(hash, text, NAMES_FOR_ONCE);
+        s.hash(hash, size);
+        s.format(hash, told, KEPT_AS.length + 1 + i * FIELD);
+        return hash;
+      });
+      for (const hash of hashes) perform(hash);
       s.let(key, toValue(told));
     });
   });
@@ -89,7 +98,7 @@ export function givenAgain(s: SectionBuilder, key: Slot): void {
             s.hash(hash, toValue(counts));
           }
           perform(hash);
-          s.skipIf(last, "==", 0, () => likeBefore(s, hash, perform, key));
+          s.skipIf(last, "==", 0, () => likeBefore(s, perform, key));
         }),
       ),
     ),

@@ -186,7 +186,7 @@ export async function create(g: Global, id: string | undefined, o: CreateOptions
 
 async function keepForNext(g: Global, o: CreateOptions, { id, bundle, text, spec }: Bundle): Promise<void> {
   if (isOfEngine(g.words, id)) {
-    const checks = checksOfBundle(g, o);
+    const checks = checksOfBundle(g, o, spec);
     if (checks !== undefined && isToBeKept(checks))
       await (await import("./kept/engine.ts")).keepForEngine(g, id, { ...o, text }, checks);
     return;

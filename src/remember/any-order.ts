@@ -7,20 +7,14 @@ import { must } from "./conditions.ts";
 /** Pieces of a text, from a byte on, that may come in any order. */
 export type AnyOrder = { readonly at: number; readonly pieces: readonly string[] };
 
-/** What was read into a block is `text`, but for the order of its pieces. The block is not what was read any more. */
-export function checkAnyOrder(
-  s: SectionBuilder,
-  path: string,
-  read: Block,
-  text: string,
-  { at, pieces }: AnyOrder,
-): void {
+const lengthOf = (text: string): number => bytesOf(text).length;
+/** The byte behind the last of them. */
+export const endOf = ({ at, pieces }: AnyOrder): number => pieces.reduce((n, piece) => n + lengthOf(piece), at);
+
+/** Each of the pieces is there once. */
+function checkPieces(s: SectionBuilder, path: string, read: Block, { at, pieces }: AnyOrder): void {
   const { program } = s;
-  const bytes = bytesOf(text);
-  const lengths = pieces.map((piece) => bytesOf(piece).length);
-  const end = lengths.reduce((a, b) => a + b, at);
-  const decode = (from: number, to?: number) => new TextDecoder().decode(bytes.subarray(from, to));
-  must(s, `${path} ends as before`, into(read, end), "same", decode(end));
+  const lengths = pieces.map(lengthOf);
   const [next, piece] = [program.slot("next piece"), buffer("piece", Math.max(...lengths) + 1)];
   const seen = pieces.map((_, i) => program.slot(`piece ${i} was seen`));
   for (const was of seen) s.let(was, 0);
@@ -35,6 +29,28 @@ export function checkAnyOrder(
         });
       });
   for (const was of seen) must(s, `${path} has the same pieces`, was, "==", 1);
-  s.copy("", read, at, 0);
-  must(s, `${path} begins as before`, read, "same", decode(0, at));
+}
+
+/**
+ * What was read into a block is `text`, but for the order of pieces of it; those that may be in any order are said in the order in which they
+ * come. The block is not what was read any more: each part ends where the next begins.
+ */
+export function checkAnyOrder(
+  s: SectionBuilder,
+  path: string,
+  read: Block,
+  text: string,
+  free: readonly AnyOrder[],
+): void {
+  const bytes = bytesOf(text);
+  const decode = (from: number, to: number) => new TextDecoder().decode(bytes.subarray(from, to));
+  let until = bytes.length;
+  for (const pieces of [...free].reverse()) {
+    const end = endOf(pieces);
+    must(s, `${path} goes on as before`, into(read, end), "same", decode(end, until));
+    checkPieces(s, path, read, pieces);
+    until = pieces.at;
+    s.copy("", read, until, 0);
+  }
+  must(s, `${path} begins as before`, read, "same", decode(0, until));
 }

@@ -17,7 +17,7 @@ export type Condition =
       readonly path: string;
       readonly reads: readonly number[];
       readonly text: string;
-      readonly free?: AnyOrder;
+      readonly free?: readonly AnyOrder[];
     }
   /** A file of this mode: its type and its permissions. undefined: there is none. */
   | { readonly kind: "mode"; readonly path: string; readonly link: Link; readonly mode: number | undefined }

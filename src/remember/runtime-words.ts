@@ -14,7 +14,7 @@ export const FOR_ONCE = ["--pid-file", "--process", "-p"] as const;
  */
 export const NAMES_FOR_ONCE = { characters: "0123456789abcdef-:.TZ", least: 12 } as const;
 export const HASHED_OF_CONFIG = 512;
-/** By which the front tells the engine where what is kept for such a bundle is: a name in the environment. */
+/** By which the front tells the engine where what is kept for such a bundle is, in either of two places: a name in the environment. */
 export const KEPT_AS = "CAISSON_KEPT_AS";
 
 type Verb = (typeof VERBS)[number];

@@ -287,6 +287,25 @@ describe.skipIf(why !== "")(`bundles that an engine makes one like the other${wh
     expect(isKept()).toBe(false);
   });
 
+  test("podman's environment comes in any order, too, and a value of it is another kind", () => {
+    const env = ["A=1", "B=2", "C=3", "D=4"];
+    const make = (value = "B=2") =>
+      engine(shell('echo "$A$B$C$D $HOSTNAME"'), (s) => {
+        const named = env.map((e) => (e.startsWith("B") ? value : e)).sort(() => Math.random() - 0.5);
+        const own = [...named, ...(s.process?.env ?? [])];
+        const annotations = { ...s.annotations, "io.container.manager": "libpod" };
+        return { ...s, annotations, process: { ...s.process, env: own } };
+      });
+    for (const r of given(make)) expect(r.code).toBe(0);
+    for (let i = 0; i < 5; i++) {
+      const made = make();
+      expect(without(made).out).toBe(`1234 ${made.id.slice(0, 12)}\n`);
+    }
+    const other = make("B=5");
+    expect(without(other).out).toBe("");
+    expect(by(other).out).toBe(`1534 ${other.id.slice(0, 12)}\n`);
+  });
+
   test("mounts of which one is on another keep their order", () => {
     const nested: Change = (s) => ({
       ...s,

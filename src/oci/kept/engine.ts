@@ -42,7 +42,7 @@ async function make(
   checks: string,
 ): Promise<void> {
   const ordered = inOneOrder(o.text);
-  const given = { ...o, text: ordered?.text ?? o.text, created: CREATED };
+  const given = { ...o, text: ordered.text, created: CREATED };
   // Compiled before and after the look, it is the same: so all of it was then as the look says.
   const { program, bundle } = await prepareCreate(g, id, given);
   const conditions = lookedAt(g, bundle)?.map((c) => (isOf(c, o.text) ? { ...c, ...ordered } : c));
@@ -54,7 +54,7 @@ async function make(
   if (!other || other.names.includes(id)) return writeSample(checks, own);
   const names = namesForOnce(own, other, id);
   const others = names?.filter((name) => name !== id);
-  const sources = others && sourcesOf(others, id, given.text, ordered?.free);
+  const sources = others && sourcesOf(others, id, given.text, ordered.free);
   if (sources) keep(g, checks, withTimeNow(program, CREATED), bundle, conditions, sources);
   else giveUp(checks);
 }

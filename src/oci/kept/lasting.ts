@@ -14,6 +14,7 @@ import type { CreateOptions } from "../create.ts";
 import type { ExecOptions } from "../exec-process.ts";
 import { hasWarned } from "../log.ts";
 import type { Container } from "../state.ts";
+import { isOfPodman } from "./any-order.ts";
 
 /** A word, from 0, that may be another one the next time. */
 export type Given = { readonly at: number; readonly text: string; readonly called: "ID" | "PIDFILE" };
@@ -44,10 +45,11 @@ export const checksOfLine = (g: Global): string | undefined =>
   isForFront(g) ? checksOfRuntime(workingDirectory(), g.words) : undefined;
 
 /** The same for a bundle that an engine has made, wherever it gives the line: the front has told. */
-export function checksOfBundle(g: Global, o: CreateOptions): string | undefined {
-  const key = process.env[KEPT_AS];
+export function checksOfBundle(g: Global, o: CreateOptions, spec: Spec): string | undefined {
+  const [, first, head] = /^(\d+) +(\d+) *$/.exec(process.env[KEPT_AS] ?? "") ?? [];
   const paths = [g.root, o.bundle, o.pidFile];
-  return key !== undefined && /^\d+$/.test(key) && isForFront(g) && isLogGiven(g) && paths.every(isAbsolute)
+  const key = isOfPodman(spec.annotations) ? first : head;
+  return key !== undefined && isForFront(g) && isLogGiven(g) && paths.every(isAbsolute)
     ? `${DIRECTORY}/${key}`
     : undefined;
 }

@@ -2,7 +2,7 @@ import { AT_FDCWD, O } from "../../kernel/flags.ts";
 import type { SectionBuilder } from "../../program/builder.ts";
 import type { Block } from "../../program/types.ts";
 import { argument, buffer, into } from "../../program/values.ts";
-import type { AnyOrder } from "../../remember/any-order.ts";
+import { type AnyOrder, endOf } from "../../remember/any-order.ts";
 import { must } from "../../remember/conditions.ts";
 import { NAMES_FOR_ONCE } from "../../remember/runtime-words.ts";
 
@@ -10,10 +10,14 @@ import { NAMES_FOR_ONCE } from "../../remember/runtime-words.ts";
 export type Source = { readonly name: string; readonly block: Block; readonly at: number | undefined };
 
 /** What may come in any order is at no place. */
-function placeOf(name: string, text: string, free: AnyOrder | undefined): number | undefined {
+function placeOf(name: string, text: string, free: readonly AnyOrder[]): number | undefined {
   const bytes = Buffer.from(text);
-  const end = free?.pieces.reduce((n, piece) => n + Buffer.byteLength(piece), free.at) ?? 0;
-  return [bytes.subarray(0, free?.at ?? 0).indexOf(name), bytes.indexOf(name, end)].find((place) => place >= 0);
+  const starts = [0, ...free.map(endOf)];
+  for (const [i, from] of starts.entries()) {
+    const at = bytes.subarray(0, free[i]?.at ?? bytes.length).indexOf(name, from);
+    if (at >= 0) return at;
+  }
+  return undefined;
 }
 
 /** undefined: one of them is nowhere. */
@@ -21,7 +25,7 @@ export function sourcesOf(
   names: readonly string[],
   id: string,
   text: string,
-  free: AnyOrder | undefined,
+  free: readonly AnyOrder[],
 ): readonly Source[] | undefined {
   const sources: Source[] = [];
   for (const name of names) {

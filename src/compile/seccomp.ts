@@ -27,6 +27,12 @@ export const listenerSlot = (c: Context): Slot => c.program.shared("seccomp list
 
 const assembled = new WeakMap<Seccomp, Uint8Array>();
 
+/** The filter of these rules, if it was assembled, and one that was from rules which are the same. */
+export const assembledFilter = (seccomp: Seccomp): Uint8Array | undefined => assembled.get(seccomp);
+export const giveFilter = (seccomp: Seccomp, bytes: Uint8Array): void => {
+  assembled.set(seccomp, bytes);
+};
+
 function filterOf(c: Context, seccomp: Seccomp): Uint8Array {
   let bytes = assembled.get(seccomp) ?? prebuiltFilter(seccomp);
   if (!bytes) {

@@ -14,6 +14,7 @@ import { type Bundle, readBundle } from "./bundle.ts";
 import { afterWords, type Global, ownEnvironment } from "./context.ts";
 import { describeFiles } from "./describe.ts";
 import { withEnvironment } from "./environment.ts";
+import { withKeptFilter } from "./kept/filters.ts";
 import { checksOfBundle, checksOfLine, hasHooks, isLasting, isOfEngine, noteOf } from "./kept/lasting.ts";
 import { debugProgram, warningOf } from "./log.ts";
 import { RuntimeError } from "./places.ts";
@@ -117,12 +118,12 @@ export async function prepareCreate(
     if (!o.kept) checkConsole(s.process?.terminal === true, o.consoleSocket, !attached);
   });
   const { directory, bundle, spec, groups, saved, facts } = read;
-  const own: Process = {
+  const command: Process = {
     ...withListeners(withEnvironment(spec.process as Process, spec)),
     ...(o.kept && { terminal: o.kept.terminal }),
   };
   const notify = o.kept ? undefined : managerSocket();
-  const given = notify === undefined ? { spec, command: own } : withNotify(spec, own, notify, directory);
+  const given = notify === undefined ? { spec, command } : withNotify(spec, command, notify, directory);
   const lifecycle: Lifecycle = {
     id: id as string,
     bundle,
@@ -151,7 +152,7 @@ export async function prepareCreate(
     ...describeFiles(given.spec),
     closed: closedSources(given.spec, facts),
     stdio: STDIO,
-    ...(await terminalOf(own, attached)),
+    ...(await terminalOf(command, attached)),
     ...{ init: false, idle: false, timeoutMs: -1 },
     ...(spec.linux?.netDevices && { netDevices: (await import("./net-devices.ts")).findDevices(spec) }),
     noPivot: o.noPivot,
@@ -159,12 +160,9 @@ export async function prepareCreate(
     cgroup: groups.plan,
     report: reportOf(g, o.kept, o.preserve, doing),
   };
-  const program = compileCreate(
-    { ...given.spec, process: given.command },
-    facts,
-    job,
-    o.created === undefined ? file : undefined,
-    lifecycle,
+  const own = { ...given.spec, process: given.command };
+  const program = withKeptFilter(own, facts, () =>
+    compileCreate(own, facts, job, o.created === undefined ? file : undefined, lifecycle),
   );
   debugProgram(g.log, doing, program);
   return { program, file, bundle: read };

@@ -12,6 +12,7 @@ import { callerOf, checkConsole, type Kept, reportOf, STDIO, terminalOf } from "
 import { withEnvironment } from "./environment.ts";
 import { groupsOf } from "./exec-groups.ts";
 import { type ExecOptions, processOf } from "./exec-process.ts";
+import { withKeptFilter } from "./kept/filters.ts";
 import { checksOfLine, initOf, isLastingExec, noteOf } from "./kept/lasting.ts";
 import { debugProgram, warn, warningOf } from "./log.ts";
 import { type Container, firstProcess, load, statusOf, wrongStatus } from "./state.ts";
@@ -100,7 +101,9 @@ export async function prepareExec(
     warning: (message) => warningOf(g.log, message),
     ...(kept && { streams: kept.streams }),
   };
-  const program = compileRuntimeExec(spec, facts, job, o.again ? undefined : file, lifecycle, init.pid);
+  const program = withKeptFilter(spec, facts, () =>
+    compileRuntimeExec(spec, facts, job, o.again ? undefined : file, lifecycle, init.pid),
+  );
   debugProgram(g.log, doing, program);
   return { program, file };
 }

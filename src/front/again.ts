@@ -51,10 +51,12 @@ function likeBefore(s: SectionBuilder, perform: (hash: Slot) => void, key: Slot)
       s.format(end, size, 0);
       // A list of arguments, or of groups, ends there.
       s.copy(head, first, 0, HASHED_OF_CONFIG, "]");
+      const words = s.program.slot("hash of the words without names for once");
+      s.let(words, HASH_START);
+      for (let i = 1; i <= MOST_WORDS; i++) s.hash(words, argument(i), NAMES_FOR_ONCE);
       const hashes = [first, head].map((text, i) => {
         const hash = s.program.slot("hash of a bundle");
-        s.let(hash, HASH_START);
-        for (let i = 1; i <= MOST_WORDS; i++) s.hash(hash, argument(i), NAMES_FOR_ONCE);
+        s.let(hash, words);
         s.hash(hash, text, NAMES_FOR_ONCE);
         s.hash(hash, size);
         s.format(hash, told, KEPT_AS.length + 1 + i * FIELD);

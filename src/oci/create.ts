@@ -1,5 +1,5 @@
 import { mkdirSync, readlinkSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Job } from "../compile/job.ts";
 import { compileCreate } from "../compile/runtime/create.ts";
 import { numbers } from "../compile/runtime/descriptors.ts";
@@ -8,14 +8,13 @@ import type { Process, Spec } from "../compile/spec.ts";
 import { closedSources } from "../container/closed-sources.ts";
 import { perform, performedFile } from "../container/perform.ts";
 import type { Program } from "../program/types.ts";
-import { isToBeKept } from "../remember/seen.ts";
 import { filesForHooks, pidfdReceiver } from "./annotations.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
 import { afterWords, type Global, ownEnvironment } from "./context.ts";
 import { describeFiles } from "./describe.ts";
 import { withEnvironment } from "./environment.ts";
 import { withKeptFilter } from "./kept/filters.ts";
-import { checksOfBundle, checksOfLine, hasHooks, isLasting, isOfEngine, noteOf } from "./kept/lasting.ts";
+import { keepForNext } from "./kept/next.ts";
 import { debugProgram, warningOf } from "./log.ts";
 import { RuntimeError } from "./places.ts";
 import { bigintText, plainOf } from "./saved.ts";
@@ -177,21 +176,9 @@ const environmentForHooks = ({ hooks }: Spec): string[] =>
 export async function create(g: Global, id: string | undefined, o: CreateOptions): Promise<number> {
   const { program, file, bundle } = await prepareCreate(g, id, o);
   mkdirSync(g.root, { recursive: true, mode: 0o711 });
-  if (isLasting(g, o, bundle)) await keepForNext(g, o, bundle);
+  await keepForNext(g, o, bundle);
   process.chdir(bundle.bundle);
   return perform(program, file, o.preserve);
-}
-
-async function keepForNext(g: Global, o: CreateOptions, { id, bundle, text, spec }: Bundle): Promise<void> {
-  if (isOfEngine(g.words, id)) {
-    const checks = checksOfBundle(g, o, spec);
-    if (checks !== undefined && isToBeKept(checks))
-      await (await import("./kept/engine.ts")).keepForEngine(g, id, { ...o, text }, checks);
-    return;
-  }
-  const checks = hasHooks(spec) ? undefined : checksOfLine(g);
-  if (checks !== undefined && isToBeKept(checks, noteOf(join(bundle, "config.json"), g.words)))
-    await (await import("./kept/create.ts")).keepCreate(g, id, o, checks);
 }
 
 /** Sockets that a service manager hands over: sd_listen_fds(3). In the container it is the first process that gets them. */

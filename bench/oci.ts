@@ -75,6 +75,8 @@ const all: Record<string, string> = {
 const runtimes = Object.entries(all).filter(
   ([, r]) => spawnSync(r, ["run", "bench-probe"], { cwd: bundle, stdio: "ignore" }).status === 0,
 );
+/** Ours but once. */
+const eachOnce = runtimes.filter(([name]) => name !== FIRST && name !== LIKE);
 const base = runtimes.some(([name]) => name === "crun") ? "crun" : "runc";
 
 const at = (name: string) => (name === FIRST ? fresh : bundle);
@@ -137,7 +139,7 @@ function settle(): void {
 /** All of them up at once: what each costs the machine, and whether the last is slower than the first. */
 function crowd(): void {
   configure(["/bin/sleep", "1000"]);
-  for (const [name, r] of runtimes.filter(([n]) => n !== FIRST && n !== LIKE)) {
+  for (const [name, r] of eachOnce) {
     settle();
     const [before, memory] = [processes(), used()];
     const times: number[] = [];
@@ -165,7 +167,7 @@ function engines(): void {
   const podman = ["podman", "--root", join(work, "podman"), "--runroot", join(work, "podman-run")];
   const times = new Map<string, number[]>();
   for (let i = 0; i < Math.min(rounds, 20); i++)
-    for (const [name, r] of runtimes.filter(([n]) => n !== FIRST && n !== LIKE)) {
+    for (const [name, r] of eachOnce) {
       const path = spawnSync("sh", ["-c", `command -v ${r}`], { encoding: "utf8" }).stdout.trim();
       const words = [...podman, "--runtime", path, "run", "--rm", "--network", "none", "--rootfs", root, "/bin/true"];
       times.set(name, [...(times.get(name) ?? []), timed(words)]);

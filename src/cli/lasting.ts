@@ -2,12 +2,11 @@ import { resolve } from "node:path";
 import { canBeHere } from "../compile/here.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { givenRoot, type Prepared } from "../container/prepare.ts";
-import { isCompiled } from "../host/compiled.ts";
 import type { HostFacts } from "../host/facts.ts";
 import { givenWords } from "../host/given.ts";
 import { namesForOnce } from "../remember/environment-words.ts";
 import { linksOn } from "../remember/links-on.ts";
-import { GIVEN_WORDS, type Given, HASHED_WORDS, isUsualState } from "../remember/places.ts";
+import { GIVEN_WORDS, type Given, HASHED_WORDS, isKeeper, isUsualState } from "../remember/places.ts";
 import { hasStray } from "../values/bytes.ts";
 import { list, type Values } from "./option-table.ts";
 
@@ -35,9 +34,7 @@ export function givenAs(words: readonly string[], v: Values, o: ContainerOptions
 
 /** Root's, where its programs are kept, and with no option but these, none of which takes more than its words. */
 export const isOfWords = (v: Values, facts: HostFacts, options: ReadonlySet<string>): boolean =>
-  isCompiled() &&
-  facts.uid === 0 &&
-  !facts.userNamespace &&
+  isKeeper(facts) &&
   !facts.powerless &&
   isUsualState() &&
   Object.keys(v).every((name) => options.has(name)) &&

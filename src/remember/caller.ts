@@ -5,7 +5,7 @@ import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MOUNT_ATTR, OPEN_TREE, PATH_MAX, PR 
 import { rlimitNames } from "../kernel/rlimits.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { ANY, type Block, type Value } from "../program/types.ts";
-import { addressOf, buffer, stringArray, struct } from "../program/values.ts";
+import { addressOf, buffer, type Loose, stringArray, struct } from "../program/values.ts";
 import { beginningOf, must } from "./conditions.ts";
 
 /** Whoever has given the words: its group, and what it may give to others. Who it is, the front has asked. */
@@ -47,9 +47,10 @@ export function raiseFiles(s: SectionBuilder): void {
   s.call("raise it", "prlimit64", [0, files, both, 0]);
 }
 
-function arrayOf(s: SectionBuilder, strings: readonly Value[]): Block {
+/** As execve(2) takes it, of strings that are known only then. */
+function arrayOf(s: SectionBuilder, name: string, strings: readonly Loose[]): Block {
   const array = stringArray(
-    "envp",
+    name,
     strings.map(() => ""),
   );
   for (const [i, string] of strings.entries()) s.store(string, array, 8 * i, 8);
@@ -72,8 +73,7 @@ export function become(
     [8, 0],
   ]);
   s.call("make it read-only", "mount_setattr", [fd, "", AT.EMPTY_PATH, attributes, attributes.bytes.length]);
-  const argv = stringArray("argv", ["caisson", ...words.map(() => "")]);
-  for (const [i, word] of words.entries()) s.store(word, argv, 8 * (i + 1), 8);
-  const envp = environment === "all" ? ownEnvironment(s) : arrayOf(s, environment);
+  const argv = arrayOf(s, "argv", ["caisson", ...words]);
+  const envp = environment === "all" ? ownEnvironment(s) : arrayOf(s, "envp", environment);
   s.call("become it", "execveat", [fd, "", argv, envp, AT.EMPTY_PATH]);
 }

@@ -1,10 +1,15 @@
 import { dirname } from "node:path";
+import { isCompiled } from "../host/compiled.ts";
+import type { HostFacts } from "../host/facts.ts";
 import { places } from "../host/places.ts";
 import { hashOf } from "../program/hash.ts";
 import { wordsToFind } from "./environment-words.ts";
 
 /** Of root's own state directory alone, and gone at boot: what was compiled for one kernel is not performed by another. */
 export const DIRECTORY = "/run/caisson/commands";
+
+/** Whether this is what keeps programs: a compiled command of root's. */
+export const isKeeper = (facts: HostFacts): boolean => isCompiled() && facts.uid === 0 && !facts.userNamespace;
 
 /** Whether state is where it is for all of root's runs, unless they are told of another place. */
 export const isUsualState = (): boolean => dirname(DIRECTORY) === dirname(places().state);

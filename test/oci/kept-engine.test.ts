@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import {
   cpSync,
@@ -18,7 +17,7 @@ import { join } from "node:path";
 import type { Spec } from "../../src/compile/spec.ts";
 import { DIRECTORY } from "../../src/remember/places.ts";
 import { type Change, makeRoot, runtime, shell, specOf } from "../conformance/bundle.ts";
-import { environment } from "../helpers/alone.ts";
+import { environment, performInto, WITH_TOO_LITTLE } from "../helpers/alone.ts";
 import { isRoot, type leftovers, settled } from "../helpers/machine.ts";
 
 const why = isRoot ? "" : "needs root";
@@ -78,16 +77,10 @@ describe.skipIf(why !== "")(`bundles that an engine makes one like the other${wh
     ...["--root", state(), "--log", log, "--log-format", "json"],
     ...[verb, "--bundle", bundle, "--pid-file", pidFile, id],
   ];
-  const perform = (words: readonly string[], first: string, env: NodeJS.ProcessEnv): Result => {
-    const [out, err] = [join(at, "out"), join(at, "err")];
-    const script = `${first} exec "$@" </dev/null >${out} 2>${err}`;
-    const { status } = spawnSync("bash", ["-c", script, "bash", runtime, ...words], { cwd: "/", env, stdio: "ignore" });
-    return { code: status, out: readFileSync(out, "utf8"), err: readFileSync(err, "utf8") };
-  };
+  const perform = (words: readonly string[], first: string, env: NodeJS.ProcessEnv): Result =>
+    performInto(at, words, { env, binary: runtime }, first);
   const by = (m: Made, verb?: string, env = environment) => perform(line(m, verb), "", env);
-  /** KB of address space: enough for the executor, and for no engine of JavaScript. */
-  const without = (m: Made, verb?: string, env = environment) =>
-    perform(line(m, verb), "ulimit -c 0; ulimit -v 300000;", env);
+  const without = (m: Made, verb?: string, env = environment) => perform(line(m, verb), WITH_TOO_LITTLE, env);
   const remove = (id: string) => perform(["--root", state(), "delete", "--force", id], "", environment);
   const isKept = () => existsSync(DIRECTORY) && readdirSync(DIRECTORY).some((n) => /\.\d/.test(n));
   /** The first is noted, the second a sample, and with the third it is kept. */

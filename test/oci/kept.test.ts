@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -18,7 +17,7 @@ import { join } from "node:path";
 import type { Spec } from "../../src/compile/spec.ts";
 import { DIRECTORY } from "../../src/remember/places.ts";
 import { Bundle, type Change, processWith, runtime, shell } from "../conformance/bundle.ts";
-import { environment } from "../helpers/alone.ts";
+import { environment, performInto, WITH_TOO_LITTLE } from "../helpers/alone.ts";
 import { isRoot, type leftovers, settled } from "../helpers/machine.ts";
 
 const why = isRoot ? "" : "needs root";
@@ -44,16 +43,9 @@ describe.skipIf(why !== "")(`create, run and exec that were given before${why &&
     files = mkdtempSync(join(tmpdir(), "caisson-kept-"));
   });
   afterAll(() => rmSync(files, { recursive: true }));
-  /** Its streams are files: those of a pipe would end with the container that gets them. */
-  const perform = (words: readonly string[], { cwd = "/", env = environment, before = "exec" }: How, first: string) => {
-    const [out, err] = [join(files, "out"), join(files, "err")];
-    const script = `${first} exec </dev/null >${out} 2>${err}; ${before} "$@"`;
-    const { status } = spawnSync("bash", ["-c", script, "bash", runtime, ...words], { cwd, env, stdio: "ignore" });
-    return { code: status, out: readFileSync(out, "utf8"), err: readFileSync(err, "utf8") };
-  };
-  const by = (words: readonly string[], o: How = {}) => perform(words, o, "");
-  /** KB of address space: enough for the executor, and for no engine of JavaScript. */
-  const without = (words: readonly string[], o: How = {}) => perform(words, o, "ulimit -c 0; ulimit -v 300000;");
+  const by = (words: readonly string[], o: How = {}) => performInto(files, words, { ...o, binary: runtime });
+  const without = (words: readonly string[], o: How = {}) =>
+    performInto(files, words, { ...o, binary: runtime }, WITH_TOO_LITTLE);
   /** An id as long as the others of a test, and new. */
   let count = 0;
   const id = () => `kept-${process.pid}-${String(count++).padStart(4, "0")}`;

@@ -18,7 +18,7 @@ import { leaveLinesAlone, rawMode, restoreMode, takeTerminal, terminalRelays, te
 import { writeIdMaps } from "../users.ts";
 import { numbers, type OwnFile } from "./descriptors.ts";
 import { writeFailed, writeGate } from "./gate.ts";
-import { HOOK_LABEL, openSaid, runHooks } from "./hooks.ts";
+import { HOOK_LABEL, hasHooks, openSaid, runHooks } from "./hooks.ts";
 import { begin, keep, runtimeSection } from "./keeper.ts";
 import { FAILURE_RECORD, type Labels, type Lifecycle } from "./lifecycle.ts";
 import { handListener } from "./listener.ts";
@@ -50,8 +50,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   const record = endRecord(c);
 
   const streams = begin(c, s, file, l, n);
-  const hooks = Object.values(c.spec.hooks ?? {}).some((list) => list?.length);
-  if (hooks) openSaid(s, n.said);
+  if (hasHooks(c.spec)) openSaid(s, n.said);
   const signals = attached ? takeSignalsToPassOn(s) : undefined;
   if (attached && l.subreaper) s.call("be the parent of orphans", "prctl", [PR.SET_CHILD_SUBREAPER, 1, 0, 0, 0]);
   const { made, lock } = takeId(s, l);

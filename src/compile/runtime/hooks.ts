@@ -7,7 +7,7 @@ import type { Context } from "../context.ts";
 import { closeFrom } from "../descriptors.ts";
 import { ownEnvironment } from "../own-file.ts";
 import { resetSignals } from "../signals.ts";
-import type { Hook, HookKind } from "../spec.ts";
+import type { Hook, HookKind, Spec } from "../spec.ts";
 import type { Lifecycle, Warning } from "./lifecycle.ts";
 
 const SIGKILL = 9;
@@ -19,6 +19,8 @@ const PID_HOLE = " ".repeat(20);
 export const HOOK_STATUS = 1000;
 export const HOOK_KILLED = 2000;
 export const HOOK_TIMED_OUT = 3000;
+export const hasHooks = ({ hooks }: Spec): boolean => Object.values(hooks ?? {}).some((list) => list?.length);
+
 /** "hook createRuntime[0] /usr/bin/x" */
 export const HOOK_LABEL = "hook ";
 

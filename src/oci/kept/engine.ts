@@ -1,8 +1,6 @@
+import { hasHooks } from "../../compile/runtime/hooks.ts";
 import { hostFacts } from "../../host/facts.ts";
 import { encode } from "../../program/encode.ts";
-import { executor } from "../../program/executor.ts";
-import { asked } from "../../program/frames.ts";
-import { link } from "../../program/link.ts";
 import type { Program } from "../../program/types.ts";
 import { into } from "../../program/values.ts";
 import type { Condition } from "../../remember/conditions.ts";
@@ -11,13 +9,11 @@ import { withGivenText, withGivenWord } from "../../remember/given-word.ts";
 import { withBefore } from "../../remember/holes.ts";
 import { runtimeChecks, type Word } from "../../remember/runtime-checks.ts";
 import { giveUp } from "../../remember/seen.ts";
-import { remember } from "../../remember/store.ts";
 import type { Bundle } from "../bundle.ts";
 import type { Global } from "../context.ts";
 import { type CreateOptions, prepareCreate } from "../create.ts";
 import { inOneOrder } from "./any-order.ts";
-import { OF_IDS, tryToKeep } from "./keep.ts";
-import { hasHooks } from "./lasting.ts";
+import { OF_IDS, rememberChecked, tryToKeep } from "./keep.ts";
 import { lookedAt } from "./looked-at.ts";
 import { findNames, type Source, sourcesOf } from "./names.ts";
 import { namesForOnce, sampleOf, takeSample, writeSample } from "./samples.ts";
@@ -89,5 +85,5 @@ function keep(
     const asking = withBefore(same, (s) => findNames(s, `${bundle}/config.json`, at, sources));
     return withGivenWord(asking, id, at, NAMED);
   };
-  remember(checks, link(executor(), encode(filled)), (file) => asked(encode(checking(file), false)));
+  rememberChecked(checks, filled, checking);
 }

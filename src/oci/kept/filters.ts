@@ -2,11 +2,10 @@ import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { assembledFilter, giveFilter } from "../../compile/seccomp.ts";
 import type { Seccomp, Spec } from "../../compile/spec.ts";
-import { isCompiled } from "../../host/compiled.ts";
 import type { HostFacts } from "../../host/facts.ts";
 import { ensureDirectory } from "../../host/places.ts";
 import type { Program } from "../../program/types.ts";
-import { DIRECTORY } from "../../remember/places.ts";
+import { DIRECTORY, isKeeper } from "../../remember/places.ts";
 import { keepAt } from "../../remember/store.ts";
 
 /** Filters that are kept, some 15 KB each; an engine has one profile, which capabilities make into a few. */
@@ -56,7 +55,7 @@ function keep(path: string, contents: Uint8Array): void {
  */
 export function withKeptFilter(spec: Spec, facts: HostFacts, compile: () => Program): Program {
   const { seccomp } = spec.linux ?? {};
-  if (!seccomp || !isCompiled() || facts.uid !== 0 || facts.userNamespace || assembledFilter(seccomp)) return compile();
+  if (!seccomp || !isKeeper(facts) || assembledFilter(seccomp)) return compile();
   const said = saidOf(seccomp, facts);
   if (said === undefined) return compile();
   const path = join(DIRECTORY, `${PREFIX}${said.length}`);

@@ -70,12 +70,13 @@ export function keep(g: Global, checks: string, others: readonly Other[], m: Mad
   const { conditions, bundle, cwd } = m;
   const from = { ...(bundle !== undefined && { bundle }), ...(cwd !== undefined && { cwd }) };
   const found = { arch, gid, bounding, words, conditions, log: g.log.path, ...from };
-  remember(checks, link(executor(), encode(withOthers(m.program, others, (_, i) => i + 1))), (file) =>
-    asked(
-      encode(
-        withOthers(runtimeChecks(found, checks, file), others, (o) => o.at + 1),
-        false,
-      ),
-    ),
+  rememberChecked(
+    checks,
+    withOthers(m.program, others, (_, i) => i + 1),
+    (file) => withOthers(runtimeChecks(found, checks, file), others, (o) => o.at + 1),
   );
 }
+
+/** Keeps a program, and what checks whether it may be performed and becomes it, from a file. */
+export const rememberChecked = (checks: string, program: Program, checking: (file: string) => Program): void =>
+  remember(checks, link(executor(), encode(program)), (file) => asked(encode(checking(file), false)));

@@ -2,10 +2,9 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { RUNTIME_FILES } from "../../compile/runtime/lifecycle.ts";
 import type { Process, Spec } from "../../compile/spec.ts";
-import { isCompiled } from "../../host/compiled.ts";
 import { hostFacts } from "../../host/facts.ts";
 import { workingDirectory } from "../../host/given.ts";
-import { DIRECTORY } from "../../remember/places.ts";
+import { DIRECTORY, isKeeper } from "../../remember/places.ts";
 import { checksOfRuntime, FOR_ONCE, KEPT_AS, verbOf } from "../../remember/runtime-words.ts";
 import { pidfdReceiver } from "../annotations.ts";
 import type { Bundle } from "../bundle.ts";
@@ -31,9 +30,8 @@ export function othersOf(words: readonly string[]): Given[] {
 
 /** Whether this command line could be given again without an engine: root's, said in a usual way, with nobody to be told of more than the words say. */
 function isForFront(g: Global): boolean {
-  const isOurs = isCompiled() && /caisson-oci[^/]*$/.test(process.execPath);
-  if (!isOurs || g.systemd || g.rootless !== "auto" || g.log.debug || hostFacts().uid !== 0) return false;
-  if (hostFacts().userNamespace) return false;
+  const isOurs = isKeeper(hostFacts()) && /caisson-oci[^/]*$/.test(process.execPath);
+  if (!isOurs || g.systemd || g.rootless !== "auto" || g.log.debug) return false;
   const { NOTIFY_SOCKET, LISTEN_FDS } = process.env;
   if (NOTIFY_SOCKET || LISTEN_FDS || hasWarned()) return false;
   // Each is given once at most: which one counts is not for the front to know.
@@ -89,9 +87,6 @@ const SHORTEST_ID = 2;
 /** What is kept has all of it. */
 const LONGEST_TEXT = 1 << 18;
 const LOOKED_INTO = /^(r?idmap(=.*)?|tmpcopyup|src-nofollow|copy-symlink)$/;
-
-/** Hooks that are given no environment have the runtime's, which is to be the same; the program for an engine's bundle has it handed on. */
-export const hasHooks = ({ hooks }: Spec): boolean => Object.values(hooks ?? {}).some((list) => list?.length);
 
 /** Whether the same words would give the same program again, whatever the id, as long as what looked-at.ts has is the same. */
 export const isLasting = (g: Global, o: CreateOptions, { id, text, spec, groups }: Bundle): boolean =>

@@ -7,7 +7,7 @@ import type { Spec } from "../../compile/spec.ts";
 import { hostFacts } from "../../host/facts.ts";
 import type { Identity } from "../../host/identity.ts";
 import { type Condition, linkNow, modeNow, mountNow, sameNow, textNow } from "../../remember/conditions.ts";
-import { above, linksOn } from "../../remember/links-on.ts";
+import { linksOn } from "../../remember/links-on.ts";
 import type { Bundle } from "../bundle.ts";
 import { engineLayout } from "../groups.ts";
 import type { Container } from "../state.ts";
@@ -18,7 +18,7 @@ import type { Container } from "../state.ts";
  */
 function wayTo(root: string, path: string): string[] | undefined {
   const way: string[] = [];
-  for (const part of above(normalize(path))) {
+  for (const part of lineage(normalize(path))) {
     const stat = lstatSync(join(root, part), { throwIfNoEntry: false });
     if (stat?.isSymbolicLink()) return undefined;
     way.push(join(root, part));
@@ -53,7 +53,7 @@ function inRoot(b: Bundle): Condition[] | undefined {
   const ways = paths.map((p) => wayTo(root?.path ?? "/", p));
   if (ways.includes(undefined)) return undefined;
   const passwd = passwdOf(b.spec);
-  const all = [...above(root?.path ?? "/"), ...ways.flatMap((w) => w ?? [])];
+  const all = [...lineage(root?.path ?? "/"), ...ways.flatMap((w) => w ?? [])];
   return [
     ...links,
     ...[...new Set(all)].map((p) => modeNow(p, "itself")),

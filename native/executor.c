@@ -6,7 +6,7 @@
  */
 #include "abi.h"
 
-enum { MAGIC = 0x4e535343, VERSION = 3, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = 4096 };
+enum { MAGIC = 0x4e535343, VERSION = 3, NONE = 0xffffffff, NO_SLOT = 0xffff, MAX_PROGRAM = 1 << 26, MAX_SLOTS = NO_SLOT };
 enum op { SYSCALL, SPAWN, JUMP, FORMAT, STORE, CHECK, FAIL, SUPERVISE, SERVE, EXIT, LET, HASH, COPY, DATE, OPS };
 enum kind { IMM, DATA, SLOT, SLOT_ADDR, SLOT_LO, SLOT_HI, ARGUMENT, ARGUMENTS, ENVIRONMENT, KINDS };
 enum { SAME_TEXT = 5, OTHER_TEXT = 6, IN_ENVIRONMENT = 7, ONLY = 8 };
@@ -79,6 +79,14 @@ static int check_step(const struct header *h, const struct section *sec, u32 sel
   return 1;
 }
 
+/* What is said of a program that was served; its slots follow. */
+struct answer { u32 len, token, malformed, pad; };
+
+static struct answer *answer_of(struct program *p) { return (struct answer *)p->slots - 1; }
+static void let_go_slots(struct program *p) {
+  sys4(NR_munmap, (s64)answer_of(p), sizeof(struct answer) + p->h->slots * 8, 0, 0);
+}
+
 static int load(struct program *p, char *base, u64 size) {
   struct header *h = (void *)base;
   if (size < sizeof *h || h->magic != MAGIC || h->version != VERSION || h->size != size) return 0;
@@ -111,9 +119,9 @@ static int load(struct program *p, char *base, u64 size) {
     copy(&v, p->data + r[i].at, 8);
     if (r[i].kind == DATA ? v >= h->data_len : r[i].kind != SLOT_ADDR || v >= h->slots) return 0;
   }
-  s64 slots = sys6(NR_mmap, 0, h->slots * 8, PROT_RW, MAP_SHARED_ANON, -1, 0);
-  if (slots < 0) return 0;
-  p->slots = (s64 *)slots;
+  s64 room = sys6(NR_mmap, 0, sizeof(struct answer) + h->slots * 8, PROT_RW, MAP_SHARED_ANON, -1, 0);
+  if (room < 0) return 0;
+  p->slots = (s64 *)(room + sizeof(struct answer));
   for (u32 i = RESERVED_SLOTS; i < h->slots; i++) p->slots[i] = -1; /* undoing a step not reached is then EBADF */
   for (u32 i = 0; i < h->relocs; i++) {
     u64 v;
@@ -478,21 +486,21 @@ static int serve(int in, int out) {
   struct { u32 len, token; } ask;
   while (transfer(NR_read, in, (char *)&ask, sizeof ask) == 0) {
     struct program p = { 0 };
-    struct { u32 len, token, kind, pad; s64 slots[MAX_SLOTS]; } answer = { 16, ask.token, 0, 0, { 0 } };
+    struct answer malformed = { sizeof malformed, ask.token, 1, 0 };
     if (ask.len > MAX_PROGRAM) return -E2BIG;
     s64 base = sys6(NR_mmap, 0, ask.len + 1, PROT_RW, MAP_PRIVATE_ANON, -1, 0);
     if (base < 0) return base;
     if (transfer(NR_read, in, (char *)base, ask.len) < 0) return -EPIPE;
-    if (!load(&p, (char *)base, ask.len)) {
-      answer.kind = 1; /* malformed */
-    } else {
+    int loaded = load(&p, (char *)base, ask.len);
+    if (loaded) {
       run(&p, 0);
-      answer.len += p.h->slots * 8;
-      copy(answer.slots, p.slots, p.h->slots * 8);
-      sys4(NR_munmap, (s64)p.slots, p.h->slots * 8, 0, 0);
+      *answer_of(&p) = (struct answer){ sizeof malformed + p.h->slots * 8, ask.token, 0, 0 };
     }
+    struct answer *answer = loaded ? answer_of(&p) : &malformed;
+    s64 sent = transfer(NR_write, out, (char *)answer, answer->len);
+    if (loaded) let_go_slots(&p);
     sys4(NR_munmap, base, ask.len + 1, 0, 0);
-    if (transfer(NR_write, out, (char *)&answer, answer.len) < 0) return -EPIPE;
+    if (sent < 0) return -EPIPE;
   }
   return 0;
 }

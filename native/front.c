@@ -61,7 +61,7 @@ __attribute__((used)) void begin(u64 *stack) {
     run(&p, 0);
     for (u32 i = RESERVED_SLOTS; i < RESERVED_SLOTS + STRINGS && i < p.h->slots; i++)
       if (p.slots[i] > 0) strings[told++] = p.slots[i];
-    sys4(NR_munmap, (s64)p.slots, p.h->slots * 8, 0, 0);
+    let_go_slots(&p);
   }
   u64 base, entry, *v = stack + 1 + stack[0] + 1;
   while (*v) v++;

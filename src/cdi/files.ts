@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { safeParse } from "valibot";
 import { parse as parseYaml } from "yaml";
+import { codeOf, isCode } from "../values/code-of.ts";
 import { CaissonError } from "../values/errors.ts";
 import { describeIssue } from "../values/fields.ts";
 import { type CdiSpec, cdiSpec } from "./schema.ts";
@@ -36,8 +37,8 @@ function names(directory: string): string[] {
   try {
     return readdirSync(directory).sort();
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw new CdiError(`${directory}: ${(e as NodeJS.ErrnoException).code}`);
+    if (isCode(e, "ENOENT")) return [];
+    throw new CdiError(`${directory}: ${codeOf(e)}`);
   }
 }
 

@@ -13,6 +13,7 @@ import {
 import { entriesOf } from "../host/files.ts";
 import { reach } from "../host/reach.ts";
 import type { Errno } from "../kernel/errno.ts";
+import { codeOf, isCode } from "../values/code-of.ts";
 import { CaissonError } from "../values/errors.ts";
 import type { AnyController, Files } from "./controller.ts";
 import { type Hierarchy, hierarchyOf, homeOf, type Layout } from "./layout.ts";
@@ -31,8 +32,6 @@ export class ControlGroupError extends CaissonError {
     this.errno = facts.errno as Errno | undefined;
   }
 }
-
-export const codeOf = (e: unknown): string | undefined => (e as NodeJS.ErrnoException | undefined)?.code;
 
 /** What EROFS means: the groups are shown to a container that has limits. */
 export const ONLY_SEEN = "this container only sees its groups; --cgroups delegate gives it some";
@@ -62,8 +61,7 @@ export function readOptional(path: string): string | undefined {
     return reach(path, (p) => (existsSync(p) ? readFileSync(p, "utf8") : undefined));
   } catch (e) {
     // Bun says ENOTSUP, which is the same number.
-    if (["ENOENT", "ENODEV", "EOPNOTSUPP", "ENOTSUP", "EINVAL", "EACCES", "EISDIR"].includes(codeOf(e) ?? ""))
-      return undefined;
+    if (isCode(e, "ENOENT", "ENODEV", "EOPNOTSUPP", "ENOTSUP", "EINVAL", "EACCES", "EISDIR")) return undefined;
     throw e;
   }
 }
@@ -91,7 +89,7 @@ export function isDirectory(path: string): boolean {
     return reach(path, (p) => statSync(p, { throwIfNoEntry: false })?.isDirectory() === true);
   } catch (e) {
     // Of a path that is longer than the kernel takes: what it leads through is gone.
-    if (codeOf(e) === "ENOENT") return false;
+    if (isCode(e, "ENOENT")) return false;
     throw e;
   }
 }
@@ -131,7 +129,7 @@ export function subgroups(path: string): string[] {
       .filter((e) => e.isDirectory())
       .map((e) => e.name);
   } catch (e) {
-    if (codeOf(e) === "ENOENT") return [];
+    if (isCode(e, "ENOENT")) return [];
     throw e;
   }
 }

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
+import { isCode } from "../values/code-of.ts";
 import { CaissonError, InvalidOptionError } from "../values/errors.ts";
 import { readKeyed } from "./controller.ts";
-import { codeOf, readOptional, writeFile } from "./files.ts";
+import { readOptional, writeFile } from "./files.ts";
 import { type Freezer, freeze, thaw, until } from "./freezer.ts";
 import { describedAll, processesBelow } from "./members.ts";
 
@@ -15,7 +16,7 @@ export function signalEach(pids: readonly number[], signal: number): void {
     try {
       process.kill(pid, signal);
     } catch (e) {
-      if (codeOf(e) !== "ESRCH") throw e;
+      if (!isCode(e, "ESRCH")) throw e;
     }
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { codeOf, descendants, isDirectory, readOptional } from "./files.ts";
+import { isCode } from "../values/code-of.ts";
+import { descendants, isDirectory, readOptional } from "./files.ts";
 import { hierarchies, type Layout } from "./layout.ts";
 
 /** The directories that a group has, the home hierarchy's first. */
@@ -32,7 +33,7 @@ export function described(pid: number): string {
   try {
     return `${readFileSync(`/proc/${pid}/comm`, "utf8").trim()} (${pid})`;
   } catch (e) {
-    if (["ENOENT", "ESRCH"].includes(codeOf(e) ?? "")) return `${pid} (ended)`;
+    if (isCode(e, "ENOENT", "ESRCH")) return `${pid} (ended)`;
     throw e;
   }
 }

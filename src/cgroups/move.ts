@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 import { parseOwnGroups } from "../host/facts.ts";
-import { ControlGroupError, codeOf, writeFile } from "./files.ts";
+import { isCode } from "../values/code-of.ts";
+import { ControlGroupError, writeFile } from "./files.ts";
 import { type Hierarchy, hierarchies, type Layout } from "./layout.ts";
 import { parentOf } from "./names.ts";
 
@@ -28,7 +29,7 @@ function groupsOf(pid: number): string {
   try {
     return firstOf(`/proc/${pid}/cgroup`);
   } catch (e) {
-    if (["ENOENT", "ESRCH"].includes(codeOf(e) ?? "")) return "";
+    if (isCode(e, "ENOENT", "ESRCH")) return "";
     throw e;
   }
 }

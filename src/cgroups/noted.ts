@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { places } from "../host/places.ts";
+import { isCode } from "../values/code-of.ts";
 import type { Ulimit } from "../values/ulimits.ts";
 import type { DevicesLimits } from "./controllers/devices.ts";
-import { codeOf } from "./files.ts";
 
 /** What the kernel keeps no record of: the rlimits of a group, and the rules behind a device filter. */
 export type NotedGroup = {
@@ -26,7 +26,7 @@ function read(file: string): NotedGroup | undefined {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as NotedGroup;
   } catch (e) {
-    if (codeOf(e) === "ENOENT") return undefined;
+    if (isCode(e, "ENOENT")) return undefined;
     throw e;
   }
 }
@@ -67,7 +67,7 @@ export function forgetting(directory: string): () => void {
     try {
       if (readdirSync(folder()).length === 0) rmSync(folder(), { recursive: true });
     } catch (e) {
-      if (codeOf(e) !== "ENOENT") throw e;
+      if (!isCode(e, "ENOENT")) throw e;
     }
   };
 }

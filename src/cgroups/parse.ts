@@ -44,13 +44,17 @@ export function parseFraction(field: string, value: Loose | undefined): number |
   return n;
 }
 
+/** Without the "/s" of a rate. */
+const ofASecond = (value: Loose): Loose =>
+  typeof value === "string" && /\/\s*s$/i.test(value.trim()) ? value.slice(0, value.lastIndexOf("/")) : value;
+
 /** Bytes per second: "100MB/s", "1.5G" or a number. M is 2^20, as in every size here. */
 export const parseRate = (field: string, value: Loose | undefined): number | undefined =>
-  parseMax(field, value, (f, v) => parseSize(f, typeof v === "string" ? v.trim().replace(/\s*\/\s*s$/i, "") : v));
+  parseMax(field, value, (f, v) => parseSize(f, ofASecond(v)));
 
 /** Operations per second: 1000, "1000/s". */
 export const parseOperations = (field: string, value: Loose | undefined): number | undefined =>
-  parseCountOrMax(field, typeof value === "string" ? value.trim().replace(/\s*\/\s*s$/i, "") : value);
+  parseCountOrMax(field, value === undefined ? undefined : ofASecond(value));
 
 /** "0-3,8" or [0, 1]; the text as the kernel wants it. cpuset(7) "List format". */
 export function parseList(field: string, value: string | readonly number[] | undefined): string | undefined {

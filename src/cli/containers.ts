@@ -15,6 +15,7 @@ import { KILL_EVERYTHING } from "../kernel/signals.ts";
 import { identify } from "../namespaces/identify.ts";
 import { namespaceKinds, procNames } from "../namespaces/kinds.ts";
 import { portsOf } from "../network/port-leases.ts";
+import { isCode } from "../values/code-of.ts";
 import { NameError } from "../values/errors.ts";
 import { filterOf } from "./filters.ts";
 import { list, text, type Values } from "./option-table.ts";
@@ -92,7 +93,7 @@ function namespacesOf(c: Known, all: readonly Known[]) {
     try {
       return identify(`/proc/${pid}/ns/${procNames[kind]}`)?.inode;
     } catch (e) {
-      if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      if (isCode(e, "ENOENT")) return undefined;
       throw e;
     }
   };

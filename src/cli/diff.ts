@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { findContainer } from "../container/state.ts";
 import { namesOf } from "../host/files.ts";
 import { reach } from "../host/reach.ts";
+import { isCode } from "../values/code-of.ts";
 import { NameError } from "../values/errors.ts";
 import { printName } from "./output.ts";
 
@@ -12,7 +13,7 @@ function statOf(path: string): Stats | undefined {
   try {
     return reach(path, (p) => lstatSync(p, { throwIfNoEntry: false }));
   } catch (e) {
-    if (["ENOENT", "ENOTDIR"].includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
+    if (isCode(e, "ENOENT", "ENOTDIR")) return undefined;
     throw e;
   }
 }

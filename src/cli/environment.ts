@@ -23,18 +23,15 @@ export function readLines(field: string, path: string): string[] {
 
 /** "K=V", or a name alone: what the caller has of it, if anything. Docker's env-file has both, and comments. */
 export function environment(v: Values): Record<string, string> {
-  const env: Record<string, string> = {};
+  const env = new Map<string, string>();
   const add = (field: string, entry: string) => {
     if (entry === "") throw new InvalidOptionError(field, entry, 'of the form "name=value", or a name');
-    const own = entry.includes("=") ? undefined : process.env[entry];
-    if (entry.includes("=")) {
-      const [key, value] = pair(field, entry);
-      env[key] = value;
-    } else if (own !== undefined) env[entry] = own;
+    if (entry.includes("=")) env.set(...pair(field, entry));
+    else if (Object.hasOwn(process.env, entry)) env.set(entry, process.env[entry] as string);
   };
   for (const file of list(v, "env-file"))
     for (const line of readLines("--env-file", file).map((l) => l.trimStart()))
       if (line && !line.startsWith("#")) add("--env-file", line.replace(/\r$/, ""));
   for (const entry of list(v, "env")) add("--env", entry);
-  return env;
+  return Object.fromEntries(env);
 }

@@ -12,8 +12,8 @@ const tests: Readonly<Record<string, (value: string) => Test>> = {
   label: (given) => {
     const [key, value] = given.includes("=") ? pair("--filter label", given) : [given, undefined];
     return ({ noted: { spec } }) => {
-      const has = spec.annotations?.[key];
-      return value === undefined ? has !== undefined : has === value;
+      const labels = spec.annotations ?? {};
+      return Object.hasOwn(labels, key) && (value === undefined || labels[key] === value);
     };
   },
 };

@@ -32,20 +32,25 @@ export const limitOptions: OptionTable = {
   },
 };
 
+/** Of no prototype: its keys are the caller's words. */
 type Tree = { [key: string]: Tree | string | boolean | string[] };
+const emptyTree = (): Tree => Object.create(null);
 
 function put(tree: Tree, path: readonly string[], value: string | boolean | string[]): void {
   const [first = "", ...rest] = path;
   if (rest.length === 0) tree[first] = value;
   else {
     const next = tree[first];
-    const below: Tree = typeof next === "object" && !Array.isArray(next) ? next : {};
+    const below: Tree = typeof next === "object" && !Array.isArray(next) ? next : emptyTree();
     tree[first] = below;
     put(below, rest, value);
   }
 }
 
-const words: Readonly<Record<string, boolean>> = { true: true, false: false };
+const words = new Map([
+  ["true", true],
+  ["false", false],
+]);
 
 /** "memory.high=400M"; what is between the controller and the last word is one name: a device, a page size. */
 function generic(tree: Tree, text: string): void {
@@ -53,12 +58,12 @@ function generic(tree: Tree, text: string): void {
   if (controller === undefined || key === undefined || value === undefined)
     throw new InvalidOptionError("--limit", text, 'of the form "controller.key=value", such as memory.high=400M');
   const between = middle === undefined ? [] : controller === "io" ? ["devices", middle] : [middle];
-  put(tree, [controller, ...between, key], words[value] ?? value);
+  put(tree, [controller, ...between, key], words.get(value) ?? value);
 }
 
 /** The options above as the library's limits; --memory, --cpus and --pids-limit are left to who knows what they mean. */
 export function limits(v: Values): Limits | undefined {
-  const tree: Tree = {};
+  const tree = emptyTree();
   for (const [name, path] of [
     ["memory-reservation", ["memory", "low"]],
     ["cpu-weight", ["cpu", "weight"]],
@@ -94,7 +99,7 @@ function swapAlone(sum: string, memory: Values[string]): string {
 
 /** The same for a group, where --memory, --cpus and --pids-limit are no more than their limits. */
 export function groupLimits(v: Values): Limits {
-  const own: Tree = {};
+  const own = emptyTree();
   if (typeof v["memory"] === "string") put(own, ["memory", "max"], v["memory"]);
   if (typeof v["cpus"] === "string") put(own, ["cpu", "max"], v["cpus"]);
   if (typeof v["pids-limit"] === "string") put(own, ["pids", "max"], v["pids-limit"]);

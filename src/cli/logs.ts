@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findContainer, findExact, type Known } from "../container/state.ts";
 import { put } from "../host/output.ts";
+import { isCode } from "../values/code-of.ts";
 import { NameError } from "../values/errors.ts";
 import { parseCount } from "../values/units.ts";
 import type { Values } from "./option-table.ts";
@@ -41,7 +42,7 @@ function openLog({ noted }: Known): number {
   try {
     if (noted.log) return openSync(noted.log, "r");
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code !== "ENOENT") throw e;
+    if (!isCode(e, "ENOENT")) throw e;
   }
   throw new NameError(noted.name, `the container ${noted.name} has no log: only detached containers have one`);
 }

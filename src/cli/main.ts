@@ -77,6 +77,14 @@ function knownTo(name: string): string[] {
     : [...new Set(names.map((n) => n.split(" ")[0] ?? n))];
 }
 
+async function commandNamed(name: string): Promise<Command> {
+  const c = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (c) return c;
+  const { meant } = await import("./meant.ts");
+  const known = knownTo(name);
+  throw new InvalidOptionError("COMMAND", name, `a command${meant(name, known)}; known are ${known.join(", ")}`);
+}
+
 async function dispatch(args: readonly string[]): Promise<number> {
   if (args[0] === "oci") return (await import("../oci/main.ts")).ociMain(args.slice(1));
   const [name, rest] = nameIn(args);
@@ -89,16 +97,11 @@ async function dispatch(args: readonly string[]): Promise<number> {
   }
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     const about = name === "help" && rest.length ? rest.join(" ") : undefined;
-    const c = about === undefined ? undefined : commands[about];
-    print(c && about ? commandHelp(about, c) : overview(commands, about));
+    const isOfAll = about === undefined || (knownTo(about).includes(about) && !Object.hasOwn(commands, about));
+    print(isOfAll ? overview(commands, about) : commandHelp(about, await commandNamed(about)));
     return 0;
   }
-  const c = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!c) {
-    const { meant } = await import("./meant.ts");
-    const known = knownTo(name);
-    throw new InvalidOptionError("COMMAND", name, `a command${meant(name, known)}; known are ${known.join(", ")}`);
-  }
+  const c = await commandNamed(name);
   const [own, behind] = split(rest, c);
   const { values, positionals } = await parse(name, c, own);
   if (values["help"]) {

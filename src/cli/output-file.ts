@@ -1,9 +1,10 @@
 import { accessSync, constants, statSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { codeOf } from "../values/code-of.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 
 const refuse = (field: string, path: string, e: unknown): never => {
-  throw new InvalidOptionError(field, path, `a file that can be written (${(e as NodeJS.ErrnoException).code})`);
+  throw new InvalidOptionError(field, path, `a file that can be written (${codeOf(e)})`);
 };
 
 /** Whether a file could be written, before anything is done for what is to be in it. */

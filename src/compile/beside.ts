@@ -1,6 +1,6 @@
 import { covers } from "../host/in-root.ts";
 import { errno } from "../kernel/errno.ts";
-import { AT_FDCWD, CLONE, O } from "../kernel/flags.ts";
+import { CLONE } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { buffer, high, low } from "../program/values.ts";

@@ -26,33 +26,35 @@ export type MountOptions = {
 };
 
 const { RDONLY, NOSUID, NODEV, NOEXEC, ATIME, NOATIME, STRICTATIME, NODIRATIME, NOSYMFOLLOW } = MOUNT_ATTR;
-const attributes: Record<string, [set: number, clear: number]> = {
-  ro: [RDONLY, 0],
-  rw: [0, RDONLY],
-  nosuid: [NOSUID, 0],
-  suid: [0, NOSUID],
-  nodev: [NODEV, 0],
-  dev: [0, NODEV],
-  noexec: [NOEXEC, 0],
-  exec: [0, NOEXEC],
-  noatime: [NOATIME, ATIME],
-  atime: [0, ATIME],
-  relatime: [0, ATIME],
-  norelatime: [0, ATIME],
-  strictatime: [STRICTATIME, ATIME],
-  nostrictatime: [0, ATIME],
-  nodiratime: [NODIRATIME, 0],
-  diratime: [0, NODIRATIME],
-  nosymfollow: [NOSYMFOLLOW, 0],
-  symfollow: [0, NOSYMFOLLOW],
-};
+const attributes = new Map<string, readonly [set: number, clear: number]>(
+  Object.entries({
+    ro: [RDONLY, 0],
+    rw: [0, RDONLY],
+    nosuid: [NOSUID, 0],
+    suid: [0, NOSUID],
+    nodev: [NODEV, 0],
+    dev: [0, NODEV],
+    noexec: [NOEXEC, 0],
+    exec: [0, NOEXEC],
+    noatime: [NOATIME, ATIME],
+    atime: [0, ATIME],
+    relatime: [0, ATIME],
+    norelatime: [0, ATIME],
+    strictatime: [STRICTATIME, ATIME],
+    nostrictatime: [0, ATIME],
+    nodiratime: [NODIRATIME, 0],
+    diratime: [0, NODIRATIME],
+    nosymfollow: [NOSYMFOLLOW, 0],
+    symfollow: [0, NOSYMFOLLOW],
+  }),
+);
 export const propagations = {
   shared: MS.SHARED,
   slave: MS.SLAVE,
   private: MS.PRIVATE,
   unbindable: MS.UNBINDABLE,
 } as const;
-const propagationOf: Record<string, number> = propagations;
+const propagationOf = new Map<string, number>(Object.entries(propagations));
 const ignored = new Set([
   "defaults",
   "silent",
@@ -79,9 +81,9 @@ export function mountOptions(mount: Mount): MountOptions {
   let sourceLink: MountOptions["sourceLink"] = "followed";
   const [data, propagation]: [string[], number[]] = [[], []];
   for (const word of mount.options ?? []) {
-    const plain = attributes[word];
-    const deep = word.startsWith("r") ? attributes[word.slice(1)] : undefined;
-    const spread = propagationOf[word] ?? (word.startsWith("r") ? propagationOf[word.slice(1)] : undefined);
+    const plain = attributes.get(word);
+    const deep = word.startsWith("r") ? attributes.get(word.slice(1)) : undefined;
+    const spread = propagationOf.get(word) ?? (word.startsWith("r") ? propagationOf.get(word.slice(1)) : undefined);
     if (word === "bind") bind = true;
     else if (word === "rbind") [bind, recursive] = [true, true];
     else if (word === "remount") remount = true;
@@ -98,7 +100,7 @@ export function mountOptions(mount: Mount): MountOptions {
     } else if (deep) {
       recursiveSet = (recursiveSet & ~deep[1]) | deep[0];
       recursiveClear = (recursiveClear & ~deep[0]) | deep[1];
-    } else if (spread !== undefined) propagation.push(spread | (propagationOf[word] ? 0 : MS.REC));
+    } else if (spread !== undefined) propagation.push(spread | (propagationOf.has(word) ? 0 : MS.REC));
     else if (!ignored.has(word)) data.push(word);
   }
   if (idmap === "no" && (mount.uidMappings?.length || mount.gidMappings?.length)) idmap = "mount";

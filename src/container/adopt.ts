@@ -1,6 +1,6 @@
 import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf, isDirectory, readOptional } from "../cgroups/files.ts";
+import { isDirectory, readOptional } from "../cgroups/files.ts";
 import { until } from "../cgroups/freezer.ts";
 import { ControlGroup } from "../cgroups/group.ts";
 import { homeOf } from "../cgroups/layout.ts";
@@ -15,6 +15,7 @@ import { POLL, pollFor } from "../program/poll.ts";
 import { performSteps } from "../program/steps.ts";
 import { ANY } from "../program/types.ts";
 import { buffer, type Loose } from "../program/values.ts";
+import { isCode } from "../values/code-of.ts";
 import { NameError } from "../values/errors.ts";
 import { groupPathOf } from "./group-path.ts";
 import { findExact, type Running } from "./state.ts";
@@ -63,7 +64,7 @@ async function adopt(c: Running, path: string, home: string): Promise<ControlGro
   try {
     symlinkSync(home, link);
   } catch (e) {
-    if (codeOf(e) !== "EEXIST") throw e;
+    if (!isCode(e, "EEXIST")) throw e;
     await until(() => isDirectory(home), ADOPT_MS);
     return ControlGroup.open(path);
   }

@@ -7,6 +7,7 @@ import { ProgramBuilder } from "../program/builder.ts";
 import { encode } from "../program/encode.ts";
 import { asked } from "../program/frames.ts";
 import type { Program } from "../program/types.ts";
+import { isCode } from "../values/code-of.ts";
 import { CaissonError } from "../values/errors.ts";
 import { parseCount } from "../values/units.ts";
 import { claim } from "./claim.ts";
@@ -121,7 +122,7 @@ function send(pipe: number, bytes: Uint8Array): boolean {
     for (let done = 0; done < bytes.length; ) done += writeSync(pipe, bytes, done);
     return true;
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "EPIPE") return false;
+    if (isCode(e, "EPIPE")) return false;
     throw e;
   }
 }

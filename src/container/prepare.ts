@@ -11,6 +11,7 @@ import { existingPoints, placeMounts } from "../host/mount-points.ts";
 import { mapsIds, mountOf } from "../host/mountinfo.ts";
 import { ensureDirectory, places } from "../host/places.ts";
 import { fsPath } from "../values/bytes.ts";
+import { codeOf } from "../values/code-of.ts";
 import { CaissonError, InvalidOptionError, UnsupportedError } from "../values/errors.ts";
 import { parseUlimits } from "../values/ulimits.ts";
 import { parseDuration } from "../values/units.ts";
@@ -123,7 +124,7 @@ function here(): string {
   try {
     return workingDirectory();
   } catch (e) {
-    throw new CaissonError(`the working directory: ${(e as NodeJS.ErrnoException).code} (workdir names another)`);
+    throw new CaissonError(`the working directory: ${codeOf(e)} (workdir names another)`);
   }
 }
 

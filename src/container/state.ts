@@ -13,6 +13,7 @@ import { type Identity, identityOf, isAlive, isDead, startedMs } from "../host/i
 import { places } from "../host/places.ts";
 import { hostArch } from "../kernel/arch.ts";
 import { defaultProfile } from "../seccomp/profile.ts";
+import { isCode } from "../values/code-of.ts";
 import { NameError } from "../values/errors.ts";
 import { type Ending, readEnding, readStarted } from "./record.ts";
 
@@ -70,7 +71,7 @@ function ifThere<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (isCode(e, "ENOENT")) return undefined;
     throw e;
   }
 }

@@ -4,6 +4,7 @@ import { AT_FDCWD, CLONE, O } from "../kernel/flags.ts";
 import { performSteps } from "../program/steps.ts";
 import { inWorker } from "../program/worker.ts";
 import { fsPath } from "../values/bytes.ts";
+import { isCode } from "../values/code-of.ts";
 import { type Entry, pathOf } from "./entry.ts";
 import type { Made } from "./tree.ts";
 
@@ -44,7 +45,7 @@ export const makeInside =
     try {
       await make(to, what);
     } catch (e) {
-      if ((e as NodeJS.ErrnoException).code !== "EOVERFLOW") throw e;
+      if (!isCode(e, "EOVERFLOW")) throw e;
       await makeAs(pid, to, what);
     }
   };

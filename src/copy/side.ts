@@ -6,6 +6,7 @@ import { AT_FDCWD, O } from "../kernel/flags.ts";
 import { launcher } from "../program/launcher.ts";
 import { performSteps } from "../program/steps.ts";
 import { fsPath } from "../values/bytes.ts";
+import { isCode } from "../values/code-of.ts";
 import { make, makeInside } from "./make.ts";
 import type { Copying, Owner } from "./tree.ts";
 
@@ -33,7 +34,7 @@ export const host = (): Side => ({
     try {
       return openSync(fsPath(path), O.PATH);
     } catch (e) {
-      if (NONE.includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
+      if (isCode(e, ...NONE)) return undefined;
       throw e;
     }
   },

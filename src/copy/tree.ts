@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { namesOf } from "../host/files.ts";
 import { O } from "../kernel/flags.ts";
+import { isCode } from "../values/code-of.ts";
 import { CaissonError } from "../values/errors.ts";
 import { type Entry, openDirectory, openFile, pathOf, reopened, statOf, targetOf, whileOpen } from "./entry.ts";
 
@@ -74,7 +75,7 @@ async function openCopy(of: Stats, to: Entry, there: Stats | undefined, o: Copyi
       const fd = openFile(to, O.WRONLY | O.TRUNC);
       if (fd !== undefined) return fd;
     } catch (e) {
-      if ((e as NodeJS.ErrnoException).code !== "ETXTBSY") throw e;
+      if (!isCode(e, "ETXTBSY")) throw e;
     }
   if (there) unlinkSync(pathOf(to));
   await o.make(to, { kind: "file" });

@@ -3,6 +3,7 @@ import { defaultMaskedPaths, defaultReadonlyPaths, TTY_GROUP } from "../compile/
 import { type Arch, hostArch } from "../kernel/arch.ts";
 import { capabilityNames } from "../kernel/capabilities.ts";
 import { fsPath } from "../values/bytes.ts";
+import { codeOf } from "../values/code-of.ts";
 import { exactText } from "./files.ts";
 import { idRanges } from "./id-ranges.ts";
 import { fileMounts, type HostMount, inSight, isDeleted, parseMountinfo } from "./mountinfo.ts";
@@ -78,7 +79,7 @@ function looked(m: HostMount): HostMount {
     // Only what can be read can be shown without a name.
     return isDeleted(m) && !stat.isFile() ? { ...m, isOutOfReach: true } : { ...m, isFile: true };
   } catch (e) {
-    if (OUT_OF_REACH.has((e as NodeJS.ErrnoException).code ?? "")) return { ...m, isOutOfReach: true };
+    if (OUT_OF_REACH.has(codeOf(e) ?? "")) return { ...m, isOutOfReach: true };
     throw e;
   }
 }

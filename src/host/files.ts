@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { fsPath, orBytes, REPLACED, textOf } from "../values/bytes.ts";
+import { isCode } from "../values/code-of.ts";
 
 /** The names in a directory, of whatever bytes (src/values/bytes.ts). */
 export function namesOf(directory: string | Buffer): string[] {
@@ -26,7 +27,7 @@ export function namesIn(directory: string): string[] {
   try {
     return namesOf(directory);
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if (isCode(e, "ENOENT")) return [];
     throw e;
   }
 }
@@ -44,7 +45,7 @@ export function readJson<T>(path: string): T | undefined {
     const text = readFileSync(path, "utf8");
     return text === "" ? undefined : (JSON.parse(text) as T);
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (isCode(e, "ENOENT")) return undefined;
     throw e;
   }
 }
@@ -57,7 +58,7 @@ export function readOr(path: string): string | undefined {
   try {
     return exactText(path);
   } catch (e) {
-    if (GONE.includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
+    if (isCode(e, ...GONE)) return undefined;
     throw e;
   }
 }

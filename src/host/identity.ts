@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { isCode } from "../values/code-of.ts";
 
 /** A process, and when it started in clock ticks since boot: its number alone may be another's by and by. */
 export type Identity = { readonly pid: number; readonly startedAt: string };
@@ -27,7 +28,7 @@ export function orUndefined<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (e) {
-    if (["ENOENT", "ESRCH", "EACCES", "EPERM"].includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
+    if (isCode(e, "ENOENT", "ESRCH", "EACCES", "EPERM")) return undefined;
     throw e;
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, lstatSync, openSync, readlinkSync, readSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { O } from "../kernel/flags.ts";
+import { codeOf } from "../values/code-of.ts";
 import { CaissonError } from "../values/errors.ts";
 
 /** As many as the kernel follows. path_resolution(7) */
@@ -59,11 +60,16 @@ export function textInRoot(root: string, path: string): string | undefined {
       closeSync(fd);
     }
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === undefined) throw e;
+    if (codeOf(e) === undefined) throw e;
     return undefined;
   }
 }
 
 export const covers = (above: string, path: string): boolean =>
   path === above || path.startsWith(above === "/" ? above : `${above}/`);
+/** Whether one of the directories is the path or above it; none of them has a "/" at its end. */
+export function isBelowAny(directories: ReadonlySet<string>, path: string): boolean {
+  for (let at = path; at.length > 1; at = at.slice(0, at.lastIndexOf("/"))) if (directories.has(at)) return true;
+  return directories.has("/");
+}
 export const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;

@@ -1,6 +1,6 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
-import { covers, exists, resolveInRoot } from "./in-root.ts";
+import { exists, isBelowAny, resolveInRoot } from "./in-root.ts";
 
 type Mounted = { readonly destination: string; readonly type?: string; readonly options?: readonly string[] };
 
@@ -28,18 +28,18 @@ export const isKernelView = (m: { readonly type?: string }): boolean => m.type =
  * images) cannot be opened, nor made anything of, so that the mount point is made where it leads to. `before` is mounted already: what is
  * below that, the root filesystem does not tell.
  */
-function mountPlace(root: string, path: string, before: readonly string[]): string {
-  if (before.some((above) => covers(above, path))) return path;
+function mountPlace(root: string, path: string, before: ReadonlySet<string>): string {
+  if (isBelowAny(before, path)) return path;
   const real = resolveInRoot(root, path);
-  return real === path || exists(join(root, real)) || before.some((above) => covers(above, real)) ? path : real;
+  return real === path || exists(join(root, real)) || isBelowAny(before, real) ? path : real;
 }
 
 /** The mounts, each at its place. */
 export function placeMounts<M extends Mounted>(root: string, mounts: readonly M[]): M[] {
-  const destinations = mounts.map((m) => m.destination);
-  return mounts.map((m, i) =>
-    isKernelView(m) || isOnLink(m)
-      ? m
-      : { ...m, destination: mountPlace(root, m.destination, destinations.slice(0, i)) },
-  );
+  const before = new Set<string>();
+  return mounts.map((m) => {
+    const placed = isKernelView(m) || isOnLink(m) ? m : { ...m, destination: mountPlace(root, m.destination, before) };
+    before.add(m.destination);
+    return placed;
+  });
 }

@@ -1,5 +1,6 @@
 import { writeSync } from "node:fs";
 import { bytesOf } from "../values/bytes.ts";
+import { codeOf } from "../values/code-of.ts";
 import { CaissonError } from "../values/errors.ts";
 import { pause } from "./pause.ts";
 
@@ -16,7 +17,7 @@ export function put(fd: number, what: string | Uint8Array): void {
     try {
       at += writeSync(fd, bytes, at);
     } catch (e) {
-      const { code } = e as NodeJS.ErrnoException;
+      const code = codeOf(e);
       // Whoever reads is gone: as SIGPIPE would have it.
       if (code === "EPIPE") process.exit(EPIPE_STATUS);
       if (code === "EAGAIN") pause(PAUSE_MS);

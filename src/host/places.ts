@@ -1,6 +1,7 @@
 import { accessSync, constants, lstatSync, mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { codeOf, isCode } from "../values/code-of.ts";
 import { CaissonError } from "../values/errors.ts";
 import { inUserNamespace } from "./facts.ts";
 
@@ -32,7 +33,7 @@ function ownInTmp(uid: number): string {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code !== "EEXIST") throw e;
+    if (!isCode(e, "EEXIST")) throw e;
   }
   const stat = lstatSync(path);
   if (!stat.isDirectory() || stat.uid !== uid || (stat.mode & OTHERS_MAY_WRITE) !== 0)
@@ -80,7 +81,7 @@ export function ensureDirectory(path: string): string {
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
     } catch (e) {
-      const { code } = e as NodeJS.ErrnoException;
+      const code = codeOf(e);
       throw new CaissonError(`make the directory ${path}: ${code} (CAISSON_ROOT puts it elsewhere)`);
     }
     made.add(path);

@@ -1,8 +1,9 @@
-import { readFileSync, readlinkSync, statSync } from "node:fs";
+import { readlinkSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { NamespaceKind } from "../compile/spec.ts";
 import { exactText } from "../host/files.ts";
 import { parseMountinfo } from "../host/mountinfo.ts";
+import { codeOf } from "../values/code-of.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { kindOfProcName } from "./kinds.ts";
 
@@ -20,7 +21,7 @@ const linkOf = (path: string): string | undefined => {
   try {
     return readlinkSync(path);
   } catch (e) {
-    const { code } = e as NodeJS.ErrnoException;
+    const code = codeOf(e);
     if (code === "EINVAL") return undefined;
     throw e;
   }
@@ -42,7 +43,7 @@ export function checkNamespace(field: string, path: string, kind: NamespaceKind)
   try {
     found = identify(path);
   } catch (e) {
-    throw new InvalidOptionError(field, path, `there: ${(e as NodeJS.ErrnoException).code}`);
+    throw new InvalidOptionError(field, path, `there: ${codeOf(e)}`);
   }
   if (found?.kind !== kind)
     throw new InvalidOptionError(field, path, `a ${kind} namespace${found ? `: it is a ${found.kind} namespace` : ""}`);

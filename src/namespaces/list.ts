@@ -4,6 +4,7 @@ import { AT_FDCWD, O } from "../kernel/flags.ts";
 import { performSteps } from "../program/steps.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf } from "../program/values.ts";
+import { isCode } from "../values/code-of.ts";
 import { namespaceKinds, procNames } from "./kinds.ts";
 
 /** A namespace that some process is in. */
@@ -24,7 +25,7 @@ function inodeOf(pid: string, kind: NamespaceKind): number | undefined {
   try {
     return Number(/\[(\d+)\]/.exec(readlinkSync(`/proc/${pid}/ns/${procNames[kind]}`))?.[1]);
   } catch (e) {
-    if (vanished.includes((e as NodeJS.ErrnoException).code ?? "")) return undefined;
+    if (isCode(e, ...vanished)) return undefined;
     throw e;
   }
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { readOptional } from "../cgroups/files.ts";
 import type { IdMap } from "../compile/spec.ts";
 import { namesIn } from "../host/files.ts";
+import { isCode } from "../values/code-of.ts";
 
 /** A range of ids of this machine's: subuid(5). */
 export type IdRange = { readonly start: number; readonly size: number };
@@ -71,7 +72,7 @@ export function takeRange(
     writeFileSync(rangeFile(directory, r), JSON.stringify(holder), { flag: "wx" });
     return true;
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "EEXIST") return false;
+    if (isCode(e, "EEXIST")) return false;
     throw e;
   }
 }

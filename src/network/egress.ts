@@ -14,15 +14,14 @@ const form =
 
 /** "host:port/protocol" in its parts: an IPv6 address with a port is in brackets. */
 function split(text: string): { host: string; port?: number; protocol?: Protocol } {
-  const [, bracketed, plain, port, protocol] =
-    /^(?:\[([^\]]+)\]|([^:[\]]*?(?:\/\d+)?|[^[\]]*:[^[\]]*?(?:\/\d+)?))(?::(\d{1,5})(?:\/(tcp|udp))?)?$/.exec(text) ??
-    [];
+  const bracketed = /^\[([^\]]+)\]/.exec(text);
   // "fd00::1" has colons, and no port.
-  const colons = (text.match(/:/g) ?? []).length;
-  if (bracketed === undefined && colons > 1) return { host: text };
-  const host = bracketed ?? plain ?? "";
+  if (!bracketed && text.split(":").length > 2) return { host: text };
+  const [written = "", host = ""] = bracketed ?? /^([^:[\]]+)/.exec(text) ?? [];
+  const end = /^(?::(\d{1,5})(?:\/(tcp|udp))?)?$/.exec(text.slice(written.length));
+  const [, port, protocol] = end ?? [];
   const number = port === undefined ? undefined : Number(port);
-  if (host === "" || (number !== undefined && (number < 1 || number > 65535)))
+  if (!end || host === "" || (number !== undefined && (number < 1 || number > 65535)))
     throw new InvalidOptionError("network.egress.allow", text, form);
   return {
     host,

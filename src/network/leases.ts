@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { namesIn, readJson } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
+import { codeOf } from "../values/code-of.ts";
 import { InvalidOptionError, NameError } from "../values/errors.ts";
 import { contains, formatCidr, formatIp, fromNumber, parseCidr, rangeOf } from "./address.ts";
 import type { AllowedName } from "./egress.ts";
@@ -85,7 +86,7 @@ export function takeLease(network: string, a: Address, lease: Lease): boolean {
       writeFileSync(leaseFile(network, a), JSON.stringify(lease), { flag: "wx" });
       return true;
     } catch (e) {
-      const { code } = e as NodeJS.ErrnoException;
+      const code = codeOf(e);
       if (code === "EEXIST") return false;
       // The last container of the network has just removed the directory.
       if (code !== "ENOENT") throw e;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { namesIn } from "../host/files.ts";
 import { places } from "../host/places.ts";
 import type { Address } from "../kernel/rtnetlink.ts";
+import { isCode } from "../values/code-of.ts";
 import { InvalidOptionError, NameError } from "../values/errors.ts";
 import { checkShape, fields, flag, text, whole } from "../values/shape.ts";
 import { contains, formatCidr, fromNumber, overlaps, parseCidr, rangeOf } from "./address.ts";
@@ -56,7 +57,7 @@ const read = (name: string): Network | undefined => {
   try {
     return JSON.parse(readFileSync(file(name), "utf8")) as Network;
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (isCode(e, "ENOENT")) return undefined;
     throw e;
   }
 };
@@ -143,7 +144,7 @@ export function createNetwork(name: string, d: NetworkDefinition = {}): Network 
   try {
     writeFileSync(file(name), JSON.stringify(network), { flag: "wx" });
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "EEXIST") throw new NameError(name, `there is a network ${name} already`);
+    if (isCode(e, "EEXIST")) throw new NameError(name, `there is a network ${name} already`);
     throw e;
   }
   return network;

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { namesIn, readJson } from "../host/files.ts";
 import { places } from "../host/places.ts";
+import { isCode } from "../values/code-of.ts";
 import { InvalidOptionError, NameError } from "../values/errors.ts";
 import { formatIp } from "./address.ts";
 import { formatPort, listening, type Port } from "./ports.ts";
@@ -44,7 +45,7 @@ function write(p: Port, user: PortUser): boolean {
     writeFileSync(portFile(p), JSON.stringify(holder), { flag: "wx" });
     return true;
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "EEXIST") return false;
+    if (isCode(e, "EEXIST")) return false;
     throw e;
   }
 }

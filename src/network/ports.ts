@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Address } from "../kernel/rtnetlink.ts";
+import { isCode } from "../values/code-of.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { formatIp, parseCidr } from "./address.ts";
 
@@ -62,7 +63,7 @@ export function listening(protocol: Protocol): ReadonlySet<number> {
     try {
       return readFileSync(`/proc/net/${protocol}${v}`, "utf8").split("\n").slice(1);
     } catch (e) {
-      if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
+      if (isCode(e, "ENOENT")) return [];
       throw e;
     }
   });

@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs
 import type { GenericSchema, InferOutput } from "valibot";
 import { safeParse } from "valibot";
 import type { Process, Resources, Spec } from "../compile/spec.ts";
+import { codeOf } from "../values/code-of.ts";
 import { CaissonError } from "../values/errors.ts";
 import { parseExact } from "../values/exact.ts";
 import { describeIssue } from "../values/fields.ts";
@@ -34,7 +35,7 @@ export function readText(path: string, pipes = false): string {
   try {
     fd = openSync(path, constants.O_RDONLY | (pipes ? 0 : constants.O_NONBLOCK));
   } catch (e) {
-    throw new ConfigError(`open ${path}: ${(e as NodeJS.ErrnoException).code}`);
+    throw new ConfigError(`open ${path}: ${codeOf(e)}`);
   }
   try {
     const stat = fstatSync(fd);

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { Warning } from "../compile/runtime/lifecycle.ts";
 import { put } from "../host/output.ts";
 import type { Program } from "../program/types.ts";
+import { codeOf } from "../values/code-of.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 
 /** Where the command's own messages go: the engine reads them back from there. */
@@ -26,7 +27,7 @@ function write(log: Log, level: string, message: string): void {
   try {
     appendFileSync(log.path, line(log, level, message));
   } catch (e) {
-    put(2, `caisson-oci: the log ${log.path} cannot be written: ${(e as NodeJS.ErrnoException).code}\n`);
+    put(2, `caisson-oci: the log ${log.path} cannot be written: ${codeOf(e)}\n`);
   }
 }
 
@@ -46,7 +47,7 @@ export function checkLog({ path }: Log): void {
   try {
     closeSync(openSync(path, "a"));
   } catch (e) {
-    throw new InvalidOptionError("--log", path, `a file that can be written (${(e as NodeJS.ErrnoException).code})`);
+    throw new InvalidOptionError("--log", path, `a file that can be written (${codeOf(e)})`);
   }
 }
 

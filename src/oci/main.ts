@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { type OptionTable, toParseArgs, type Values } from "../cli/option-table.ts";
 import { put } from "../host/output.ts";
 import { VERSION } from "../host/version.ts";
+import { isCode } from "../values/code-of.ts";
 import { CaissonError } from "../values/errors.ts";
 import { ociCommands } from "./commands/all.ts";
 import type { OciCommand } from "./commands/command.ts";
@@ -152,7 +153,7 @@ async function dispatch(args: readonly string[], found: (log: Log, name: string)
 
 const MAKING = ["create", "run", "restore"];
 
-const isMissing = (e: unknown) => !(e instanceof CaissonError) && (e as NodeJS.ErrnoException)?.code === "ENOENT";
+const isMissing = (e: unknown) => !(e instanceof CaissonError) && isCode(e, "ENOENT");
 
 /** Options before the id, and after it where no foreign words can be. */
 function separate(args: readonly string[], c: OciCommand, table: OptionTable): [own: string[], words: string[]] {

@@ -1,10 +1,10 @@
 import { statfsSync, statSync } from "node:fs";
-import { join, normalize, resolve } from "node:path";
+import { dirname, join, normalize, resolve } from "node:path";
 import { type Hierarchy, hierarchies, type Layout } from "../cgroups/layout.ts";
 import { isNew } from "../compile/context.ts";
 import { mountOptions } from "../compile/mount-options.ts";
 import type { Mount, Spec } from "../compile/spec.ts";
-import { covers, resolveInRoot } from "../host/in-root.ts";
+import { isBelowAny, resolveInRoot } from "../host/in-root.ts";
 import { placeMounts } from "../host/mount-points.ts";
 import { PROC_SUPER_MAGIC } from "../kernel/flags.ts";
 import { ConfigError } from "./config.ts";
@@ -12,7 +12,13 @@ import { withMaps } from "./mount-maps.ts";
 
 /** The mounts of a bundle with sources and destinations as the compile step wants them. */
 export function completeMounts(spec: Spec, root: string, bundle: string, place: GroupDirectories): Mount[] {
-  const completed = (spec.mounts ?? []).flatMap((m) => completeMount(withMaps(m, spec), { root, bundle }, spec, place));
+  const before = new Set<string>();
+  const completed = (spec.mounts ?? []).flatMap((m) => {
+    const destination = normalize(`/${m.destination}`).replace(/(?<=.)\/$/, "");
+    const those = completeMount({ ...withMaps(m, spec), destination }, { root, bundle, before }, spec, place);
+    before.add(destination);
+    return those;
+  });
   for (const m of completed) checkInProc(m, root);
   return placeMounts(root, completed);
 }
@@ -49,29 +55,25 @@ export const labelled = (m: Mount, label: string): Mount =>
     : { ...m, options: [...(m.options ?? []), `context="${label}"`] };
 
 /** A tmpfs has the mode of the directory that it covers, unless it is given one. What an earlier mount has there is not seen from here. */
-function withMode(m: Mount, root: string, spec: Spec): Mount {
-  const earlier = (spec.mounts ?? []).slice(
-    0,
-    spec.mounts?.findIndex((other) => other.destination === m.destination),
-  );
+function withMode(m: Mount, { root, before }: From): Mount {
   if (mountOptions(m).data.some((word) => word.startsWith("mode="))) return m;
-  if (earlier.some((other) => covers(other.destination, m.destination))) return m;
+  if (isBelowAny(before, dirname(m.destination))) return m;
   const covered = statSync(join(root, resolveInRoot(root, m.destination)), { throwIfNoEntry: false });
   if (!covered?.isDirectory()) return m;
   return { ...m, options: [...(m.options ?? []), `mode=${(covered.mode & ALL_BITS).toString(8)}`] };
 }
 const ALL_BITS = 0o7777;
 
-type From = { readonly root: string; readonly bundle: string };
+/** `before`: where something is mounted by then. */
+type From = { readonly root: string; readonly bundle: string; readonly before: ReadonlySet<string> };
 
-function completeMount(m: Mount, { root, bundle }: From, spec: Spec, place: GroupDirectories): Mount[] {
-  const destination = normalize(`/${m.destination}`).replace(/(?<=.)\/$/, "");
-  if (m.type === "cgroup" || m.type === "cgroup2") return cgroupMounts({ ...m, destination }, spec, place);
+function completeMount(m: Mount, from: From, spec: Spec, place: GroupDirectories): Mount[] {
+  if (m.type === "cgroup" || m.type === "cgroup2") return cgroupMounts(m, spec, place);
   const o = mountOptions(m);
-  if (m.type === "tmpfs" && !o.remount) return [withMode({ ...m, destination }, root, spec)];
-  if (!o.bind) return [{ ...m, destination }];
-  if (!m.source) throw new ConfigError(`mounts: the bind mount on ${destination} has no source`);
-  return [{ ...m, destination, source: resolve(bundle, m.source) }];
+  if (m.type === "tmpfs" && !o.remount) return [withMode(m, from)];
+  if (!o.bind) return [m];
+  if (!m.source) throw new ConfigError(`mounts: the bind mount on ${m.destination} has no source`);
+  return [{ ...m, source: resolve(from.bundle, m.source) }];
 }
 
 /** What the container sees of control groups: its own as the top of each hierarchy, or its place among the host's. */

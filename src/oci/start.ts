@@ -2,6 +2,7 @@ import { closeSync, constants, existsSync, openSync, read, readFileSync, rmSync,
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { FAILURE_RECORD, NOTIFY, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
+import { isCode } from "../values/code-of.ts";
 import type { Global } from "./context.ts";
 import { RuntimeError } from "./places.ts";
 import { type Container, labelsOf, load, statusOf, wrongStatus } from "./state.ts";
@@ -54,7 +55,7 @@ async function startAndWait({ root }: Global, c: Container): Promise<string | un
     return bytesRead === 0 ? undefined : await failureIn(c, record);
   } catch (e) {
     // It was started, or ended, since it was looked at.
-    if (NOT_WAITING.includes((e as NodeJS.ErrnoException).code ?? "")) needCreated(load(root, c.saved.id));
+    if (isCode(e, ...NOT_WAITING)) needCreated(load(root, c.saved.id));
     throw e;
   } finally {
     if (done !== undefined) closeSync(done);

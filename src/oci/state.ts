@@ -4,6 +4,7 @@ import { type Labels, RUNTIME_FILES } from "../compile/runtime/lifecycle.ts";
 import type { Spec } from "../compile/spec.ts";
 import { readOr } from "../host/files.ts";
 import { type Identity, isAlive, parseStat } from "../host/identity.ts";
+import { codeOf, isCode } from "../values/code-of.ts";
 import type { Unit } from "./cgroups-path.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 
@@ -68,7 +69,7 @@ export function listIds(root: string): string[] {
       .map((e) => e.name)
       .sort();
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if (isCode(e, "ENOENT")) return [];
     throw e;
   }
 }
@@ -79,7 +80,7 @@ export function isWaiting(directory: string): boolean {
     closeSync(openSync(join(directory, F.go), constants.O_WRONLY | constants.O_NONBLOCK));
     return true;
   } catch (e) {
-    const { code } = e as NodeJS.ErrnoException;
+    const code = codeOf(e);
     if (code === "ENXIO" || code === "ENOENT") return false;
     throw e;
   }

@@ -197,12 +197,15 @@ export const CLONE_ARGS_CGROUP = 80;
 export class ProgramBuilder {
   readonly #sections: SectionBuilder[] = [];
   readonly #slots: string[];
+  /** The first slot of each name. */
+  readonly #named = new Map<string, number>();
   readonly arch: Arch;
 
   /** `slots`: of a program that this one becomes a part of. */
   constructor(arch: Arch, slots: readonly string[] = RESERVED_SLOTS) {
     this.arch = arch;
     this.#slots = [...slots];
+    for (const [i, name] of slots.entries()) this.#name(name, i);
   }
 
   get sections(): readonly SectionBuilder[] {
@@ -217,14 +220,19 @@ export class ProgramBuilder {
 
   slot(name: string): Slot {
     if (this.#slots.length >= MAX_SLOTS) throw new RangeError(`a program has ${MAX_SLOTS} slots at most`);
-    this.#slots.push(name);
-    return { slot: this.#slots.length - 1, name };
+    const slot = this.#slots.push(name) - 1;
+    this.#name(name, slot);
+    return { slot, name };
   }
 
   /** A slot for what is used at once and then no more, whoever needs one of that name. */
   shared(name: string): Slot {
-    const at = this.#slots.indexOf(name);
-    return at < 0 ? this.slot(name) : { slot: at, name };
+    const slot = this.#named.get(name);
+    return slot === undefined ? this.slot(name) : { slot, name };
+  }
+
+  #name(name: string, slot: number): void {
+    if (!this.#named.has(name)) this.#named.set(name, slot);
   }
 
   build(): Program {

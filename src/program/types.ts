@@ -107,5 +107,5 @@ export type Program = {
 /** The slots in which the executor notes the first step that failed. */
 export const FAILURE = { section: 0, step: 1, errno: 2 } as const;
 export const RESERVED_SLOTS = ["failed section", "failed step", "failed errno"] as const;
-export const MAX_SLOTS = 4096;
+export const MAX_SLOTS = 0xffff;
 export const SUPERVISE_RESULTS = 6;

@@ -11,6 +11,7 @@ import { encode } from "../program/encode.ts";
 import { asked, FRAME_HEADER } from "../program/frames.ts";
 import { ANY, RESERVED_SLOTS } from "../program/types.ts";
 import { addressOf, buffer, high, into, low } from "../program/values.ts";
+import { codeOf } from "../values/code-of.ts";
 import { check, must, sameNow } from "./conditions.ts";
 import { DIRECTORY } from "./places.ts";
 import { keepAt } from "./store.ts";
@@ -67,7 +68,7 @@ export function noteOthers(arch: Arch, state: string, others: readonly Other[]):
     keepAt(OTHERS, program);
   } catch (e) {
     // As for all that is kept: where it cannot be written, it is not. Nor where a container has gone meanwhile.
-    if ((e as NodeJS.ErrnoException).code === undefined) throw e;
+    if (codeOf(e) === undefined) throw e;
   }
   return true;
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureDirectory } from "../host/places.ts";
+import { codeOf } from "../values/code-of.ts";
 import { DIRECTORY } from "./places.ts";
 
 /** Command lines of which the program is kept at most, some 100 KB each, and of which only that they were given. */
@@ -69,7 +70,7 @@ export function isToBeKept(path: string, note = ""): boolean {
     if (readdirSync(DIRECTORY).filter((n) => NAME.test(n)).length > MOST.seen) forgetOldest();
   } catch (e) {
     // As for all that is kept: where it cannot be written, it is not.
-    if ((e as NodeJS.ErrnoException).code === undefined) throw e;
+    if (codeOf(e) === undefined) throw e;
   }
   return false;
 }

@@ -1,5 +1,6 @@
 import { readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { codeOf } from "../values/code-of.ts";
 import { DIRECTORY } from "./places.ts";
 import { forgetOldest } from "./seen.ts";
 
@@ -17,7 +18,7 @@ export function remember(checks: string, executable: Uint8Array, checking: (file
     for (const n of before) rmSync(join(DIRECTORY, n), { force: true });
     forgetOldest();
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === undefined) throw e;
+    if (codeOf(e) === undefined) throw e;
     for (const path of [file, `${file}.new`]) rmSync(path, { force: true });
   }
 }
@@ -29,7 +30,7 @@ export function keepAt(path: string, program: Uint8Array): void {
     writeFileSync(file, program, { mode: 0o600, flag: "wx" });
     renameSync(file, path);
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === undefined) throw e;
+    if (codeOf(e) === undefined) throw e;
     rmSync(file, { force: true });
   }
 }

@@ -108,18 +108,23 @@ function ranges(decisions: ReadonlyMap<number, Decision>, otherwise: Decision, e
   return found;
 }
 
+const tooMany = (what: string) =>
+  new RangeError(`linux.seccomp: ${what}, but the kernel takes ${MAX_INSTRUCTIONS} instructions`);
+
 function ofArchitecture(seccomp: Seccomp, arch: SeccompArch): Decision {
   const otherwise = verdict(actionValue(seccomp.defaultAction, seccomp.defaultErrnoRet));
   const table = arch.table();
-  const byNumber = new Map<number, SeccompRule[]>();
+  const byNumber = new Map<number, Set<SeccompRule>>();
   for (const rule of (seccomp.syscalls ?? []).flatMap(alternatives))
     for (const name of rule.names) {
       // Names of another architecture, or of a newer kernel than this table, are passed over, as libseccomp does.
       const nr = table.get(name);
-      if (nr !== undefined) byNumber.set(nr, [...(byNumber.get(nr) ?? []), rule]);
+      if (nr !== undefined) byNumber.set(nr, (byNumber.get(nr) ?? new Set()).add(rule));
     }
+  const most = Math.max(...[...byNumber.values()].map((list) => list.size));
+  if (most > MAX_INSTRUCTIONS) throw tooMany(`${most} rules for one system call`);
   const rules = new Rules();
-  const decisions = new Map([...byNumber].map(([nr, list]) => [nr, rules.decide(list, otherwise)]));
+  const decisions = new Map([...byNumber].map(([nr, list]) => [nr, rules.decide([...list], otherwise)]));
   const unknown = unknownFrom(seccomp, arch);
   const from = unknown === Number.POSITIVE_INFINITY && arch.name === "SCMP_ARCH_X86_64" ? X32 : unknown;
   const end = from === Number.POSITIVE_INFINITY ? undefined : { from, decision: NOT_THERE };
@@ -138,7 +143,6 @@ export function assemble(seccomp: Seccomp, native: SeccompArch): Instruction[] {
     verdict(actionValue("SCMP_ACT_KILL_PROCESS")),
   );
   const code = layOut(load(ARCH_AT, byArchitecture));
-  if (code.length > MAX_INSTRUCTIONS)
-    throw new RangeError(`linux.seccomp: ${code.length} instructions, but the kernel takes ${MAX_INSTRUCTIONS}`);
+  if (code.length > MAX_INSTRUCTIONS) throw tooMany(`${code.length} instructions`);
   return code;
 }

@@ -44,10 +44,12 @@ const rule = {
   errnoRet: v.optional(uint32),
   args: v.optional(v.nullable(v.array(argument))),
 };
+/** Of any machine: an engine lists those that another one has. */
+const architecture = v.pipe(text, v.regex(/^SCMP_ARCH_[A-Z0-9_]+$/, "an architecture such as SCMP_ARCH_X86_64"));
 const filter = {
   defaultAction: oneOf(actions),
   defaultErrnoRet: v.optional(uint32),
-  architectures: v.optional(texts),
+  architectures: v.optional(v.array(architecture)),
   flags: v.optional(v.array(oneOf(seccompFlags))),
   listenerPath: v.optional(absolute),
   listenerMetadata: v.optional(text),

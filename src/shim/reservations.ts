@@ -1,3 +1,4 @@
+import { isCode } from "../values/code-of.ts";
 import { Client } from "./ttrpc/client.ts";
 
 /** Ours, between the process that containerd starts for each container and the one that serves them all. */
@@ -14,7 +15,7 @@ export async function tell(
   try {
     client = await Client.connect(socket);
   } catch (e) {
-    if (["ENOENT", "ECONNREFUSED"].includes((e as NodeJS.ErrnoException).code ?? "")) return false;
+    if (isCode(e, "ENOENT", "ECONNREFUSED")) return false;
     throw e;
   }
   try {

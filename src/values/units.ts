@@ -28,7 +28,8 @@ const MOST_SECONDS = 100_000 * 86_400;
 export function parseDuration(field: string, value: string | number): number {
   if (typeof value === "number" && value >= 0 && value <= MOST_SECONDS) return value;
   const text = String(value).trim();
-  const whole = /^(?:(?:\d+(?:\.\d+)?)\s*(?:us|ms|s|min|m|h|d)?\s*)+$/.test(text);
+  // Only the last number may lack a unit: with any two next to each other a long one would be taken apart in all ways.
+  const whole = /^(?:\d+(?:\.\d+)?\s*(?:us|ms|s|min|m|h|d)\s*)*(?:\d+(?:\.\d+)?)?$/.test(text) && text !== "";
   let total = whole ? 0 : Number.NaN;
   for (const [, n, unit] of text.matchAll(/(\d+(?:\.\d+)?)\s*(us|ms|min|s|m|h|d)?/g))
     total += Number(n) * (seconds[unit ?? ""] ?? Number.NaN);

@@ -4,8 +4,6 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hierarchies } from "../../src/cgroups/layout.ts";
-import { layout } from "../../src/cgroups/look.ts";
 import { caisson, sh } from "../helpers/command.ts";
 import { isRoot, type leftovers, settled } from "../helpers/machine.ts";
 

@@ -27,6 +27,23 @@ root("run passes output and exit status through", async () => {
   expect((await sh("run", "--init", "sh", "-c", "kill -KILL $$")).code).toBe(137);
 });
 
+root("variables and limits may have names that every object of JavaScript has", async () => {
+  const given = ["--env", "__proto__=1", "--env", "constructor=2", "--env", "toString"];
+  const { code, out } = await sh("run", ...given, "--", "env");
+  expect(code).toBe(0);
+  expect(out.split("\n").filter((l) => /^(__proto__|constructor|toString)=/.test(l))).toEqual([
+    "__proto__=1",
+    "constructor=2",
+  ]);
+  for (const limit of ["memory.__proto__=1", "memory.constructor=1"])
+    expect(await sh("run", "--limit", limit, "--", "true")).toMatchObject({
+      code: 125,
+      out: "",
+      err: expect.stringContaining("is not a limit"),
+    });
+  expect(await sh("help", "constructor")).toMatchObject({ code: 125, out: "" });
+});
+
 root("a volume on a link of the root filesystem that leads to nothing is where it leads", async () => {
   const at = mkdtempSync(join(tmpdir(), "caisson-link-"));
   const rootfs = makeRoot(at);

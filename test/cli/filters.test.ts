@@ -28,6 +28,7 @@ describe.skipIf(why !== "")(`ps --filter${why && ` (skipped: ${why})`}`, () => {
     expect(await names(`label=of=${id}`)).toEqual([one, two]);
     expect(await names(`label=of=${id}`, "--all")).toEqual([one, over, two]);
     expect(await names("label=tier=a=b")).toEqual([one]);
+    expect(await names("label=constructor")).toEqual([]);
     expect(await names("label=tier=a")).toEqual([]);
     expect(await names(`label=of=${id}`, "label=bare")).toEqual([one]);
   });

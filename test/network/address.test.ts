@@ -74,7 +74,18 @@ test("what may be reached: addresses, subnets, names, with and without a port", 
     ["fd00::1/128", undefined, undefined],
     ["fd00::/16", 80, "tcp"],
   ]);
-  for (const bad of ["", "exa mple.com", "example.com:0", "example.com:99999", "10.0.0.0/40", "-x.com"])
+  for (const bad of [
+    "",
+    "exa mple.com",
+    "example.com:0",
+    "example.com:99999",
+    "10.0.0.0/40",
+    "-x.com",
+    ":80",
+    "[fd00::1",
+    "[]:80",
+    "x]:80",
+  ])
     expect(() => parseEgress({ allow: [bad] })).toThrow(/is not an address/);
   expect(allows("*.example.org", "a.b.example.org")).toBe(true);
   expect(allows("*.example.org", "example.org")).toBe(false);

@@ -35,8 +35,6 @@ import { eachStepFails } from "../helpers/undo.ts";
 import { asking, until } from "./asking.ts";
 
 setDefaultTimeout(60_000);
-const busybox = (...args: string[]) =>
-  execFileSync("/bin/busybox", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 const ip = (...args: string[]) => execFileSync("ip", args);
 const wget = (url: string) => {
   const { hostname, port, pathname } = new URL(url);
@@ -678,7 +676,7 @@ describe.skipIf(!hasIptables)(
     test("an internal network has no way through it but to its resolver", async () => {
       createNetwork("inner", { internal: true });
       {
-        await using box = await container({ network: { bridge: "inner" }, hostname: "box" });
+        await using _box = await container({ network: { bridge: "inner" }, hostname: "box" });
         expect(rules()).not.toMatch(/-A FORWARD -j CAISSON/);
         expect((await run(["getent", "hosts", "box"], { network: { bridge: "inner" } })).stdout).toMatch(/ box\n$/);
       }

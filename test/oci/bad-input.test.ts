@@ -41,6 +41,18 @@ test.skipIf(!isRoot)("a configuration that is truncated, huge, not UTF-8, a dire
   refused(b, run(), /not a file/);
 });
 
+test.skipIf(!isRoot)("a thousand and more of what there are a few of", () => {
+  const many = Array.from({ length: 1500 }, (_, i) => i);
+  const mounts = many.map((i) => ({ destination: `/tmp/${i}`, type: "tmpfs", source: "tmpfs" }));
+  const linux = { maskedPaths: many.map((i) => `/proc/${i}x`), readonlyPaths: many.map((i) => `/sys/${i}`) };
+  using b = new Bundle(["sh", "-c", "grep -c ' /tmp/' /proc/self/mounts"], (s) => ({
+    ...s,
+    mounts: [...(s.mounts ?? []), ...mounts],
+    linux: { ...s.linux, ...linux },
+  }));
+  expect(b.call(["run", "--bundle", b.at, b.id])).toMatchObject({ code: 0, out: "1500\n" });
+});
+
 test.skipIf(!isRoot)("explain prints the system calls of a bundle, and makes none", () => {
   using b = new Bundle(["true"]);
   const before = leftovers();

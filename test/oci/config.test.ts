@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Job } from "../../src/compile/job.ts";
+import { mountOptions } from "../../src/compile/mount-options.ts";
 import { compileCreate } from "../../src/compile/runtime/create.ts";
 import type { Lifecycle } from "../../src/compile/runtime/lifecycle.ts";
 import type { Spec } from "../../src/compile/spec.ts";
@@ -94,6 +95,17 @@ describe("config.json", () => {
       [{ ...plain, hooks: { poststop: [{ path: "x" }] } }, /^hooks\.poststop\.0\.path: "x" is not an absolute path/],
     ];
     for (const [config, message] of wrong) expect(() => parseSpec(config, say)).toThrow(message);
+  });
+
+  test("words that every object of JavaScript has are words like others", () => {
+    for (const word of ["constructor", "toString", "__proto__"]) {
+      expect(mountOptions({ destination: "/x", type: "tmpfs", options: [word, `r${word}`] }).data).toEqual([
+        word,
+        `r${word}`,
+      ]);
+      const seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: [word] };
+      expect(() => parseSpec({ ...plain, linux: { ...plain.linux, seccomp } }, say)).toThrow(/is not an architecture/);
+    }
   });
 
   test("a namespace with an empty path is a new one", () => {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { codeOf, isDirectory } from "../../cgroups/files.ts";
+import { isDirectory } from "../../cgroups/files.ts";
 import { ControlGroup, type GroupUsage } from "../../cgroups/group.ts";
 import { hierarchies } from "../../cgroups/layout.ts";
 import { layoutFor } from "../../cgroups/look.ts";
@@ -7,6 +7,7 @@ import { nameOf } from "../../cgroups/names.ts";
 import { groupPathOf } from "../../container/group-path.ts";
 import { listContainers, type Noted } from "../../container/state.ts";
 import { processesBeside } from "../../host/pid-namespace.ts";
+import { isCode } from "../../values/code-of.ts";
 import { stateOf } from "../show-group.ts";
 
 /** One container or group at one moment. Seconds and bytes; `undefined` is not counted there. */
@@ -41,7 +42,7 @@ function fromProcesses(first: number): { processes: number; cpuTime: number; mem
       memory += Number(fields[21]) * PAGE;
       processes++;
     } catch (e) {
-      if (!["ENOENT", "ESRCH"].includes(codeOf(e) ?? "")) throw e;
+      if (!isCode(e, "ENOENT", "ESRCH")) throw e;
     }
   return { processes, cpuTime, memory };
 }

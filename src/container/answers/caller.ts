@@ -44,7 +44,7 @@ export function absolutePath(pid: number, path: string, dirfd = AT_CWD): string 
 }
 
 export const split = (path: string): [parent: string, name: string] => {
-  const trimmed = path.replace(/\/+$/, "");
+  const trimmed = path.replace(/(?<!\/)\/+$/, "");
   return [trimmed.slice(0, trimmed.lastIndexOf("/")) || "/", trimmed.slice(trimmed.lastIndexOf("/") + 1)];
 };
 

@@ -3,6 +3,7 @@ import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import packets from "dns-packet";
+import { isCode } from "../../values/code-of.ts";
 import { formatIp } from "../address.ts";
 import { leaseDirectory, leasesOf } from "../leases.ts";
 import { findNetwork, isAsNoted, type Network } from "../networks.ts";
@@ -128,7 +129,7 @@ async function whenThere<T>(listen: () => Promise<T>): Promise<T> {
     try {
       return await listen();
     } catch (e) {
-      if ((e as NodeJS.ErrnoException).code !== "EADDRNOTAVAIL" || Date.now() - began > BEGIN_MS) throw e;
+      if (!isCode(e, "EADDRNOTAVAIL") || Date.now() - began > BEGIN_MS) throw e;
       await sleep(BEGIN_POLL_MS);
     }
   }
@@ -140,7 +141,7 @@ async function announce(network: string): Promise<void> {
     try {
       return closeSync(openSync(readyFile(network), constants.O_WRONLY | constants.O_NONBLOCK));
     } catch (e) {
-      if (!["ENXIO", "ENOENT"].includes((e as NodeJS.ErrnoException).code ?? "")) throw e;
+      if (!isCode(e, "ENXIO", "ENOENT")) throw e;
     }
 }
 

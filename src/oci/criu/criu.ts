@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import type { Spec } from "../../compile/spec.ts";
 import { readOr } from "../../host/files.ts";
 import { CLONE } from "../../kernel/flags.ts";
+import { codeOf } from "../../values/code-of.ts";
 import { RuntimeError } from "../places.ts";
 import { FD } from "./conversation.ts";
 
@@ -62,7 +63,7 @@ export function findCriu(name: string): string {
   if (path === undefined)
     throw new RuntimeError(`criu: ${name} is not installed: checkpoint and restore need it; --criu names another`);
   const { stdout, error } = spawnSync(path, ["--version"], { encoding: "utf8" });
-  if (error) throw new RuntimeError(`criu: ${path}: ${(error as NodeJS.ErrnoException).code}`);
+  if (error) throw new RuntimeError(`criu: ${path}: ${codeOf(error)}`);
   const [, major = 0, minor = 0] = (/Version: (\d+)\.(\d+)/.exec(stdout) ?? []).map(Number);
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
     throw new RuntimeError(`criu: ${path} is of version ${major}.${minor}; ${OLDEST.join(".")} or later is needed`);
@@ -72,6 +73,6 @@ export function findCriu(name: string): string {
 /** "(00.512247) Error (criu/files-reg.c:1710): Can't lookup…": the first that is said is the cause of the others. */
 export function causeIn(log: string): string {
   const text = readOr(log) ?? "";
-  const [, cause] = /^(?:\([\d.]+\) +(?:\d+: )?)?Error \([^)]*\): (.*)$/m.exec(text) ?? [];
+  const [, cause] = /^(?:\([\d.]+\) +(?:\d+: )?)?Error \([^)\r\n]*\): (.*)$/m.exec(text) ?? [];
   return cause?.trim() ?? "it said nothing of why";
 }

@@ -7,6 +7,7 @@ import { ensureDirectory } from "../../host/places.ts";
 import type { Program } from "../../program/types.ts";
 import { DIRECTORY, isKeeper } from "../../remember/places.ts";
 import { keepAt } from "../../remember/store.ts";
+import { codeOf } from "../../values/code-of.ts";
 
 /** Filters that are kept, some 15 KB each; an engine has one profile, which capabilities make into a few. */
 const MOST = 16;
@@ -32,7 +33,7 @@ function find(path: string, said: Buffer): Uint8Array | undefined {
     const isOfThese = kept.subarray(0, said.length).equals(said);
     return isOfThese && bytes.length > 0 && bytes.length % INSTRUCTION === 0 ? bytes : undefined;
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === undefined) throw e;
+    if (codeOf(e) === undefined) throw e;
     return undefined;
   }
 }
@@ -45,7 +46,7 @@ function keep(path: string, contents: Uint8Array): void {
     if (all.length >= MOST) for (const name of all) rmSync(join(DIRECTORY, name), { force: true });
     keepAt(path, contents);
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === undefined) throw e;
+    if (codeOf(e) === undefined) throw e;
   }
 }
 

@@ -8,6 +8,7 @@ import { type Condition, textNow } from "../../remember/conditions.ts";
 import { withGivenWord } from "../../remember/given-word.ts";
 import { runtimeChecks, type Word } from "../../remember/runtime-checks.ts";
 import { remember } from "../../remember/store.ts";
+import { codeOf } from "../../values/code-of.ts";
 import { CaissonError } from "../../values/errors.ts";
 import type { Global } from "../context.ts";
 import type { Given } from "./lasting.ts";
@@ -44,7 +45,7 @@ export async function tryToKeep(make: () => Promise<void>): Promise<void> {
   try {
     await make();
   } catch (e) {
-    const isOfMachine = e instanceof CaissonError || (e as NodeJS.ErrnoException).code !== undefined;
+    const isOfMachine = e instanceof CaissonError || codeOf(e) !== undefined;
     if (!isOfMachine) throw e;
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import type { Condition } from "../../remember/conditions.ts";
 import { keepAt } from "../../remember/store.ts";
+import { codeOf } from "../../values/code-of.ts";
 
 /** What is said of a bundle, and what was compiled for it, to be compared with the next one like it. */
 export type Sample = {
@@ -38,7 +39,7 @@ export function takeSample(checks: string): Sample | undefined {
     return JSON.parse(readFileSync(fileOf(checks), "utf8")) as Sample;
   } catch (e) {
     // Whatever is wrong with it, nothing was compared.
-    if (e instanceof SyntaxError || (e as NodeJS.ErrnoException).code !== undefined) return undefined;
+    if (e instanceof SyntaxError || codeOf(e) !== undefined) return undefined;
     throw e;
   } finally {
     rmSync(fileOf(checks), { force: true });

@@ -13,6 +13,6 @@ async function main(): Promise<number> {
   return shimMain([...ownWords(), "__shim"], named ? words : words.slice(1));
 }
 
-main().then((code) => {
+void main().then((code) => {
   process.exitCode = code;
 });

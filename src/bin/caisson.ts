@@ -4,6 +4,6 @@ import { givenWords } from "../host/given.ts";
 
 // What is made is at least the maker's own, to enter and to execute.
 process.umask(process.umask() & 0o077);
-main(givenWords()).then((code) => {
+void main(givenWords()).then((code) => {
   process.exitCode = code;
 });

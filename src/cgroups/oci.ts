@@ -129,7 +129,7 @@ export function limitsOfResources(r: Resources, o: { readonly exact?: boolean } 
     netCls: r.network?.classID === undefined ? undefined : { classid: r.network.classID },
     netPrio: r.network?.priorities && Object.fromEntries(r.network.priorities.map((p) => [p.name, p.priority])),
   };
-  return Object.fromEntries(Object.entries(all).filter(([, l]) => l !== undefined && !isEmpty(l))) as CheckedLimits;
+  return Object.fromEntries(Object.entries(all).filter(([, l]) => l !== undefined && !isEmpty(l)));
 }
 
 const number = (n: number) => (n === NONE ? -1 : n);

@@ -90,7 +90,7 @@ function checkEach(limits: Limits, field: string): CheckedLimits {
         );
     out[name] = controller.parse(input, `${field}.${name}`);
   }
-  return out as CheckedLimits;
+  return out;
 }
 
 /** Who makes many groups makes most of them alike: what was checked is known by its text. */

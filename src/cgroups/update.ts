@@ -1,5 +1,4 @@
 import type { Write } from "./controller.ts";
-import type { DevicesLimits } from "./controllers/devices.ts";
 import { filesOf, isDirectory, makeDirectory, readOptional, removeDirectory } from "./files.ts";
 import { findFreezer } from "./freezer.ts";
 import { whileFrozen } from "./guard.ts";
@@ -69,7 +68,7 @@ export async function updateLimits(
     for (const { directory, write } of more) writeLimit(directory, write, undo);
     // Last, since nothing can bring an old filter back.
     if (limits.devices && wanted.some((w) => w.controller.name === "devices" && w.hierarchy.version === "v2"))
-      await filterDevices(`${homeOf(layout)?.top}${path}`, limits.devices as DevicesLimits);
+      await filterDevices(`${homeOf(layout)?.top}${path}`, limits.devices);
   } catch (e) {
     undo.run();
     throw e;

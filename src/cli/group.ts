@@ -14,7 +14,7 @@ import { hostFacts } from "../host/facts.ts";
 import { signalNumber } from "../kernel/signals.ts";
 import { InvalidOptionError, NameError } from "../values/errors.ts";
 import { randomName } from "../values/random-name.ts";
-import { parseUlimits, type UlimitValue } from "../values/ulimits.ts";
+import { parseUlimits } from "../values/ulimits.ts";
 import { groupLimits } from "./limits.ts";
 import type { Values } from "./option-table.ts";
 import { ulimits } from "./options.ts";
@@ -22,7 +22,7 @@ import { complain, print, table } from "./output.ts";
 import { json, showGroup, summary } from "./show-group.ts";
 
 function limitsOf(v: Values): GroupLimits {
-  const rlimits = ulimits(v) as Record<string, readonly [UlimitValue, UlimitValue]>;
+  const rlimits = ulimits(v);
   return { ...groupLimits(v), ...(Object.keys(rlimits).length && { rlimits }) };
 }
 

@@ -86,7 +86,7 @@ export function limits(v: Values): Limits | undefined {
   const rules = list(v, "device-cgroup-rule");
   if (rules.length) put(tree, ["devices", "allow"], rules);
   for (const text of list(v, "limit")) generic(tree, text);
-  return Object.keys(tree).length ? (tree as Limits) : undefined;
+  return Object.keys(tree).length ? tree : undefined;
 }
 
 function swapAlone(sum: string, memory: Values[string]): string {
@@ -105,5 +105,5 @@ export function groupLimits(v: Values): Limits {
   if (typeof v["pids-limit"] === "string") put(own, ["pids", "max"], v["pids-limit"]);
   const more = (limits(v) ?? {}) as Tree;
   for (const [name, l] of Object.entries(more)) own[name] = { ...(own[name] as Tree), ...(l as Tree) };
-  return own as Limits;
+  return own;
 }

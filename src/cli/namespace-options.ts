@@ -50,7 +50,7 @@ export function toNamespaces(v: Values): NamespaceOptions | undefined {
     if (typeof text !== "string") return [];
     return [[kind, kind === "user" && text === "auto" ? "auto" : choice(option, text)] as const];
   });
-  return chosen.length ? (Object.fromEntries(chosen) as NamespaceOptions) : undefined;
+  return chosen.length ? Object.fromEntries(chosen) : undefined;
 }
 
 function ranges(option: string, texts: readonly string[]): IdRange[] {

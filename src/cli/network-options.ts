@@ -69,7 +69,7 @@ function bridge(v: Values, name: string): NetworkOptions {
     egress: allow || v["deny-all"] ? { allow: allow ?? [] } : undefined,
     bandwidth: download !== undefined || upload !== undefined ? given({ download, upload }) : undefined,
     ...dns(v),
-  }) as NetworkOptions;
+  });
 }
 
 /** Which networks have it, of options that more than a bridge have, or others. */
@@ -109,7 +109,7 @@ export function toNetwork(v: Values): NetworkOptions | undefined {
   const rest = words.join(":");
   if (network === "pasta") {
     refuse(v, network, [...bridgeOnly.slice(1), "gateway"]);
-    return given({ pasta: true as const, ports: list(v, "publish"), ...dns(v) }) as NetworkOptions;
+    return given({ pasta: true as const, ports: list(v, "publish"), ...dns(v) });
   }
   if (words.length === 0) {
     refuse(v, network, ["gateway"]);
@@ -127,9 +127,9 @@ export function toNetwork(v: Values): NetworkOptions | undefined {
     case "cni":
       return { cni: rest };
     case "macvlan":
-      return given({ macvlan: rest, ...direct }) as NetworkOptions;
+      return given({ macvlan: rest, ...direct });
     case "ipvlan":
-      return given({ ipvlan: rest, ...direct }) as NetworkOptions;
+      return given({ ipvlan: rest, ...direct });
     default:
       throw new InvalidOptionError("--network", network, networkOptions["network"]?.help ?? "");
   }

@@ -207,7 +207,7 @@ export function toContainerOptions(v: Values): ContainerOptions {
     ["clock", v["clock"] && Object.fromEntries(list(v, "clock").map((s) => pair("--clock", s)))],
     ...(Object.entries(security(v)) as [keyof ContainerOptions, unknown][]),
   ];
-  return Object.fromEntries(set.filter(([, value]) => value !== undefined)) as ContainerOptions;
+  return Object.fromEntries(set.filter(([, value]) => value !== undefined));
 }
 
 function labels(v: Values): ContainerOptions["labels"] {

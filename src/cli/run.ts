@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { compile } from "../compile/compile.ts";
 import type { Job, Stdio } from "../compile/job.ts";
 import { partsFor } from "../compile/parts.ts";
-import type { Spec } from "../compile/spec.ts";
 import { claim } from "../container/claim.ts";
 import { notedState } from "../container/noted.ts";
 import type { ContainerOptions } from "../container/options.ts";
@@ -63,7 +62,7 @@ async function program(
     given: command.length === 0,
   });
   const job = { ...p.job, ...terminalOf(o, !detach), stdio, state, report };
-  return compile(p.spec as Spec, p.facts, job, await partsFor(job));
+  return compile(p.spec, p.facts, job, await partsFor(job));
 }
 
 export async function run(v: Values, command: readonly string[]): Promise<number> {

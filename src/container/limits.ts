@@ -45,7 +45,7 @@ export function containerLimits(o: ContainerOptions): CheckedLimits {
   if (Object.keys(o.devices ?? {}).length && !more.devices)
     all["devices"] = checkLimits({ devices: { default: "deny", allow: deviceRules(o.devices ?? []) } }).devices ?? {};
   for (const [name, l] of Object.entries(more)) all[name] = { ...all[name], ...l };
-  return all as CheckedLimits;
+  return all;
 }
 
 /** What of them this user can have: the rest is named, with the reason, so that nobody relies on it. */
@@ -65,7 +65,7 @@ export function applicable(
       notApplied.push(`${name === "cpu" ? "cpus" : name === "pids" ? "pidsLimit" : name}: ${why}`);
     }
   }
-  return { limits: kept as CheckedLimits, notApplied };
+  return { limits: kept, notApplied };
 }
 const NO_GROUP =
   "an unprivileged user has no control group to set it in, unless one is delegated to it, as systemd does on v2 for whoever is logged in";

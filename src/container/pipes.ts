@@ -40,7 +40,7 @@ export function writePipe(pid: number, fd: number): Writable {
     final: (callback) => settle(end, callback),
     // What nobody reads any more may never be written: it is not waited for.
     destroy: (e, callback) => {
-      if (!writable.writableFinished) settle(end, () => {});
+      if (!writable.writableFinished) void settle(end, () => {});
       callback(e);
     },
   });

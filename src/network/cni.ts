@@ -17,7 +17,7 @@ type Written = Partial<CniNetwork> & Partial<Plugin>;
 function read(path: string): Written | undefined {
   try {
     const c: unknown = JSON.parse(readFileSync(path, "utf8"));
-    return typeof c === "object" && c !== null ? (c as Written) : undefined;
+    return typeof c === "object" && c !== null ? c : undefined;
   } catch (e) {
     if (e instanceof SyntaxError) return undefined;
     throw e;
@@ -121,7 +121,7 @@ export async function cniAdd(n: CniNetwork, t: Target): Promise<CniResult> {
     await cniDelete(n, t).catch(() => {});
     throw e;
   }
-  return (result ?? {}) as CniResult;
+  return result ?? {};
 }
 
 /** In the other order; each plugin is asked, whatever the others say. */

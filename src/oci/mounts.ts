@@ -39,7 +39,7 @@ function checkInProc(m: Mount, root: string): void {
   if (remount) return;
   // A link to nothing may be meant itself; if not, who opens it says so.
   const there = bind && m.source !== undefined && statSync(m.source, { throwIfNoEntry: false }) !== undefined;
-  const is = there ? statfsSync(m.source as string).type === PROC_SUPER_MAGIC : m.type === "proc";
+  const is = there ? statfsSync(m.source).type === PROC_SUPER_MAGIC : m.type === "proc";
   if (is) return;
   const places = [m.destination, resolveInRoot(root, m.destination)];
   if (places.includes("/proc"))

@@ -53,7 +53,7 @@ class Finder {
 
   value(v: Value): Value {
     if (typeof v !== "object") return v;
-    return v.kind === "text" || v.kind === "block" ? (this.pointee(v) as Value) : v;
+    return v.kind === "text" || v.kind === "block" ? this.pointee(v) : v;
   }
 }
 

@@ -154,6 +154,13 @@ function isForgotten(network: Network): boolean {
   }
 }
 
+async function untilNobodyAsks(network: Network): Promise<void> {
+  for (let missing = 0; missing < CALM_MS && !isForgotten(network); ) {
+    await sleep(POLL_MS);
+    missing = existsSync(leaseDirectory(network.name)) ? 0 : missing + POLL_MS;
+  }
+}
+
 /** Answers the containers of a network until there are none, or the network is forgotten: the next one may have its addresses. */
 export async function resolveNetwork(name: string): Promise<number> {
   const network = findNetwork("network", name);
@@ -166,11 +173,7 @@ export async function resolveNetwork(name: string): Promise<number> {
     }
     await whenThere(() => serveTcp(network, address));
   }
-  announce(name);
-  for (let missing = 0; missing < CALM_MS && !isForgotten(network); ) {
-    await sleep(POLL_MS);
-    missing = existsSync(leaseDirectory(name)) ? 0 : missing + POLL_MS;
-  }
+  await Promise.all([announce(name), untilNobodyAsks(network)]);
   // The sockets would keep it alive.
   process.exit(0);
 }

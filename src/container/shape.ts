@@ -86,9 +86,11 @@ export const optionNames = Object.keys(shapes) as readonly (keyof ContainerOptio
 /** Refuses what is no option, and what none can be, before anything is looked up. */
 export function checkShapes(o: { readonly [K in keyof ContainerOptions]: unknown }): void {
   for (const [name, value] of Object.entries(o)) {
+    // As if it was not given: so one takes away an option of a run's that a container has not.
+    if (value === undefined) continue;
     if (!Object.hasOwn(shapes, name))
       throw new InvalidOptionError(name, value, `an option; known are ${optionNames.join(", ")}`);
-    if (value !== undefined) checkShape(name, value, shapes[name as keyof ContainerOptions]);
+    checkShape(name, value, shapes[name as keyof ContainerOptions]);
   }
 }
 

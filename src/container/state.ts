@@ -78,6 +78,10 @@ function ifThere<T>(read: () => T): T | undefined {
 
 const view = (path: string): DataView | undefined => ifThere(() => viewOf(path));
 
+/** In digits, as the kernel writes it: some file systems number beyond 2^53. */
+const inodeOf = (path: string): string | undefined =>
+  statSync(path, { throwIfNoEntry: false, bigint: true })?.ino.toString();
+
 /** Inodes with a lock held: /proc/locks (proc_locks(5)). The kernel frees a supervisor's lock whichever way it ends. */
 function lockedInodes(): Set<string> {
   const lines = readFileSync("/proc/locks", "utf8").split("\n");
@@ -116,10 +120,10 @@ function read(name: string, locked: Set<string>): Known | undefined {
   const noted = withGiven(withProfile({ ...text, createdAt: Math.round(written.mtimeMs) }), supervisor);
   const ended = view(join(directory, STATE_FILES.ended));
   // The lock is there as long as the state is: what has gone meanwhile is not lost.
-  const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
-  if (!lock) return undefined;
+  const lock = inodeOf(join(directory, STATE_FILES.lock));
+  if (lock === undefined) return undefined;
   // It is held before the state is there: neither is one that began after the locks were looked at.
-  const isHeld = (inodes: Set<string>) => inodes.has(String(lock.ino));
+  const isHeld = (inodes: Set<string>) => inodes.has(lock);
   const alive = isHeld(locked) || (!ended && isHeld(lockedInodes()));
   return {
     noted,
@@ -275,9 +279,9 @@ const HALF_MADE_MS = 1000;
 
 /** Of who was killed after taking the name and before it was noted what for. That of a moment ago may be about to have that. */
 function isHalfMade(directory: string, locked: Set<string>): boolean {
-  const lock = statSync(join(directory, STATE_FILES.lock), { throwIfNoEntry: false });
+  const lock = inodeOf(join(directory, STATE_FILES.lock));
   const made = statSync(directory, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-  return !(lock && locked.has(String(lock.ino))) && Date.now() - made >= HALF_MADE_MS;
+  return !(lock && locked.has(lock)) && Date.now() - made >= HALF_MADE_MS;
 }
 
 /** Removes what killed supervisors left of containers that nobody asked to keep. Which are there still. */

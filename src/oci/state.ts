@@ -104,7 +104,7 @@ export function statusOf(c: Container): Status {
 
 /** Whether somebody is still at making it: the lock ends with whoever holds it (proc_locks(5)). */
 function isLocked(directory: string): boolean {
-  const lock = statSync(join(directory, F.lock), { throwIfNoEntry: false });
+  const lock = statSync(join(directory, F.lock), { throwIfNoEntry: false, bigint: true });
   return lock !== undefined && new RegExp(`FLOCK .*:${lock.ino} `).test(readFileSync("/proc/locks", "utf8"));
 }
 

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 repo=$PWD
 bash scripts/setup.sh
-bash scripts/packages.sh qemu-system-x86 busybox-static cpio criu iptables
+bash scripts/packages.sh qemu-system-x86 busybox-static cpio criu iptables apparmor
 # shellcheck source=test/vm/machine.sh
 . test/vm/machine.sh
 

@@ -23,7 +23,7 @@ import { keepListenerSocket } from "./notify.ts";
 import { adjustOwnOom } from "./oom.ts";
 import type { Opened } from "./opener.ts";
 import { endIfOrphaned } from "./orphan.ts";
-import { setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
+import { labelKeyrings, setMemoryPolicy, setPersonality, setScheduling, takeLabels } from "./process.ts";
 import { assembleRoot, attachRoot, changeRoot, enterGivenRoot, enterTop, sealRoot, separateMounts } from "./rootfs.ts";
 import { loadSeccomp } from "./seccomp.ts";
 import { resetSignals, takeAllSignals } from "./signals.ts";
@@ -94,10 +94,12 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
   else keepDescriptors(s, i);
   setPersonality(c.spec, s);
   setMemoryPolicy(c.spec, s);
-  if (!c.job.sharedKeyring)
+  if (!c.job.sharedKeyring) {
+    if (c.spec.process) labelKeyrings(c.spec.process, s);
     s.call("have a session keyring of its own", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0], {
       ignore: ["ENOSYS", "EPERM", "EDQUOT"],
     });
+  }
   if (i.stages) i.stages.finish(s);
   else if (payload) beInit(c, s, payload);
   else if (c.job.idle) beIdle(c, s);

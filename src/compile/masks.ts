@@ -43,15 +43,13 @@ function maskedPaths(c: Context, s: SectionBuilder, root: Slot, paths: readonly 
       s.call(`close ${path}`, "close", [by]);
       s.call(`close ${path}`, "close", [at]);
     });
+  const label = c.spec.linux?.mountLabel;
   // Each has a tmpfs of its own: before Linux 6.15 a mount that is not attached cannot be cloned.
   const empty = () =>
     newFilesystem(
       s,
       "tmpfs",
-      [
-        ["source", "masked"],
-        ["nr_inodes", "1"],
-      ],
+      [["source", "masked"], ["nr_inodes", "1"], ...(label ? [["context", label] as const] : [])],
       MOUNT_ATTR.RDONLY,
     );
   for (const path of paths) {

@@ -19,6 +19,7 @@ import type { Block, Slot } from "../program/types.ts";
 import { buffer, type Loose, struct } from "../program/values.ts";
 import { type Context, openHow, openInRoot } from "./context.ts";
 import { copyUp } from "./copy-up.ts";
+import { labelQueues, quotedContext } from "./mount-labels.ts";
 import { type MountOptions, mountOptions, propagations } from "./mount-options.ts";
 import type { Mount, Spec } from "./spec.ts";
 
@@ -285,6 +286,7 @@ export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount
       propagation: propagation & ~MS.REC,
       recursive: (propagation & MS.REC) !== 0,
     });
+  if (mount.type === "mqueue" && c.spec.linux?.mountLabel) labelQueues(s, mounted, c.spec.linux.mountLabel);
   attach(s, `mount ${what}`, mounted, point);
   if (o.copyUp) copyUp(s, c.job.copyUp?.[destination] ?? [], point, mounted);
   s.call(`close ${destination}`, "close", [point]);
@@ -294,6 +296,8 @@ export function addMount(c: Context, s: SectionBuilder, root: Slot, mount: Mount
 /** "size=64m" and "newinstance" as fsconfig(2) takes them. */
 const parameters = (data: readonly string[]) =>
   data.map((word) => {
+    const label = quotedContext(word);
+    if (label) return label;
     const i = word.indexOf("=");
     return i < 0 ? ([word] as const) : ([word.slice(0, i), word.slice(i + 1)] as const);
   });

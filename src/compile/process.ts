@@ -72,17 +72,30 @@ export function setMemoryPolicy(spec: Spec, s: SectionBuilder): void {
   ]);
 }
 
-/** Labels that the security modules give to the command. Through the container's own procfs, which was just mounted. */
-export function takeLabels(process: Process, s: SectionBuilder): void {
-  const { apparmorProfile, selinuxLabel } = process;
-  if (!apparmorProfile && !selinuxLabel) return;
+type Label = readonly [path: string, text: string, what: string];
+
+/** Through the container's own procfs, which was just mounted. */
+function writeLabels(s: SectionBuilder, labels: readonly Label[]): void {
+  if (labels.length === 0) return;
   const root = s.get("open the top", "openat", [AT_FDCWD, "/", O.PATH | O.CLOEXEC, 0]);
-  const take = (path: string, text: string) => {
+  for (const [path, text, what] of labels) {
     const fd = openInRoot(s, root, path, O.WRONLY);
-    writeText(s, `be labelled ${text}`, fd, text);
+    writeText(s, `${what} ${text}`, fd, text);
     s.call(`close ${path}`, "close", [fd]);
-  };
-  if (apparmorProfile) take("/proc/self/attr/apparmor/exec", `exec ${apparmorProfile}`);
-  if (selinuxLabel) take("/proc/self/attr/exec", selinuxLabel);
+  }
   s.call("close the top", "close", [root]);
+}
+
+/** Labels that the security modules give to the command. */
+export function takeLabels({ apparmorProfile, selinuxLabel }: Process, s: SectionBuilder): void {
+  const what = "be labelled";
+  writeLabels(s, [
+    ...(apparmorProfile ? [["/proc/self/attr/apparmor/exec", `exec ${apparmorProfile}`, what] as const] : []),
+    ...(selinuxLabel ? [["/proc/self/attr/exec", selinuxLabel, what] as const] : []),
+  ]);
+}
+
+/** The command could not use a keyring that has its maker's label. An execution ends this (selinux_bprm_creds_for_exec). */
+export function labelKeyrings({ selinuxLabel }: Process, s: SectionBuilder): void {
+  if (selinuxLabel) writeLabels(s, [["/proc/self/attr/keycreate", selinuxLabel, "label keyrings"]]);
 }

@@ -86,6 +86,7 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   ],
   [/^make the bridge/, "EOPNOTSUPP", "the kernel was built without bridges, or its module is not loaded"],
   [/^enter the .* namespace/, "EINVAL", "this is no namespace of that kind, or one that cannot be entered from here"],
+  [/^(be labelled|label) /, "EINVAL", "the security policy of this machine has no such label"],
   [/^be labelled exec /, "ENOENT", "AppArmor has no such profile loaded (apparmor_parser(8))"],
   [/^set RLIMIT_/, "EPERM", "a hard limit is raised by CAP_SYS_RESOURCE alone: by root of the host"],
   [/^set memory/, "EBUSY", "more memory is in use than the limit"],

@@ -16,11 +16,13 @@ export function completeSpec(spec: Spec, bundle: string, place: GroupDirectories
   const mounts = completeMounts(spec, root, bundle, place);
   const enabled = readOr("/sys/fs/selinux/enforce") !== undefined;
   const { selinuxLabel, ...process } = spec.process ?? { user: { uid: 0, gid: 0 }, args: [], cwd: "/" };
+  const { mountLabel, ...linux } = spec.linux ?? {};
+  const label = enabled ? mountLabel : undefined;
   return {
     ...spec,
     root: { ...spec.root, path: root },
-    mounts:
-      spec.linux?.mountLabel && enabled ? mounts.map((m) => labelled(m, spec.linux?.mountLabel as string)) : mounts,
+    ...(spec.linux && { linux: { ...linux, ...(label && { mountLabel: label }) } }),
+    mounts: label ? mounts.map((m) => labelled(m, label)) : mounts,
     process: { ...process, ...(selinuxLabel && enabled && { selinuxLabel }) },
   };
 }

@@ -49,10 +49,13 @@ function checkInProc(m: Mount, root: string): void {
     throw new ConfigError(`mounts: ${m.source} on ${inside} is inside /proc, where nothing may be bound`);
 }
 
+/** Of these the kernel has one for all, or made it with the namespace: it takes no label with the mount. */
+const LABELLED_ALREADY = ["proc", "sysfs", "cgroup", "cgroup2", "mqueue"];
+
 export const labelled = (m: Mount, label: string): Mount =>
-  mountOptions(m).bind || m.type === "proc" || m.type === "sysfs" || m.type?.startsWith("cgroup")
+  mountOptions(m).bind || LABELLED_ALREADY.includes(m.type ?? "")
     ? m
-    : { ...m, options: [...(m.options ?? []), `context="${label}"`] };
+    : { ...m, options: [...(m.options ?? []), `context=${label}`] };
 
 /** A tmpfs has the mode of the directory that it covers, unless it is given one. What an earlier mount has there is not seen from here. */
 function withMode(m: Mount, { root, before }: From): Mount {

@@ -7,6 +7,8 @@ mkdir -p /dev/pts /dev/shm && mount -t devpts devpts /dev/pts && mount -t tmpfs 
 # As systemd mounts it.
 mount -t cgroup2 -o nsdelegate cgroup2 /sys/fs/cgroup
 ip link set lo up 2>/dev/null || busybox ip link set lo up
+policy=$(sed -n 's/.*caisson.selinux=\([^ ]*\).*/\1/p' /proc/cmdline)
+[ -z "$policy" ] || { mount -t selinuxfs selinuxfs /sys/fs/selinux && cat "$policy" >/sys/fs/selinux/load; }
 # A disk, and a device for RDMA, that limits are felt with.
 export CAISSON_TEST_DISK=/dev/ram0
 ip link set dummy0 up && rdma link add rxe0 type rxe netdev dummy0

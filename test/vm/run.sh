@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 repo=$PWD
 bash scripts/setup.sh
-bash scripts/packages.sh qemu-system-x86 busybox-static cpio criu iptables apparmor
+bash scripts/packages.sh qemu-system-x86 busybox-static cpio criu iptables apparmor secilc
 # shellcheck source=test/vm/machine.sh
 . test/vm/machine.sh
 
@@ -41,8 +41,19 @@ mapfile -t root < <(share host /)
 machine=(qemu-system-x86_64 -machine q35 -cpu max -kernel "$kernel/boot/vmlinuz-$(ls "$kernel/lib/modules")" -initrd "$scratch/initramfs.gz" "${root[@]}")
 parameters="console=ttyS0 systemd.unified_cgroup_hierarchy=1"
 
-[ "${1:-}" = systemd ] || boot "VM LANE" "$parameters caisson.only=${1:-}"
-case ${1:-} in networks | test*) exit 0 ;; esac
+# Once more with SELinux, which no kernel has beside AppArmor.
+labels=test/oci/selinux.test.ts
+selinux() {
+  command -v secilc >/dev/null || { echo "skipped: SELinux: secilc is not installed"; return; }
+  secilc -c 33 -f /dev/null -o "$scratch/selinux-policy" test/vm/selinux.cil
+  boot "VM LANE" "$parameters lsm=capability,selinux caisson.selinux=$scratch/selinux-policy caisson.only=$labels"
+}
+case ${1:-} in
+systemd) ;;
+"$labels") selinux; exit 0 ;;
+networks | test*) boot "VM LANE" "$parameters caisson.only=$1"; exit 0 ;;
+*) boot "VM LANE" "$parameters"; selinux ;;
+esac
 # Where systemd is installed, the same machine with systemd as its first process.
 if [ -x /lib/systemd/systemd ] && [ -x /usr/bin/dbus-daemon ]; then
   boot "SYSTEMD LANE" "$parameters caisson.init=systemd systemd.show_status=0 caisson.only=${2:-}"

@@ -147,7 +147,7 @@ async function findings(): Promise<Finding[]> {
         userns === "0"
           ? "kernel.unprivileged_userns_clone is 0"
           : apparmor === "1"
-            ? "AppArmor restricts them"
+            ? 'AppArmor restricts them to programs that have a profile with "userns,"'
             : "allowed",
     },
     await trial("a container on a view of this root", {}),

@@ -1,4 +1,5 @@
 import { ONLY_SEEN } from "../cgroups/files.ts";
+import { readOr } from "../host/files.ts";
 
 const GROUPS = /control group|memory\.|cpu\.|pids\./;
 const NAMESPACES = /^(start the (container|supervisor)|make the \S+ namespace)/;
@@ -92,5 +93,15 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [/^set memory/, "EBUSY", "more memory is in use than the limit"],
 ];
 
-export const hintFor = (step: string, errno: string): string | undefined =>
-  hints.find(([pattern, e]) => e === errno && pattern.test(step))?.[2];
+const RESTRICTED =
+  'AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns): this program needs a profile with "userns,"';
+
+/** Ubuntu's since 23.10: a user may make a user namespace, and has no capability in it. */
+const isRestricted = (): boolean =>
+  process.geteuid?.() !== 0 && readOr("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")?.trim() === "1";
+
+export function hintFor(step: string, errno: string, restricted: () => boolean = isRestricted): string | undefined {
+  const isOfCommand = /^(execute|enter the working directory)/.test(step);
+  if (["EPERM", "EACCES"].includes(errno) && !isOfCommand && restricted()) return RESTRICTED;
+  return hints.find(([pattern, e]) => e === errno && pattern.test(step))?.[2];
+}

@@ -5,6 +5,7 @@ import { hostArch } from "../../kernel/arch.ts";
 import type { SyscallCall, SyscallHandlers, SyscallReply } from "../../seccomp/notify/call.ts";
 import { InvalidOptionError, UnsupportedError } from "../../values/errors.ts";
 import { parseDuration } from "../../values/units.ts";
+import { writeCode } from "./code.ts";
 
 /** "2038-01-19T03:14:00Z", or "+3d" and "-1h" from now, as seconds from the machine's own time of day. */
 export function dateOffset(date: string): bigint {
@@ -57,11 +58,13 @@ export function dateHandlers(seconds: bigint, mark: bigint): SyscallHandlers {
         return at === undefined ? [] : [[at, code] as const];
       });
     }
+    const missing: [bigint, Uint8Array][] = [];
     for (const [at, code] of offsets) {
       const place = vdso.base + BigInt(at);
       const now = await call.readBytes(place, code.length);
-      if (Buffer.compare(now, code) !== 0) await call.writeBytes(place, code);
+      if (Buffer.compare(now, code) !== 0) missing.push([place, code]);
     }
+    if (missing.length) await writeCode(call, missing);
     return "continue";
   };
   const now = () => BigInt(Math.floor(Date.now() / 1000)) + seconds;

@@ -18,7 +18,7 @@ import { confinePaths } from "./masks.ts";
 import { mountOptions } from "./mount-options.ts";
 import { addMount, isMounted, makeFilesystem, mountPoint, openSources, sealMounts } from "./mounts.ts";
 import { setNames } from "./names.ts";
-import { hasOwnQueues, needsEntering } from "./namespaces.ts";
+import { hasOwnQueues, makeOwnTime, needsEntering } from "./namespaces.ts";
 import { keepListenerSocket } from "./notify.ts";
 import { adjustOwnOom } from "./oom.ts";
 import type { Opened } from "./opener.ts";
@@ -73,6 +73,7 @@ export function writeInit(c: Context, s: SectionBuilder, payload: SectionBuilder
   s.call("leave the caller's session", "setsid", [], { ignore: ["EPERM"] });
   if (!needsEntering(c.spec) && !i.mapped) adjustOwnOom(c, s);
   enterGroups(s, i.groups);
+  makeOwnTime(c, s);
   if (i.mapped) awaitIdMaps(s, i.mapped);
   if (hasOwnQueues(c.spec)) s.call("make the IPC namespace", "unshare", [CLONE.NEWIPC]);
   if (isNew(c.spec, "cgroup")) s.call("make the cgroup namespace", "unshare", [CLONE.NEWCGROUP]);

@@ -17,6 +17,7 @@ export const cloneFlag: Record<NamespaceKind, number> = {
 };
 
 const hasOffsets = (spec: Spec) => Object.keys(spec.linux?.timeOffsets ?? {}).length > 0;
+const hasOwnClocks = (spec: Spec) => isNew(spec, "time") && hasOffsets(spec);
 
 /**
  * /dev/mqueue belongs to who makes its IPC namespace: to nobody, in a user namespace, unless that has an id there already.
@@ -35,10 +36,8 @@ export function cloneFlags(spec: Spec, otherwise: readonly NamespaceKind[] = [])
   return flags;
 }
 
-/** The clock offsets must be written before the first process is in a time namespace (time_namespaces(7)). */
-export function prepareTime(c: Context, s: SectionBuilder): void {
-  const time = namespaceOf(c.spec, "time");
-  if (!time || time.path !== undefined || !hasOffsets(c.spec)) return;
+/** A time namespace for the children of who makes it: the offsets must be written before one is in it (time_namespaces(7)). */
+function makeTime(c: Context, s: SectionBuilder): void {
   s.call("make the time namespace of the children", "unshare", [CLONE.NEWTIME]);
   for (const [clock, offset] of Object.entries(c.spec.linux?.timeOffsets ?? {})) {
     const text = textBlock(`${clock} ${offset.secs ?? 0} ${offset.nanosecs ?? 0}\n`);
@@ -46,6 +45,23 @@ export function prepareTime(c: Context, s: SectionBuilder): void {
     s.call(`offset of the ${clock} clock`, "write", [fd, text, text.bytes.length]);
     s.call("close timens_offsets", "close", [fd]);
   }
+}
+
+export function prepareTime(c: Context, s: SectionBuilder): void {
+  if (hasOwnClocks(c.spec) && !isNew(c.spec, "user")) makeTime(c, s);
+}
+
+/**
+ * In a user namespace of its own the first process makes it for itself: it alone has the right to. Before it has other ids, since
+ * its files of /proc are root's from then on.
+ */
+export function makeOwnTime(c: Context, s: SectionBuilder): void {
+  if (!hasOwnClocks(c.spec) || !isNew(c.spec, "user")) return;
+  makeTime(c, s);
+  const path = "/proc/self/ns/time_for_children";
+  const fd = s.get("open the time namespace", "openat", [AT_FDCWD, path, O.RDONLY | O.CLOEXEC, 0]);
+  s.call("enter the time namespace", "setns", [fd, CLONE.NEWTIME]);
+  s.call("close the time namespace", "close", [fd]);
 }
 
 /** The network namespace that a process is in itself, to go back to or to hand over. */
@@ -57,7 +73,7 @@ const joinOrder: readonly NamespaceKind[] = ["user", "ipc", "uts", "network", "p
 
 /** Whether the first process cannot simply be cloned: namespaces are to be entered, or clocks set, before it is born. */
 export const needsEntering = (spec: Spec): boolean =>
-  (spec.linux?.namespaces?.some((n) => n.path !== undefined) ?? false) || (isNew(spec, "time") && hasOffsets(spec));
+  (spec.linux?.namespaces?.some((n) => n.path !== undefined) ?? false) || (hasOwnClocks(spec) && !isNew(spec, "user"));
 
 /** All namespaces given by path: opened first, while their paths are still the host's. */
 export function enterNamespaces(c: Context, s: SectionBuilder): void {

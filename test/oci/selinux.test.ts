@@ -19,7 +19,6 @@ const KEYRING = 'my $text = "\\0" x 200; my $n = syscall(250, 17, -3, $text, 200
 
 describe.skipIf(why !== "")(`SELinux${why && ` (skipped: ${why})`}`, () => {
   const labelOf = (path: string) => spawnSync("stat", ["-c", "%C", path], { encoding: "utf8" }).stdout.trim();
-  const own = readFileSync("/proc/self/attr/current", "utf8");
 
   test("an engine's container: its processes, what is mounted for it, and what masks", () => {
     using b = new Bundle(["sleep", "600"], (s) => ({
@@ -37,6 +36,7 @@ describe.skipIf(why !== "")(`SELinux${why && ` (skipped: ${why})`}`, () => {
     expect(b.create()).toMatchObject({ code: 0, err: "" });
     expect(b.start()).toMatchObject({ code: 0, err: "" });
     const { pid } = JSON.parse(b.call(["state", b.id]).out) as { pid: number };
+    const own = readFileSync("/proc/self/attr/current", "utf8");
     const current = () => readFileSync(`/proc/${pid}/attr/current`, "utf8");
     for (const end = Date.now() + 10_000; current() === own && Date.now() < end; ) Bun.sleepSync(50);
     expect(current()).toBe(`${PROCESS}\0`);

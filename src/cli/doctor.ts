@@ -4,6 +4,7 @@ import { CDI_DIRECTORIES, readCdi } from "../cdi/files.ts";
 import { hierarchyOf, whyMissing } from "../cgroups/layout.ts";
 import { layout } from "../cgroups/look.ts";
 import { allControllers } from "../cgroups/table.ts";
+import { restrictsUserNamespaces } from "../container/hints.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { run } from "../container/run.ts";
 import { hostFacts, kernelAtLeast } from "../host/facts.ts";
@@ -116,7 +117,7 @@ function limitsOfUser(): string {
 
 async function findings(): Promise<Finding[]> {
   const facts = hostFacts();
-  const apparmor = read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+  const restricted = restrictsUserNamespaces();
   const userns = read("/proc/sys/kernel/unprivileged_userns_clone");
   return [
     {
@@ -142,11 +143,11 @@ async function findings(): Promise<Finding[]> {
     ...devices(),
     {
       feature: "user namespaces for all users",
-      ok: userns !== "0" && apparmor !== "1",
+      ok: userns !== "0" && !restricted,
       why:
         userns === "0"
           ? "kernel.unprivileged_userns_clone is 0"
-          : apparmor === "1"
+          : restricted
             ? 'AppArmor restricts them to programs that have a profile with "userns,"'
             : "allowed",
     },

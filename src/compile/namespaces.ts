@@ -18,6 +18,8 @@ export const cloneFlag: Record<NamespaceKind, number> = {
 
 const hasOffsets = (spec: Spec) => Object.keys(spec.linux?.timeOffsets ?? {}).length > 0;
 const hasOwnClocks = (spec: Spec) => isNew(spec, "time") && hasOffsets(spec);
+/** In a new user namespace only the first process has the right to set them. */
+const setsClocksBefore = (spec: Spec) => hasOwnClocks(spec) && !isNew(spec, "user");
 
 /**
  * /dev/mqueue belongs to who makes its IPC namespace: to nobody, in a user namespace, unless that has an id there already.
@@ -48,7 +50,7 @@ function makeTime(c: Context, s: SectionBuilder): void {
 }
 
 export function prepareTime(c: Context, s: SectionBuilder): void {
-  if (hasOwnClocks(c.spec) && !isNew(c.spec, "user")) makeTime(c, s);
+  if (setsClocksBefore(c.spec)) makeTime(c, s);
 }
 
 /**
@@ -73,7 +75,7 @@ const joinOrder: readonly NamespaceKind[] = ["user", "ipc", "uts", "network", "p
 
 /** Whether the first process cannot simply be cloned: namespaces are to be entered, or clocks set, before it is born. */
 export const needsEntering = (spec: Spec): boolean =>
-  (spec.linux?.namespaces?.some((n) => n.path !== undefined) ?? false) || (hasOwnClocks(spec) && !isNew(spec, "user"));
+  (spec.linux?.namespaces?.some((n) => n.path !== undefined) ?? false) || setsClocksBefore(spec);
 
 /** All namespaces given by path: opened first, while their paths are still the host's. */
 export function enterNamespaces(c: Context, s: SectionBuilder): void {

@@ -72,13 +72,13 @@ export function setMemoryPolicy(spec: Spec, s: SectionBuilder): void {
   ]);
 }
 
-type Label = readonly [path: string, text: string, what: string];
+type Label = readonly [path: string, text: string];
 
 /** Through the container's own procfs, which was just mounted. */
-function writeLabels(s: SectionBuilder, labels: readonly Label[]): void {
+function writeLabels(s: SectionBuilder, what: string, labels: readonly Label[]): void {
   if (labels.length === 0) return;
   const root = s.get("open the top", "openat", [AT_FDCWD, "/", O.PATH | O.CLOEXEC, 0]);
-  for (const [path, text, what] of labels) {
+  for (const [path, text] of labels) {
     const fd = openInRoot(s, root, path, O.WRONLY);
     writeText(s, `${what} ${text}`, fd, text);
     s.call(`close ${path}`, "close", [fd]);
@@ -88,14 +88,13 @@ function writeLabels(s: SectionBuilder, labels: readonly Label[]): void {
 
 /** Labels that the security modules give to the command. */
 export function takeLabels({ apparmorProfile, selinuxLabel }: Process, s: SectionBuilder): void {
-  const what = "be labelled";
-  writeLabels(s, [
-    ...(apparmorProfile ? [["/proc/self/attr/apparmor/exec", `exec ${apparmorProfile}`, what] as const] : []),
-    ...(selinuxLabel ? [["/proc/self/attr/exec", selinuxLabel, what] as const] : []),
-  ]);
+  const labels: Label[] = [];
+  if (apparmorProfile) labels.push(["/proc/self/attr/apparmor/exec", `exec ${apparmorProfile}`]);
+  if (selinuxLabel) labels.push(["/proc/self/attr/exec", selinuxLabel]);
+  writeLabels(s, "be labelled", labels);
 }
 
 /** The command could not use a keyring that has its maker's label. An execution ends this (selinux_bprm_creds_for_exec). */
 export function labelKeyrings({ selinuxLabel }: Process, s: SectionBuilder): void {
-  if (selinuxLabel) writeLabels(s, [["/proc/self/attr/keycreate", selinuxLabel, "label keyrings"]]);
+  if (selinuxLabel) writeLabels(s, "label keyrings", [["/proc/self/attr/keycreate", selinuxLabel]]);
 }

@@ -97,8 +97,9 @@ const RESTRICTED =
   'AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns): this program needs a profile with "userns,"';
 
 /** Ubuntu's since 23.10: a user may make a user namespace, and has no capability in it. */
-const isRestricted = (): boolean =>
-  process.geteuid?.() !== 0 && readOr("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")?.trim() === "1";
+export const restrictsUserNamespaces = (): boolean =>
+  readOr("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")?.trim() === "1";
+const isRestricted = (): boolean => process.geteuid?.() !== 0 && restrictsUserNamespaces();
 
 export function hintFor(step: string, errno: string, restricted: () => boolean = isRestricted): string | undefined {
   const isOfCommand = /^(execute|enter the working directory)/.test(step);

@@ -62,25 +62,39 @@ const patience = struct("patience", [
   [8, 0],
 ]);
 
+/** Opens what is the caller's by its pid, for as long: it is only used once the kernel has said that the call waits yet. */
+export async function whileOpened<T>(
+  call: SyscallCall,
+  open: (s: SectionBuilder) => readonly Slot[],
+  use: (fds: readonly number[]) => Promise<T>,
+): Promise<T> {
+  const opened = await performSteps(open);
+  const fds = opened.made.map((slot) => opened.value(slot));
+  try {
+    if (opened.failure || !(await call.isWaiting())) throw new CallGoneError(`${call.name}: its caller is gone`);
+    return await use(fds);
+  } finally {
+    await performSteps((s) => {
+      for (const fd of fds) s.call("close what was opened for that", "close", [fd], { ignore: ["EBADF"] });
+    });
+  }
+}
+
 /**
  * Performs steps on the caller's root in a process of their own, and answers with the first failure's errno, or 0; `made` is what
  * the slot holds then that was written for it. Paths are looked up below `top` once it is entered, which is the caller's root by default.
- * What is opened by the caller's pid is only used once the kernel has said that the call waits yet.
  */
 export async function onCallersRoot(
   call: SyscallCall,
   write: (s: SectionBuilder, root: number, enter: (top?: Loose) => void) => Slot | undefined,
 ): Promise<{ readonly reply: SyscallReply; readonly made?: bigint }> {
-  const opened = await performSteps((s) => {
-    const at = `/proc/${call.pid}`;
-    return [
-      s.get("open the caller's root", "openat", [AT_FDCWD, `${at}/root`, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]),
-      s.get("open its mounts", "openat", [AT_FDCWD, `${at}/ns/mnt`, O.RDONLY | O.CLOEXEC, 0]),
-    ] as const;
-  });
-  const [root, namespace] = opened.made.map((slot) => opened.value(slot)) as [number, number];
-  try {
-    if (opened.failure || !(await call.isWaiting())) throw new CallGoneError(`${call.name}: its caller is gone`);
+  const at = `/proc/${call.pid}`;
+  const open = (s: SectionBuilder) => [
+    s.get("open the caller's root", "openat", [AT_FDCWD, `${at}/root`, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]),
+    s.get("open its mounts", "openat", [AT_FDCWD, `${at}/ns/mnt`, O.RDONLY | O.CLOEXEC, 0]),
+  ];
+  return whileOpened(call, open, async (fds) => {
+    const [root, namespace] = fds as [number, number];
     const done = await performSteps((s, program) =>
       inWorker(s, program, "worker for a caller", (worker) => {
         // Files of the caller's may be on a file system that he makes up (FUSE), and does not answer.
@@ -98,10 +112,5 @@ export async function onCallersRoot(
     );
     if (done.failure) return { reply: { errno: errnoName(done.failure.errno) as `E${string}` } };
     return { reply: { value: 0 }, ...(done.made && { made: done.wide(done.made) }) };
-  } finally {
-    await performSteps((s) => {
-      for (const fd of [root, namespace])
-        s.call("close what was opened for that", "close", [fd], { ignore: ["EBADF"] });
-    });
-  }
+  });
 }

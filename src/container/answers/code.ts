@@ -1,10 +1,12 @@
 import { errnoName } from "../../kernel/errno.ts";
 import { AT_FDCWD, O } from "../../kernel/flags.ts";
+import type { SectionBuilder } from "../../program/builder.ts";
 import { performSteps } from "../../program/steps.ts";
 import { inWorker } from "../../program/worker.ts";
-import { CallGoneError, type SyscallCall } from "../../seccomp/notify/call.ts";
+import type { SyscallCall } from "../../seccomp/notify/call.ts";
 import { isCode } from "../../values/code-of.ts";
 import { CaissonError } from "../../values/errors.ts";
+import { whileOpened } from "./caller.ts";
 
 /** ptrace(2): its tracer from then on, which stops nothing. */
 const PTRACE_SEIZE = 0x4206;
@@ -27,13 +29,8 @@ export async function writeCode(call: SyscallCall, pieces: readonly Piece[]): Pr
  */
 export async function asTracer(call: SyscallCall, pieces: readonly Piece[]): Promise<void> {
   const path = `/proc/${call.pid}/mem`;
-  const opened = await performSteps((s) =>
-    s.get("open its memory", "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0]),
-  );
-  const memory = opened.value(opened.made);
-  if (opened.failure) throw new CallGoneError(`${call.name}: its caller is gone`);
-  try {
-    if (!(await call.isWaiting())) throw new CallGoneError(`${call.name}: its caller is gone`);
+  const open = (s: SectionBuilder) => [s.get("open its memory", "openat", [AT_FDCWD, path, O.WRONLY | O.CLOEXEC, 0])];
+  await whileOpened(call, open, async ([memory = -1]) => {
     const { failure } = await performSteps((s, program) =>
       inWorker(s, program, "tracer", (worker) => {
         worker.call("be its tracer", "ptrace", [PTRACE_SEIZE, call.pid, 0, 0]);
@@ -42,7 +39,5 @@ export async function asTracer(call: SyscallCall, pieces: readonly Piece[]): Pro
       }),
     );
     if (failure) throw new CaissonError(`write code into ${call.pid}: ${errnoName(failure.errno)}`);
-  } finally {
-    await performSteps((s) => s.call("close its memory", "close", [memory]));
-  }
+  });
 }

@@ -1,10 +1,10 @@
-import { closeSync, fstatSync, type Stats } from "node:fs";
+import { type BigIntStats, closeSync, fstatSync, type Stats } from "node:fs";
 import { basename, dirname, posix } from "node:path";
 import { MOST_LINKS } from "../host/in-root.ts";
 import { CaissonError } from "../values/errors.ts";
-import { type Entry, openDirectory, statOf, targetOf, whileOpen } from "./entry.ts";
+import { type Entry, exactStatOf, isSame, openDirectory, statOf, targetOf, whileOpen } from "./entry.ts";
 import type { Place } from "./place.ts";
-import { type Copying, copyContents, copyEntry, isSame } from "./tree.ts";
+import { type Copying, copyContents, copyEntry } from "./tree.ts";
 
 export type CopyOptions = {
   /**
@@ -31,10 +31,11 @@ async function opened({ side, path, field }: Place, use: (fd: number) => Promise
 }
 
 /** Whether a directory is another, or below it: its copy would have to have a copy of itself. */
-function isWithin(fd: number, top: Stats): boolean {
+function isWithin(fd: number, what: Entry): boolean {
+  const top = exactStatOf(what);
   let name = ".";
-  for (let last: Stats | undefined; ; name += "/..") {
-    const stat = statOf({ at: fd, name }) as Stats;
+  for (let last: BigIntStats | undefined; ; name += "/..") {
+    const stat = exactStatOf({ at: fd, name });
     if (isSame(stat, top)) return true;
     if (last && isSame(stat, last)) return false;
     last = stat;
@@ -102,7 +103,7 @@ export async function copy(from: Place, to: Place, o: CopyOptions = {}): Promise
     const copying: Copying = { make, owner, permissions: o.archive ? 0o7777 : 0o1777, leaveOut, isLeft };
     const name = top ? "." : basename(from.path);
     await target(to, name, (e, isThere) => {
-      if (isWithin(e.at, source)) throw new CaissonError(`${to.field}: ${to.path} is in the directory that is copied`);
+      if (isWithin(e.at, what)) throw new CaissonError(`${to.field}: ${to.path} is in the directory that is copied`);
       if (!top || !isThere) return copyEntry(what, source, e, copying, name);
       return whileOpen(openDirectory(what), (from) =>
         whileOpen(openDirectory({ at: e.at, name: "." }), (into) => copyContents(from, into, copying)),

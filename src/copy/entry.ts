@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, lstatSync, openSync, type Stats } from "node:fs";
+import { type BigIntStats, closeSync, fstatSync, lstatSync, openSync, type Stats } from "node:fs";
 import { linkTarget } from "../host/files.ts";
 import { O } from "../kernel/flags.ts";
 import { fsPath } from "../values/bytes.ts";
@@ -15,6 +15,10 @@ export const pathOf = ({ at, name }: Entry): string | Buffer => fsPath(`${reopen
 
 export const targetOf = (e: Entry): string => linkTarget(pathOf(e));
 export const statOf = (e: Entry): Stats | undefined => lstatSync(pathOf(e), { throwIfNoEntry: false });
+
+/** Numbers of inodes may have all 64 bits, as those of an overlay do: in `Stats` they are rounded, and files seem to be one. */
+export const isSame = (a: BigIntStats, b: BigIntStats): boolean => a.dev === b.dev && a.ino === b.ino;
+export const exactStatOf = (e: Entry): BigIntStats => lstatSync(pathOf(e), { bigint: true });
 
 /** Not "using": `await using(…)` is a declaration to some parsers. */
 export async function whileOpen(fd: number, use: (fd: number) => Promise<void> | void): Promise<void> {

@@ -14,7 +14,18 @@ import { namesOf } from "../host/files.ts";
 import { O } from "../kernel/flags.ts";
 import { isCode } from "../values/code-of.ts";
 import { CaissonError } from "../values/errors.ts";
-import { type Entry, openDirectory, openFile, pathOf, reopened, statOf, targetOf, whileOpen } from "./entry.ts";
+import {
+  type Entry,
+  exactStatOf,
+  isSame,
+  openDirectory,
+  openFile,
+  pathOf,
+  reopened,
+  statOf,
+  targetOf,
+  whileOpen,
+} from "./entry.ts";
 
 /** Numbers of an owner, as this process sees them. */
 export type Owner = { readonly uid: number; readonly gid: number };
@@ -42,8 +53,6 @@ const PIECE = 1 << 20;
 /** Of all files: to make two for each would cost more than a small file's copy. */
 const [piece, zeros] = [Buffer.allocUnsafe(PIECE), Buffer.alloc(PIECE)];
 
-export const isSame = (a: Stats, b: Stats): boolean => a.dev === b.dev && a.ino === b.ino;
-
 /**
  * Into a file that is empty: as much as there is when it begins, for whoever goes on writing may do so without end. Files of the
  * kernel say that they have nothing. What is all zeros is not written: files may have holes larger than any disk.
@@ -67,9 +76,12 @@ function finish(fd: number, stat: Stats, o: Copying): void {
   futimesSync(fd, stat.atime, stat.mtime);
 }
 
+type Known = { readonly from: Entry; readonly to: Entry; readonly there: Stats | undefined; readonly path: string };
+
 /** A file that is there stays the same one, as one that is bound there must; one that is being executed goes. */
-async function openCopy(of: Stats, to: Entry, there: Stats | undefined, o: Copying): Promise<number> {
-  if (there && isSame(there, of)) throw new CaissonError(`${to.name}: source and destination are the same file`);
+async function openCopy(from: number, { to, there }: Known, o: Copying): Promise<number> {
+  if (there && isSame(exactStatOf(to), fstatSync(from, { bigint: true })))
+    throw new CaissonError(`${to.name}: source and destination are the same file`);
   if (there?.isFile())
     try {
       const fd = openFile(to, O.WRONLY | O.TRUNC);
@@ -84,15 +96,13 @@ async function openCopy(of: Stats, to: Entry, there: Stats | undefined, o: Copyi
   return fd;
 }
 
-type Known = { readonly from: Entry; readonly to: Entry; readonly there: Stats | undefined; readonly path: string };
-
-async function copyFile({ from, to, there, path }: Known, o: Copying): Promise<void> {
-  const source = openFile(from, O.RDONLY);
-  if (source === undefined) o.leaveOut(path);
+async function copyFile(known: Known, o: Copying): Promise<void> {
+  const source = openFile(known.from, O.RDONLY);
+  if (source === undefined) o.leaveOut(known.path);
   else
     await whileOpen(source, async () => {
       const stat = fstatSync(source);
-      await whileOpen(await openCopy(stat, to, there, o), (fd) => {
+      await whileOpen(await openCopy(source, known, o), (fd) => {
         copyBytes(source, fd, stat.size);
         finish(fd, stat, o);
       });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -172,6 +173,33 @@ describe.skipIf(!isRoot)("caisson cp", () => {
     } finally {
       await sh("kill", whole);
       await sh("wait", whole);
+    }
+  });
+
+  test("files of an overlay, whose numbers of inodes have all 64 bits, are not taken for one", async () => {
+    const [low, up, merged, box] = [at_("low"), at_("up"), at_("merged"), `${name}-overlay`];
+    const mount = (...words: string[]) => {
+      const { status, stderr } = spawnSync("mount", words, { encoding: "utf8" });
+      if (status !== 0) throw new Error(stderr);
+    };
+    for (const d of [low, up, merged]) mkdirSync(d);
+    try {
+      for (const d of [low, up]) mount("-t", "tmpfs", "none", d);
+      for (const d of ["low/files/one/two", "up/upper", "up/work"]) mkdirSync(at_(d), { recursive: true });
+      for (const d of ["a", "b"]) writeFileSync(at_("low/files", d), d);
+      const layers = `lowerdir=${low}/files,upperdir=${up}/upper,workdir=${up}/work,xino=on`;
+      mount("-t", "overlay", "-o", layers, "none", merged);
+      expect(
+        (await sh("run", "-d", "--rm", "--name", box, "-v", `${merged}:/data:rw`, "--", "sleep", "1000")).code,
+      ).toBe(0);
+      await ok(`${box}:/data/a`, `${box}:/data/b`);
+      expect(readFileSync(join(merged, "b"), "utf8")).toBe("a");
+      const into = await refused(`${box}:/data/one`, `${box}:/data/one/two`);
+      expect(into).toContain("in the directory that is copied");
+    } finally {
+      await sh("kill", box);
+      await sh("wait", box);
+      for (const d of [merged, up, low]) spawnSync("umount", [d]);
     }
   });
 

@@ -1,67 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, openSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cases, type Engine } from "./cases.ts";
-import { clear, clearGroups, rootfs, runtimeNames, runtimes, sh, until, workplace } from "./machine.ts";
-
-const DOCKER = "/usr/bin/docker";
-
-/** A daemon of our own, whose default runtime is the one under test: builds take that. */
-function daemon(runtime: string, path: string) {
-  const at = workplace("docker");
-  const socket = `unix://${join(at, "socket")}`;
-  writeFileSync(
-    join(at, "daemon.json"),
-    JSON.stringify({
-      "data-root": join(at, "data"),
-      "exec-root": join(at, "exec"),
-      pidfile: join(at, "pid"),
-      hosts: [socket],
-      runtimes: { tested: { path } },
-      "default-runtime": "tested",
-      "exec-opts": ["native.cgroupdriver=cgroupfs"],
-      "cgroup-parent": "/caisson-docker-test",
-      "default-ulimits": { nofile: { Name: "nofile", Soft: 1024, Hard: 2048 } },
-      bridge: "none",
-      iptables: false,
-    }),
-  );
-  let process: ChildProcess | undefined;
-  const docker = [DOCKER, "-H", socket];
-  return {
-    at,
-    docker,
-    async up() {
-      const log = openSync(join(at, "log"), "w");
-      // In a network of its own: a swarm makes bridges and rules, which go with it.
-      const own = ["--net", "--mount", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", "dockerd"];
-      process = spawn("unshare", [...own, "--config-file", join(at, "daemon.json")], { stdio: ["ignore", log, log] });
-      await until(`dockerd with ${runtime}`, () => sh([...docker, "version"]).code === 0);
-      const tar = join(at, "box.tar");
-      sh(["tar", "-C", rootfs(at), "-cf", tar, "."]);
-      const made = sh([...docker, "import", tar, "box"]);
-      if (made.code !== 0) throw new Error(made.err);
-    },
-    async down() {
-      const left = sh([...docker, "ps", "-aq"])
-        .out.split("\n")
-        .filter(Boolean);
-      if (left.length) sh([...docker, "rm", "-f", ...left]);
-      process?.kill("SIGTERM");
-      await until("the end of dockerd", () => process?.exitCode !== null || process.signalCode !== null);
-      clear(at);
-      clearGroups("caisson-docker-test");
-    },
-  };
-}
+import { Docker } from "./docker.ts";
+import { runtimeNames, runtimes, sh, until } from "./machine.ts";
 
 for (const runtime of runtimeNames)
   describe(`docker with ${runtime}`, () => {
-    const d = daemon(runtime, runtimes[runtime]);
+    const d = new Docker({ path: runtimes[runtime] }, "cgroupfs", "/caisson-docker-test");
     beforeAll(() => d.up(), 60_000);
     afterAll(() => d.down(), 60_000);
-    const e: Engine = { name: "docker", at: d.at, words: (command, ...args) => [...d.docker, command, ...args] };
+    const e: Engine = { name: "docker", at: d.at, words: (command, ...args) => [...d.words, command, ...args] };
     for (const c of cases)
       test(c.name, async () => {
         await c.run(e);
@@ -78,7 +27,7 @@ for (const runtime of runtimeNames)
     });
 
     test("a service of a swarm: replicas with limits, more of them, none", async () => {
-      const swarm = (...words: string[]) => sh([...d.docker, ...words]);
+      const swarm = (...words: string[]) => sh([...d.words, ...words]);
       const made = swarm("swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1:2377");
       expect(made).toMatchObject({ code: 0 });
       const running = () => swarm("ps", "-q", "--filter", "status=running").out.split("\n").filter(Boolean);

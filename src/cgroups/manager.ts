@@ -28,15 +28,16 @@ export async function groupOfManager(m: Manager): Promise<string> {
 
 export type Property = readonly [name: string, signature: string, ...values: string[]];
 
+const counted = (properties: readonly Property[]): string[] => [String(properties.length), ...properties.flat()];
+
 /** Asks for a unit with these properties to be started; it may not be yet, when this resolves. */
 export const startTransientUnit = (
   m: Manager,
   name: string,
   mode: "fail" | "replace",
   properties: readonly Property[],
-) =>
-  callManager(m, "StartTransientUnit", "ssa(sv)a(sa(sv))", [
-    ...[name, mode],
-    ...[String(properties.length), ...properties.flat()],
-    "0",
-  ]);
+) => callManager(m, "StartTransientUnit", "ssa(sv)a(sa(sv))", [...[name, mode], ...counted(properties), "0"]);
+
+/** Changes a unit's properties until it ends. */
+export const setUnitProperties = (m: Manager, name: string, properties: readonly Property[]) =>
+  callManager(m, "SetUnitProperties", "sba(sv)", [name, "true", ...counted(properties)]);

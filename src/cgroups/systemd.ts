@@ -1,12 +1,9 @@
 import { existsSync } from "node:fs";
 import { readOr } from "../host/files.ts";
-import { SIG_SETMASK } from "../kernel/flags.ts";
-import { performSteps } from "../program/steps.ts";
-import { buffer } from "../program/values.ts";
 import { CaissonError } from "../values/errors.ts";
 import { makeDirectory, writeFile } from "./files.ts";
 import { until } from "./freezer.ts";
-import { signalEach } from "./kill.ts";
+import { endHolder, startHolder } from "./holder.ts";
 import type { Layout } from "./layout.ts";
 import { callManager, startTransientUnit } from "./manager.ts";
 import { SCOPE, type Scope } from "./scope.ts";
@@ -20,31 +17,13 @@ const HOLDER = "holder";
 /** Where those are that start processes in a user's groups: see ensureDelegation. */
 const STARTERS = "starters";
 const WAIT_MS = 10_000;
-const SIGKILL = 9;
-
-/** A process that does nothing, in a session of its own. */
-async function startHolder(): Promise<number> {
-  const done = await performSteps((s, program) => {
-    const holder = program.section("holder");
-    holder.call("leave the caller's session", "setsid", []);
-    const none = buffer("no signals", 8);
-    holder.call("take all signals", "rt_sigprocmask", [SIG_SETMASK, none, 0, 8]);
-    holder.call("close all files", "close_range", [0, 0xffffffff, 0]);
-    holder.call("wait for the end", "ppoll", [0, 0, 0, 0, 8]);
-    holder.exit(0);
-    return s.spawn("start the holder of the scope", holder);
-  });
-  const pid = done.value(done.made);
-  if (pid <= 0) throw new CaissonError(`start the holder of ${SCOPE}: errno ${done.failure?.errno}`);
-  return pid;
-}
 
 const groupOf = (pid: number): string => /^0::(.*)$/m.exec(readOr(`/proc/${pid}/cgroup`) ?? "")?.[1] ?? "";
 
 async function ensureScope(point: string, scope: Scope): Promise<void> {
   const leaf = `${point}${scope.path}/${HOLDER}`;
   if (existsSync(leaf)) return;
-  const pid = await startHolder();
+  const pid = await startHolder(SCOPE, true);
   try {
     await startTransientUnit(scope.manager, SCOPE, "fail", [
       ["Description", "s", "control groups of caisson"],
@@ -53,7 +32,7 @@ async function ensureScope(point: string, scope: Scope): Promise<void> {
       ["PIDs", "au", "1", String(pid)],
     ]);
   } catch (e) {
-    signalEach([pid], SIGKILL);
+    await endHolder(pid);
     // Somebody else has just asked for it.
     if (await until(() => existsSync(leaf), WAIT_MS / 10)) return;
     throw new CaissonError(`ask systemd for ${SCOPE} over D-Bus: ${e instanceof Error ? e.message : String(e)}`);

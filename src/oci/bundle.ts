@@ -18,12 +18,14 @@ import {
   type RuntimeGroups,
   resctrlFor,
   runtimeGroups,
+  withDefaultDevices,
   withResctrl,
 } from "./groups.ts";
 import { warn } from "./log.ts";
 import { directoryOf, RuntimeError } from "./places.ts";
 import { savedState } from "./saved.ts";
 import type { Saved } from "./state.ts";
+import { unitProperties } from "./unit-properties.ts";
 
 /** What a container is to be: its configuration, checked and completed, and its control groups, of which the parents are made. */
 export async function readBundle(
@@ -53,7 +55,7 @@ export async function readBundle(
   const spec = completeSpec(given, bundle, { layout, directoryIn });
   check(spec);
   const resctrl = resctrlFor(spec, id as string, facts);
-  const groups = withResctrl(await groupsFor(layout, spec, place, grouped), resctrl);
+  const groups = withResctrl(await groupsFor(layout, spec, place, grouped, o.first), resctrl);
   return {
     id: id as string,
     directory,
@@ -75,6 +77,8 @@ export type BundleOptions = {
   readonly text?: string;
   /** RFC 3339; default: now. */
   readonly created?: string;
+  /** What a scope of systemd's begins with; default: this process. */
+  readonly first?: number;
 };
 
 export type Bundle = {
@@ -91,8 +95,17 @@ export type Bundle = {
   readonly saved: Saved;
 };
 
-async function groupsFor(layout: Layout, spec: Spec, place: GroupPlace, grouped: boolean): Promise<RuntimeGroups> {
-  if (place.unit) await (await import("./systemd.ts")).startUnit(place.unit, spec);
+async function groupsFor(
+  layout: Layout,
+  spec: Spec,
+  place: GroupPlace,
+  grouped: boolean,
+  first: number | undefined,
+): Promise<RuntimeGroups> {
+  if (place.unit) {
+    const limits = unitProperties(layout, withDefaultDevices(spec.linux?.resources));
+    await (await import("./systemd.ts")).startUnit(place.unit, spec, limits, first);
+  }
   if (!grouped) {
     const { devices: _, ...limits } = spec.linux?.resources ?? {};
     const [wanted] = Object.entries(limits).find(([, l]) => l && Object.keys(l).length) ?? [];

@@ -15,6 +15,7 @@ import { warn } from "./log.ts";
 import { RuntimeError } from "./places.ts";
 import { schemataOf, schemataWrite } from "./resctrl.ts";
 import { type Container, load, running, wrongStatus } from "./state.ts";
+import { unitProperties } from "./unit-properties.ts";
 
 const FREEZE_MS = 10_000;
 
@@ -151,7 +152,7 @@ export async function updateResources(c: Container, given: Resources, more: read
   ) as Resources;
   // Engines give the rules that they know; what every container may have, it keeps.
   const devices = given.devices?.length ? withDefaultDevices({ devices: given.devices }).devices : undefined;
-  const { path } = c.saved.cgroup;
+  const { path, unit } = c.saved.cgroup;
   const limits = {
     ...limitsOfResources({ ...rest, devices: [] }, { exact: true }),
     ...(devices?.length && limitsOfResources({ devices })),
@@ -171,4 +172,7 @@ export async function updateResources(c: Container, given: Resources, more: read
   const at = join(c.directory, RUNTIME_FILES.state);
   writeFileSync(`${at}.new`, JSON.stringify(saved), { mode: 0o600 });
   renameSync(`${at}.new`, at);
+  if (!unit) return;
+  const changed = unitProperties(layout, { ...rest, devices: devices ?? [], ...(unified && { unified }) });
+  await (await import("./systemd.ts")).changeUnit(unit, changed);
 }

@@ -38,6 +38,8 @@ export type CreateOptions = {
   readonly created?: string;
   /** Kept: by whom, and what the streams are. */
   readonly kept?: Kept;
+  /** What a scope of systemd's begins with; default: this process. */
+  readonly first?: number;
 };
 
 /** What is performed by a launcher rather than by what this process becomes. */

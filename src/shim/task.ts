@@ -62,7 +62,7 @@ export class Task {
   static async create(r: CreateRequest, by: Owner): Promise<Task> {
     const checkpoint = r.checkpoint && (await import("./restore.ts")).checkpointOf(r);
     const o = optionsOf(r.options, OptionsSchema);
-    const g = globalOf(o?.root ? join(o.root, by.namespace) : runtimeRoot(by.namespace), o);
+    const g = globalOf(o?.root ? join(o.root, by.namespace) : runtimeRoot(by.namespace), o, r.bundle);
     const task = new Task(r, by, g, checkpoint);
     ensureDirectory(g.root);
     writeFileSync(join(r.bundle, TASK_FILE), JSON.stringify({ root: g.root, systemd: g.systemd }), { mode: 0o600 });
@@ -92,8 +92,13 @@ export class Task {
       noPivot: o?.noPivotRoot === true,
       noNewKeyring: o?.noNewKeyring === true,
     };
-    const prepare = async (kept: Kept) => (await prepareCreate(this.#g, this.id, { ...given, kept })).program;
-    await this.init.keep(this.#whose(), prepare, this.#over);
+    const born = (more: { first?: number }) => {
+      const prepare = async (kept: Kept) =>
+        (await prepareCreate(this.#g, this.id, { ...given, ...more, kept })).program;
+      return this.init.keep(this.#whose(), prepare, this.#over);
+    };
+    if (this.#g.systemd) await (await import("../oci/systemd.ts")).whileHeld((first) => born({ first }));
+    else await born({});
     await this.#watchOom();
   }
 

@@ -26,6 +26,9 @@ export async function groupOfManager(m: Manager): Promise<string> {
   return JSON.parse(answer.trim().replace(/^s /, "")) as string;
 }
 
+/** No limit, in a number of 64 bits. */
+export const INFINITY = (2n ** 64n - 1n).toString();
+
 export type Property = readonly [name: string, signature: string, ...values: string[]];
 
 const counted = (properties: readonly Property[]): string[] => [String(properties.length), ...properties.flat()];

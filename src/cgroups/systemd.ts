@@ -5,7 +5,7 @@ import { makeDirectory, writeFile } from "./files.ts";
 import { until } from "./freezer.ts";
 import { endHolder, startHolder } from "./holder.ts";
 import type { Layout } from "./layout.ts";
-import { callManager, startTransientUnit } from "./manager.ts";
+import { callManager, INFINITY, startTransientUnit } from "./manager.ts";
 import { SCOPE, type Scope } from "./scope.ts";
 
 /**
@@ -30,6 +30,12 @@ async function ensureScope(point: string, scope: Scope): Promise<void> {
       ["Slice", "s", scope.slice],
       ["Delegate", "b", "true"],
       ["PIDs", "au", "1", String(pid)],
+      // What is in it has limits of its own; all of it together would have those of a single service.
+      ["TasksMax", "t", INFINITY],
+      // A first process with no handler ignores SIGTERM, and the machine would wait for it for a minute and a half when it shuts down.
+      ["TimeoutStopUSec", "t", "10000000"],
+      // One that failed would stand in the way of the next.
+      ["CollectMode", "s", "inactive-or-failed"],
     ]);
   } catch (e) {
     await endHolder(pid);

@@ -1,5 +1,5 @@
 import type { Layout } from "../cgroups/layout.ts";
-import type { Property } from "../cgroups/manager.ts";
+import { INFINITY, type Property } from "../cgroups/manager.ts";
 import { limitsOfResources } from "../cgroups/oci.ts";
 import { listed } from "../cgroups/parse.ts";
 import type { CheckedLimits } from "../cgroups/table.ts";
@@ -9,8 +9,6 @@ import { unitDevices } from "./unit-devices.ts";
 const MICRO = 1e6;
 const DEFAULT_PERIOD = 0.1;
 const NONE = Number.POSITIVE_INFINITY;
-/** systemd's word for no limit, in a number of 64 bits. */
-const INFINITY = (2n ** 64n - 1n).toString();
 const whole = (n: number) => (n === NONE ? INFINITY : String(Math.round(n)));
 
 /** What the kernel takes: memparse(), or "max". */

@@ -31,6 +31,24 @@ booted(`a container's limits hold there, by the library and by the command${why}
   expect((await sh("group", "run", "--memory", "24M", "--", "tail", "/dev/zero")).code).toBe(137);
 });
 
+booted(
+  `when the machine shuts down nobody waits long for a container that listens to no signal; then there is another scope${why}`,
+  async () => {
+    const name = `stubborn-${process.pid}`;
+    const stubborn = ["sh", "-c", "trap '' TERM; sleep 1000"];
+    expect((await sh("run", "--detach", "--name", name, "--memory", "64M", "--", ...stubborn)).code).toBe(0);
+    const systemctl = (...words: string[]) =>
+      spawnSync("systemctl", [...words, "caisson.scope"], { encoding: "utf8" }).stdout;
+    expect(systemctl("show", "-p", "TasksMax", "-p", "TimeoutStopUSec").trim().split("\n").sort()).toEqual([
+      ...["TasksMax=infinity", "TimeoutStopUSec=10s"],
+    ]);
+    systemctl("stop");
+    expect((await sh("ps", "--all")).out).toMatch(new RegExp(`^${name} +exited`, "m"));
+    expect((await sh("rm", name)).code).toBe(0);
+    expect((await run(["true"], { memory: "64M" })).exitCode).toBe(0);
+  },
+);
+
 booted(`what is executed in a container is in its group, whose cgroup namespace shows no way there${why}`, async () => {
   const name = `kept-${process.pid}`;
   expect((await sh("run", "--detach", "--name", name, "--memory", "64M", "--", "sleep", "1000")).code).toBe(0);

@@ -39,20 +39,25 @@ describe.skipIf(!booted || missing !== undefined)(`podman where systemd makes th
     clear(at);
   });
 
-  const kinds: Record<string, { readonly podman: (...words: string[]) => Typed; readonly slice: () => string }> = {
+  const kinds: Record<
+    string,
+    { readonly podman: (...words: string[]) => Typed; readonly slice: () => string; readonly reload: () => unknown }
+  > = {
     root: {
       podman: (...words) =>
         sh(["podman", "--root", join(at, "root"), "--runroot", join(at, "run"), ...storage, ...words], {
           env: { CONTAINERS_CONF: conf },
         }),
       slice: () => "/machine.slice",
+      reload: () => root("systemctl", "daemon-reload"),
     },
     "a user": {
       podman: (...words) => session.type("env", `CONTAINERS_CONF=${conf}`, "podman", ...storage, ...words),
       slice: () => `${session.manager}/user.slice`,
+      reload: () => session.type("systemctl", "--user", "daemon-reload"),
     },
   };
-  for (const [who, { podman, slice }] of Object.entries(kinds)) {
+  for (const [who, { podman, slice, reload }] of Object.entries(kinds)) {
     const own = () => (who === "root" ? runtimes.caisson : join(session.at, "dist/caisson-oci"));
     const box = (command: string, ...words: string[]) => podman("--runtime", own(), command, ...words);
 
@@ -82,6 +87,7 @@ describe.skipIf(!booted || missing !== undefined)(`podman where systemd makes th
       expect(box("inspect", "--format", "{{.State.Status}}", "kept").out).toBe("paused\n");
       expect(box("unpause", "kept").code).toBe(0);
       expect(box("update", "--memory", "48m", "kept")).toMatchObject({ code: 0 });
+      reload();
       expect(box("exec", "kept", "cat", "/sys/fs/cgroup/memory.max").out).toBe(`${48 << 20}\n`);
       expect(box("stats", "--no-stream", "--format", "{{.PIDs}} {{.MemUsage}}", "kept").out).toMatch(
         /^1 [1-9][\d.]*kB /,

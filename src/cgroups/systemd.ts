@@ -50,6 +50,29 @@ async function ensureScope(point: string, scope: Scope): Promise<void> {
   writeFile(`${leaf}/cgroup.procs`, String(pid));
 }
 
+/**
+ * Where the supervisors of detached containers are, if systemd runs: when a service or a session ends that started them, all that is in
+ * its group does. `starter` is the process that is to start them. Where systemd cannot be asked they stay in its group.
+ */
+export async function homeOfDetached({ v2 }: Pick<Layout, "v2">, starter: number): Promise<string | undefined> {
+  const { scope } = v2 ?? {};
+  if (!v2 || !scope) return undefined;
+  try {
+    await ensureDelegation({ v2 }, starter);
+  } catch (e) {
+    // Its limits, if it has any, were refused for that before: it is as good as it can be.
+    if (e instanceof CaissonError) return undefined;
+    throw e;
+  }
+  return `${v2.point}${scope.path}/${HOLDER}`;
+}
+
+/** For a process that was started to outlive its caller: it goes there, too. */
+export async function outliveCaller(layout: Pick<Layout, "v2">): Promise<void> {
+  const home = await homeOfDetached(layout, process.pid);
+  if (home !== undefined) writeFile(`${home}/cgroup.procs`, String(process.pid));
+}
+
 /** Lets systemd move processes of this user into a group of the scope: `path` is below the scope. */
 export async function attach(scope: Scope, path: string, pids: readonly number[]): Promise<void> {
   try {
@@ -68,7 +91,7 @@ export async function attach(scope: Scope, path: string, pids: readonly number[]
  * A user's session is a group of root's, out of which nobody else may move a process, nor start one elsewhere
  * (cgroup-v2 "Delegation Containment"): `starter`, the process which is to start others in groups, is moved by systemd.
  */
-export async function ensureDelegation({ v2 }: Layout, starter?: number): Promise<void> {
+export async function ensureDelegation({ v2 }: Pick<Layout, "v2">, starter?: number): Promise<void> {
   const { scope } = v2 ?? {};
   if (!v2 || !scope) return;
   await ensureScope(v2.point, scope);

@@ -37,6 +37,7 @@ export function conditions(p: Prepared): Condition[] {
     "/run/systemd/system",
     ...(given === undefined ? [] : [resolve(given)]),
     ...Object.keys(job.directories),
+    ...(job.supervisorGroup === undefined ? [] : [job.supervisorGroup]),
     ...(v2?.scope && job.cgroup.groups.length ? [v2.point + v2.scope.path] : []),
   ];
   const points = [...topPoints(spec.mounts ?? []), ...Object.keys({ ...options.volumes, ...options.tmpfs })];

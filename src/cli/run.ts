@@ -24,7 +24,7 @@ import type { Values } from "./option-table.ts";
 import { toContainerOptions } from "./options.ts";
 import { complain, print } from "./output.ts";
 import { writeOutput } from "./output-file.ts";
-import { commandReport, delegation } from "./perform.ts";
+import { commandReport, delegation, detachedGroup } from "./perform.ts";
 import { needsUs } from "./syscall-options.ts";
 
 const INHERIT: Stdio = { kind: "inherit" };
@@ -98,13 +98,14 @@ async function start(
   v: Values,
   command: readonly string[],
   o: ContainerOptions,
-  p: Prepared,
+  claimed: Prepared,
   others: Awaited<ReturnType<typeof sweep>>,
 ): Promise<number> {
-  const { root, name } = p.job;
+  const { root, name } = claimed.job;
   if (root.kind === "overlay" && root.keep) mkdirSync(root.keep, { recursive: true, mode: 0o700 });
   if (v["detach"]) mkdirSync(dataDirectory(name), { recursive: true, mode: 0o700 });
-  await delegation(p.job.cgroup);
+  await delegation(claimed.job.cgroup);
+  const p = v["detach"] ? { ...claimed, job: { ...claimed.job, ...(await detachedGroup()) } } : claimed;
   if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
   const file = performedFile();
   const options = isLasting(v, p) ? optionsBefore(command) : undefined;

@@ -149,6 +149,23 @@ export function spawnInGroup(s: SectionBuilder, label: string, section: SectionB
   return s.spawn(label, section, args);
 }
 
+/** Before anything else is written to its section. */
+export function spawnSupervisor({ job }: Context, s: SectionBuilder, supervisor: SectionBuilder): Slot {
+  const label = "start the supervisor";
+  const path = job.supervisorGroup;
+  if (path === undefined) return s.spawn(label, supervisor);
+  const group = s.get("open the group of what is detached", "openat", [
+    AT_FDCWD,
+    path,
+    O.PATH | O.DIRECTORY | O.CLOEXEC,
+    0,
+  ]);
+  supervisor.call("close the group", "close", [group]);
+  const pid = spawnInGroup(s, label, supervisor, group);
+  s.call("close the group", "close", [group]);
+  return pid;
+}
+
 /** clone3(2) of a sibling of the caller's. */
 export const spawnSibling = (s: SectionBuilder, label: string, section: SectionBuilder): Slot =>
   s.spawn(label, section, cloneArgs({ flags: BigInt(CLONE.PARENT) }));

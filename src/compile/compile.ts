@@ -3,6 +3,7 @@ import { O } from "../kernel/flags.ts";
 import { ProgramBuilder } from "../program/builder.ts";
 import type { Program, Slot } from "../program/types.ts";
 import { addressOf } from "../program/values.ts";
+import { spawnSupervisor } from "./cgroup.ts";
 import type { Context } from "./context.ts";
 import { launcherPipes, openOwnFile } from "./exec.ts";
 import { behindFront } from "./front.ts";
@@ -47,7 +48,7 @@ function compileForLauncher(c: Context): void {
   const streams = launcherPipes(c, main);
   const warm = c.job.warm ? { from: pipe("pipe of what comes"), to: pipe("pipe of the answer") } : undefined;
   const notify = c.job.notify ? listenerSockets(main) : undefined;
-  main.spawn("start the supervisor", supervisor);
+  spawnSupervisor(c, main, supervisor);
   writeSupervisor(c, supervisor, { streams, ...(warm && { warm }), ...(notify && { notify }) });
   passSpare(c, main);
   if (notify) takeListener(c, main, notify);

@@ -2,6 +2,7 @@ import { O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low, textBlock } from "../program/values.ts";
+import { spawnSupervisor } from "./cgroup.ts";
 import type { Context } from "./context.ts";
 import { FD } from "./descriptors.ts";
 import { takeAllSignals } from "./signals.ts";
@@ -23,7 +24,7 @@ export function behindFront(
   const front = c.program.slot("pipe to the front");
   reserveLow(main);
   main.call("make the pipe to the front", "pipe2", [addressOf(front), O.CLOEXEC]);
-  const pid = main.spawn("start the supervisor", supervisor);
+  const pid = spawnSupervisor(c, main, supervisor);
   main.call("close the supervisor's end", "close", [high(front)]);
   const told = main.get("wait for the start", "read", [low(front), buffer("one byte", 1), 1]);
   main.skipIf(told, "!=", 1, () => {

@@ -59,6 +59,8 @@ export type Job = {
   readonly sharedKeyring?: boolean;
   readonly state?: StatePlan;
   readonly cgroup: CgroupPlan;
+  /** The directory of the control group that the supervisor is born in; default: its caller's group. */
+  readonly supervisorGroup?: string;
   /** Whoever loads the filter hands its listener out by a call with this number, which only the filter knows. */
   readonly notify?: { readonly cookie: bigint };
   readonly report: Report;

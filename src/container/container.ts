@@ -1,5 +1,5 @@
 import { layout } from "../cgroups/look.ts";
-import { ensureDelegation } from "../cgroups/systemd.ts";
+import { ensureDelegation, homeOfDetached } from "../cgroups/systemd.ts";
 import { compile } from "../compile/compile.ts";
 import { compileExec } from "../compile/exec.ts";
 import type { Job } from "../compile/job.ts";
@@ -200,7 +200,9 @@ export async function container(options: ContainerOptions & { readonly detached?
   const { detached = false, ...rest } = options;
   const prepared = await claim(await prepare(rest, ["(idle)"]));
   const state = await notedState(prepared, [], { remove: true });
-  const withState: Prepared = { ...prepared, job: { ...prepared.job, idle: true, state } };
+  const supervisorGroup = detached ? await homeOfDetached(layout(), launcher().pid) : undefined;
+  const job = { ...prepared.job, idle: true, state, ...(supervisorGroup !== undefined && { supervisorGroup }) };
+  const withState: Prepared = { ...prepared, job };
   const started = await start(withState, NOTHING, { survive: detached });
   const pid = await started.pid;
   if (detached) started.leave();

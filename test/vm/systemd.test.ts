@@ -5,7 +5,7 @@ import { layout } from "../../src/cgroups/look.ts";
 import { isSystemd } from "../../src/cgroups/scope.ts";
 import { ControlGroup, run, runIn } from "../../src/index.ts";
 import { Bundle, linux, specOf } from "../conformance/bundle.ts";
-import { sh } from "../helpers/command.ts";
+import { caisson, sh } from "../helpers/command.ts";
 import { isRoot } from "../helpers/machine.ts";
 
 const booted = isRoot && isSystemd() && layout().v2 !== undefined ? test : test.skip;
@@ -43,11 +43,28 @@ booted(
       ...["TasksMax=infinity", "TimeoutStopUSec=10s"],
     ]);
     systemctl("stop");
-    expect((await sh("ps", "--all")).out).toMatch(new RegExp(`^${name} +exited`, "m"));
+    expect((await sh("ps", "--all")).out).toMatch(new RegExp(`^${name} +lost`, "m"));
     expect((await sh("rm", name)).code).toBe(0);
     expect((await run(["true"], { memory: "64M" })).exitCode).toBe(0);
   },
 );
+
+booted(`a detached container outlives the service that has started it, with limits and without${why}`, async () => {
+  const names = [`outlives-${process.pid}`, `limited-${process.pid}`];
+  const service = ["--quiet", "--wait", "--collect", `--setenv=CAISSON_ROOT=${process.env["CAISSON_ROOT"]}`, caisson];
+  try {
+    for (const [i, name] of names.entries()) {
+      const limits = i === 0 ? [] : ["--memory", "64M"];
+      const words = ["run", "--detach", "--name", name, ...limits, "--", "sleep", "1000"];
+      expect(spawnSync("systemd-run", [...service, ...words], { encoding: "utf8" })).toMatchObject({ status: 0 });
+      expect((await sh("ps")).out).toMatch(new RegExp(`^${name} +running`, "m"));
+      const supervisor = (await sh("inspect", name)).out.match(/"supervisor": (\d+)/)?.[1];
+      expect(readFileSync(`/proc/${supervisor}/cgroup`, "utf8")).toBe("0::/system.slice/caisson.scope/holder\n");
+    }
+  } finally {
+    for (const name of names) await sh("rm", "--force", name);
+  }
+});
 
 booted(`what is executed in a container is in its group, whose cgroup namespace shows no way there${why}`, async () => {
   const name = `kept-${process.pid}`;

@@ -3,6 +3,8 @@ import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import packets from "dns-packet";
+import { layout } from "../../cgroups/look.ts";
+import { outliveCaller } from "../../cgroups/systemd.ts";
 import { isCode } from "../../values/code-of.ts";
 import { formatIp } from "../address.ts";
 import { leaseDirectory, leasesOf } from "../leases.ts";
@@ -173,7 +175,7 @@ export async function resolveNetwork(name: string): Promise<number> {
     }
     await whenThere(() => serveTcp(network, address));
   }
-  await Promise.all([announce(name), untilNobodyAsks(network)]);
+  await Promise.all([announce(name), outliveCaller(layout()), untilNobodyAsks(network)]);
   // The sockets would keep it alive.
   process.exit(0);
 }

@@ -70,7 +70,11 @@ export async function homeOfDetached({ v2 }: Pick<Layout, "v2">, starter: number
 /** For a process that was started to outlive its caller: it goes there, too. */
 export async function outliveCaller(layout: Pick<Layout, "v2">): Promise<void> {
   const home = await homeOfDetached(layout, process.pid);
-  if (home !== undefined) writeFile(`${home}/cgroup.procs`, String(process.pid));
+  try {
+    if (home !== undefined) writeFile(`${home}/cgroup.procs`, String(process.pid));
+  } catch (e) {
+    if (!(e instanceof CaissonError)) throw e;
+  }
 }
 
 /** Lets systemd move processes of this user into a group of the scope: `path` is below the scope. */

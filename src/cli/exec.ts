@@ -1,5 +1,5 @@
 import { compileExec } from "../compile/exec.ts";
-import type { CgroupPlan } from "../compile/job.ts";
+import type { Job } from "../compile/job.ts";
 import type { Process } from "../compile/spec.ts";
 import { environmentFor } from "../container/environment.ts";
 import { groupsToEnter } from "../container/group-path.ts";
@@ -18,7 +18,7 @@ import { InvalidOptionError, NameError } from "../values/errors.ts";
 import { environment } from "./environment.ts";
 import { execGivenAs, noteOf } from "./lasting-exec.ts";
 import type { Values } from "./option-table.ts";
-import { commandReport, delegation } from "./perform.ts";
+import { commandReport, delegation, detachedGroup } from "./perform.ts";
 
 /** "network,pid": the kernel's own short names are understood as well. */
 function enterOf(v: Values) {
@@ -48,8 +48,10 @@ function processOf(c: Running, v: Values): Process {
   };
 }
 
+type Where = Pick<Job, "cgroup" | "supervisorGroup">;
+
 /** A command of no words is the one that the program is executed with. */
-function compileFor(c: Running, v: Values, own: Process, cgroup: CgroupPlan, file: string): Program {
+function compileFor(c: Running, v: Values, own: Process, where: Where, file: string): Program {
   const detach = v["detach"] === true;
   const stream = { kind: detach ? "null" : "inherit" } as const;
   const { rows = 24, columns = 80 } = process.stdout;
@@ -65,7 +67,7 @@ function compileFor(c: Running, v: Values, own: Process, cgroup: CgroupPlan, fil
     idle: false,
     ...enterOf(v),
     timeoutMs: -1,
-    cgroup,
+    ...where,
     report: commandReport(file, [], { detach, explain: false, given: own.args.length === 0 }),
   } as const;
   return compileExec({ ...c.noted.spec, process: own }, hostFacts(), job, c.started.pid);
@@ -81,11 +83,12 @@ export async function exec(v: Values, name: string, command: readonly string[]):
   const cgroup = groupsToEnter(c.noted.name, c.noted.cgroup);
   await delegation(cgroup);
   const file = performedFile();
-  const compile = (process: Process) => compileFor(c, v, process, cgroup, file);
+  const where = { cgroup, ...(v["detach"] ? await detachedGroup() : {}) };
+  const compile = (process: Process) => compileFor(c, v, process, where, file);
   const given = execGivenAs(c, v, command);
   if (given && isToBeKept(checksOf(given), noteOf(c))) {
     const { rememberExec } = await import("./remember-exec.ts");
-    const kept = rememberExec(given, c, own, file, compile);
+    const kept = rememberExec(given, c, own, file, compile, where.supervisorGroup);
     if (kept) return performLinked(kept.executable, file, { words: command, environment: kept.environment });
   }
   return perform(compile({ ...own, args: command }), file);

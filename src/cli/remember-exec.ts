@@ -14,12 +14,13 @@ import type { Given } from "../remember/places.ts";
 import { machineNow, rememberThis } from "./keep.ts";
 
 /** That it is the same container, which runs, in the same groups, and that users have the same numbers in it. */
-function conditions(c: Running): Condition[] {
+function conditions(c: Running, supervisorGroup: string | undefined): Condition[] {
   const { directory, started, noted } = c;
   const path = groupPathOf(noted.name, noted.cgroup);
   const groups = [
     ...hierarchies(layoutFor(path)).map((h) => h.top + path),
     ...groupsToEnter(noted.name, noted.cgroup).groups.map((g) => g.path),
+    ...(supervisorGroup === undefined ? [] : [supervisorGroup]),
   ];
   return [
     ...machineNow(),
@@ -41,8 +42,14 @@ export function rememberExec(
   own: Process,
   file: string,
   compile: (process: Process) => Program,
+  supervisorGroup: string | undefined,
 ): ReturnType<typeof rememberThis> {
   const { arch, gid, bounding } = hostFacts();
   const program = compile({ ...own, env: withStandIns(own.env ?? [], given.names) });
-  return rememberThis(given, program, file, () => ({ arch, gid, bounding, conditions: conditions(c) }));
+  return rememberThis(given, program, file, () => ({
+    arch,
+    gid,
+    bounding,
+    conditions: conditions(c, supervisorGroup),
+  }));
 }

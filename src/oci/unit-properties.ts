@@ -1,7 +1,6 @@
 import type { Layout } from "../cgroups/layout.ts";
 import { INFINITY, type Property } from "../cgroups/manager.ts";
 import { limitsOfResources } from "../cgroups/oci.ts";
-import { listed } from "../cgroups/parse.ts";
 import type { CheckedLimits } from "../cgroups/table.ts";
 import type { Resources } from "../compile/spec.ts";
 import { unitDevices } from "./unit-devices.ts";
@@ -9,7 +8,7 @@ import { unitDevices } from "./unit-devices.ts";
 const MICRO = 1e6;
 const DEFAULT_PERIOD = 0.1;
 const NONE = Number.POSITIVE_INFINITY;
-const whole = (n: number) => (n === NONE ? INFINITY : String(Math.round(n)));
+const whole = (n: number) => (n >= 2 ** 63 ? INFINITY : String(Math.round(n)));
 
 /** What the kernel takes: memparse(), or "max". */
 function numberIn(text = ""): number | undefined {
@@ -38,15 +37,17 @@ const v2: readonly (readonly [property: string, of: Of, file: string])[] = [
 /** systemd refuses these as zero, which nobody means. */
 const POSITIVE = ["MemoryHigh", "MemoryMax", "TasksMax"];
 
-/** A bit for each number, from the lowest on. */
+/** A bit for each number of a list such as "0-3,8", from the lowest on. What is none, or has more than any kernel, the kernel refuses. */
 function mask(property: string, list: string | undefined): Property[] {
-  if (!list?.trim()) return [];
-  const bytes: number[] = [];
-  for (const n of listed(list)) {
-    while (bytes.length <= n >> 3) bytes.push(0);
-    bytes[n >> 3] = (bytes[n >> 3] ?? 0) | (1 << (n & 7));
+  let bits = 0n;
+  for (const part of list?.trim().split(",") ?? []) {
+    const [, a = "", b = a] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(part.trim()) ?? [];
+    if (a === "" || Number(b) < Number(a)) return [];
+    bits |= ((1n << BigInt(Number(b) - Number(a) + 1)) - 1n) << BigInt(a);
   }
-  return [[property, "ay", String(bytes.length), ...bytes.map(String)]];
+  const bytes: string[] = [];
+  for (; bits > 0n; bits >>= 8n) bytes.push(String(bits & 0xffn));
+  return bytes.length ? [[property, "ay", String(bytes.length), ...bytes]] : [];
 }
 
 /** In CPUs, and seconds. */

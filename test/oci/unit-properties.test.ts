@@ -36,6 +36,8 @@ test("CPUs and nodes of memory, a bit for each", () => {
   ]);
   expect(words(v2, { cpu: { cpus: "0" }, unified: { "cpuset.cpus": "17" } })).toEqual(["AllowedCPUs ay 3 0 0 2"]);
   expect(words(v1, { cpu: { cpus: "0-3" } })).toEqual([]);
+  for (const cpuset of ["0-99999999999", "3-1", "one", ""])
+    expect(words(v2, { unified: { "cpuset.cpus": cpuset } })).toEqual([]);
 });
 
 test("what has no limit is said to have none, and what is not given is not said", () => {
@@ -47,6 +49,7 @@ test("what has no limit is said to have none, and what is not given is not said"
     `CPUQuotaPerSecUSec t ${none}`,
     "CPUQuotaPeriodUSec t 100000",
   ]);
+  expect(words(v2, { unified: { "memory.max": "99999999999999999999999" } })).toEqual([`MemoryMax t ${none}`]);
   expect(words(v2, {})).toEqual([]);
   expect(words(v2)).toEqual([]);
 });

@@ -60,6 +60,9 @@ booted(`a detached container outlives the service that has started it, with limi
       expect((await sh("ps")).out).toMatch(new RegExp(`^${name} +running`, "m"));
       const supervisor = (await sh("inspect", name)).out.match(/"supervisor": (\d+)/)?.[1];
       expect(readFileSync(`/proc/${supervisor}/cgroup`, "utf8")).toBe("0::/system.slice/caisson.scope/holder\n");
+      const more = ["exec", "--detach", name, "--", "sleep", "2000"];
+      expect(spawnSync("systemd-run", [...service, ...more], { encoding: "utf8" })).toMatchObject({ status: 0 });
+      expect((await sh("exec", name, "sh", "-c", "cat /proc/[0-9]*/cmdline")).out).toContain("sleep\u00002000");
     }
   } finally {
     for (const name of names) await sh("rm", "--force", name);

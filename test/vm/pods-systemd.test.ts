@@ -58,6 +58,8 @@ describe.skipIf(!booted || missing !== undefined)(`pods where systemd makes the 
     root("systemctl", "daemon-reload");
     expect(max()).toBe(String(24 << 20));
     expect((await cluster.execute(a, "/bin/sh", "-c", "tail /dev/zero")).code).toBe(137);
+    const said = await pod.start("none", ["/bin/nothing-here"]).catch((e: Error) => e.message);
+    expect(said).toMatch(/no such file or directory/);
     await pod.remove();
     expect(root("systemctl", "list-units", "--all", "--no-legend", "cri-containerd-*")).toBe("");
   }, 120_000);

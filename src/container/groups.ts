@@ -24,8 +24,11 @@ export type ContainerGroups = {
 
 const modes = ["auto", "account", "delegate"] as const;
 const counted = ["cpu", "memory", "pids", "io"];
-/** Where a delegated container's first process is: on v2 a group with processes has no controllers for its children. */
-const LEAF = "init";
+/**
+ * Where a delegated container's first process is: on v2 a group with processes has no controllers for its children. systemd
+ * calls its own so, and takes the group above for the one that it manages.
+ */
+const LEAF = "init.scope";
 /** What a delegated container is given is in its group, whose limits are out of its sight. */
 const INNER = "inner";
 

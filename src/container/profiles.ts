@@ -2,7 +2,7 @@ import { InvalidOptionError } from "../values/errors.ts";
 import type { ContainerOptions } from "./options.ts";
 
 /** Sets of options for a purpose. What is given besides has precedence; `explain` shows what comes of it. */
-export type ProfileName = "untrusted" | "build" | "service" | "privileged";
+export type ProfileName = "untrusted" | "build" | "service" | "system" | "privileged";
 
 const profiles: Readonly<Record<ProfileName, (root: boolean) => ContainerOptions>> = {
   /** Code that nobody has read: nobody's rights, ids of its own, no network, little memory, nothing to write to but /tmp. */
@@ -31,6 +31,17 @@ const profiles: Readonly<Record<ProfileName, (root: boolean) => ContainerOptions
     capAdd: ["NET_BIND_SERVICE"],
     pidsLimit: 4096,
   }),
+  /** A whole system, with an init such as systemd for its first process: what its "Container Interface" asks for. */
+  system: (root) => ({
+    cgroups: "delegate",
+    env: { container: "caisson" },
+    tmpfs: { "/run": "mode=755", "/run/lock": "mode=1777,size=5m", "/tmp": "mode=1777" },
+    // Its users have sudo(8) and the like.
+    noNewPrivileges: false,
+    ...(root && { namespaces: { user: "auto" } }),
+    network: root ? "bridge" : "none",
+    labels: { "org.opencontainers.image.stopSignal": "RTMIN+3" },
+  }),
   /** As strong as who starts it: for what administers the machine. */
   privileged: () => ({
     limits: { devices: { default: "allow" } },
@@ -49,5 +60,6 @@ export function withProfile(o: ContainerOptions, root: boolean): ContainerOption
   if (!profileNames.includes(o.profile))
     throw new InvalidOptionError("profile", o.profile, `one of ${profileNames.join(", ")}`);
   const base = profiles[o.profile](root);
-  return { ...base, ...o, ...(o.tmpfs && { tmpfs: { ...base.tmpfs, ...o.tmpfs } }) };
+  const both = (["tmpfs", "env", "labels"] as const).filter((key) => base[key] && o[key]);
+  return { ...base, ...o, ...Object.fromEntries(both.map((key) => [key, { ...base[key], ...o[key] }])) };
 }

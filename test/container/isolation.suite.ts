@@ -338,7 +338,7 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     assert.match(r.stderr, /Read-only file system/);
     await assert.rejects(
       run(["true"], { profile: "safe" as "build" }),
-      /profile: "safe" is not one of untrusted, build, service, privileged/,
+      /profile: "safe" is not one of untrusted, build, service, system, privileged/,
     );
   },
   "what it sees of memory and CPUs is its own": async ({ run }) => {

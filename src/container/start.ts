@@ -190,22 +190,28 @@ export async function startProgram(
     held ||= !over;
   };
   let unwatch = () => {};
-  const finish = () => {
+  // A command may have ended before it is told where its listener is: who tells of that has its streams open until it is heard.
+  let isToTell = onListener !== undefined;
+  const finish = (hasEnded = false) => {
     over = true;
     unwatch();
-    l.forget(token);
+    if (!hasEnded || !isToTell) l.forget(token);
     leave();
   };
   l.hold();
   l.listen(token, (frame) => {
-    if (frame.kind === KIND.event) return offered(frame.payload.getInt32(0, true));
+    if (frame.kind === KIND.event) {
+      isToTell = false;
+      if (over) l.forget(token);
+      return offered(frame.payload.getInt32(0, true));
+    }
     if (frame.kind === KIND.started) {
       program = undefined;
       return began(frame.payload.getInt32(0, true));
     }
     if (over) return;
     const failure = frame.kind === KIND.ended ? readFailure(frame.payload) : undefined;
-    finish();
+    finish(frame.kind === KIND.ended && !failure);
     if (frame.kind === KIND.ended && !failure) return ended(readEnding(frame.payload, fileKeys));
     forgetMounts();
     const error =

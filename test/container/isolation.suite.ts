@@ -200,6 +200,11 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
       /answer: "all" is not one of mknod, mount, sysinfo/,
     );
   },
+  "commands end, many at once, before it is heard of where their calls would be answered": async ({ run }) => {
+    const once = () => run(["true"], { onSyscall: { [MKDIR]: () => "continue" } });
+    const all = await Promise.all(Array.from({ length: 40 }, once));
+    assert.deepEqual(new Set(all.map((r) => r.exitCode)), new Set([0]));
+  },
   "processes that are started in a container have their calls answered, too": async ({ container }) => {
     const box = await container({ onSyscall: { [MKDIR]: () => ({ errno: "EXDEV" }) } });
     try {

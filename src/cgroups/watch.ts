@@ -1,5 +1,5 @@
 import { watch } from "node:fs";
-import { FD } from "../compile/descriptors.ts";
+import { FD, keepOnly } from "../compile/descriptors.ts";
 import { errnoName } from "../kernel/errno.ts";
 import { AT_FDCWD, O, PR } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
@@ -44,6 +44,7 @@ async function watchInExecutor(
     const done = await performSteps((s, program) => {
       const watcher = program.section("watcher");
       watcher.call("end when the launcher does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+      keepOnly(watcher);
       const wait = arm(watcher);
       const frame: Block = { name: "event", bytes: frameHeader(KIND.event, token, 0), pointers: [] };
       // The first frame says that it watches.

@@ -1,5 +1,6 @@
-import { CLOSE_RANGE_CLOEXEC } from "../kernel/flags.ts";
+import { CLOSE_RANGE_CLOEXEC, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
+import type { Loose } from "../program/values.ts";
 
 /** File descriptors with a fixed number, so that all others can be closed by range. */
 export const FD = {
@@ -23,6 +24,9 @@ export const FD = {
   SPARE: 15,
 } as const;
 
+/** In a process that watches for the launcher: the first number of what it keeps besides. */
+export const WATCHED = FD.CONTROL + 1;
+
 const LAST = 0xffffffff;
 
 export const closeFrom = (s: SectionBuilder, first: number): void =>
@@ -30,3 +34,12 @@ export const closeFrom = (s: SectionBuilder, first: number): void =>
 
 export const closeOnExecFrom = (s: SectionBuilder, first: number): void =>
   s.call(`close file descriptors from ${first} on at exec`, "close_range", [first, LAST, CLOSE_RANGE_CLOEXEC]);
+
+/**
+ * For a process that the launcher starts to stay: it keeps these alone, from `WATCHED` on. Those of containers that are being
+ * started meanwhile are open in the launcher, and whoever had their streams would keep their ends from being seen.
+ */
+export function keepOnly(s: SectionBuilder, ...fds: readonly Loose[]): void {
+  for (const [i, fd] of fds.entries()) s.call("keep what is watched", "dup3", [fd, WATCHED + i, O.CLOEXEC]);
+  closeFrom(s, WATCHED + fds.length);
+}

@@ -4,7 +4,7 @@ import { frameHeader, KIND } from "../program/frames.ts";
 import type { Block, Slot } from "../program/types.ts";
 import { high, type Loose, low } from "../program/values.ts";
 import type { Context } from "./context.ts";
-import { closeFrom, FD } from "./descriptors.ts";
+import { closeFrom, FD, keepOnly, WATCHED } from "./descriptors.ts";
 import { messageWith, socketPair, takeDescriptor } from "./handover.ts";
 import type { Seccomp, SeccompRule } from "./spec.ts";
 
@@ -27,8 +27,8 @@ export function takeListener(c: Context, main: SectionBuilder, pair: Slot): void
   main.call("leave the socket to the taker", "close", [low(pair)]);
   main.call("leave the other to the container", "close", [high(pair)]);
   taker.call("end when the launcher does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
-  taker.call("leave the other to the container", "close", [high(pair)]);
-  const { got, fd } = takeDescriptor(taker, "take the listener", low(pair));
+  keepOnly(taker, low(pair));
+  const { got, fd } = takeDescriptor(taker, "take the listener", WATCHED);
   taker.skipIf(got, ">", 0, () => taker.exit(0));
   const token = c.job.report.to === "library" ? c.job.report.token : 0;
   const frame: Block = { name: "listener", bytes: frameHeader(KIND.event, token, 8), pointers: [] };

@@ -27,6 +27,8 @@ import type { Answers } from "./syscalls.ts";
 import { fromTemplate, isTemplate, type Startable, startable } from "./templates.ts";
 import { watchSupervisor } from "./watchdog.ts";
 
+const SIGKILL = 9;
+
 /** A process of a container that this runtime started: its streams, and how it ends. */
 export type Started = {
   /** The process, as the host sees it. */
@@ -202,7 +204,10 @@ export async function startProgram(
   l.listen(token, (frame) => {
     if (frame.kind === KIND.event) {
       isToTell = false;
-      if (over) l.forget(token);
+      if (over) {
+        unwatch();
+        l.forget(token);
+      }
       return offered(frame.payload.getInt32(0, true));
     }
     if (frame.kind === KIND.started) {
@@ -249,11 +254,16 @@ export async function startProgram(
     stopAnswering = listenerFd.then((fd) => onListener({ pid, fd }));
     stopAnswering.catch(() => {});
     // What never handed a listener out has ended its taker by that; it is still to be reaped.
+    const reapTaker = () => {
+      l.forget(token);
+      signalEach([pid], SIGKILL);
+      reapSoon(l, pid);
+    };
     ending
-      .then(
-        () => stopAnswering?.then((stop) => stop()),
-        () => reapSoon(l, pid),
-      )
+      .then(() => {
+        if (isToTell) unwatch = watchSupervisor(pid, reapTaker);
+        return stopAnswering?.then((stop) => stop());
+      }, reapTaker)
       .catch(() => {});
   }
   const pipes = stdio.map((plan, n) => (plan.kind === "pipe" ? pipeName(n) : undefined));

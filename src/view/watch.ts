@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
-import { FD } from "../compile/descriptors.ts";
+import { FD, keepOnly, WATCHED } from "../compile/descriptors.ts";
 import { errnoName } from "../kernel/errno.ts";
 import { AT_FDCWD, O, P_PID, PR, WEXITED } from "../kernel/flags.ts";
 import { frameHeader, KIND } from "../program/frames.ts";
@@ -81,6 +81,8 @@ export async function watchView(
     const done = await performSteps((s, program) => {
       const watcher = program.section("watcher of a view");
       watcher.call("end when the launcher does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+      keepOnly(watcher, group, from);
+      const [events, answers] = [WATCHED, WATCHED + 1];
       const frame: Block = { name: "opened", bytes: frameHeader(KIND.event, token, 0), pointers: [] };
       const event = Array.from({ length: EVENT.size / 8 }, (_, i) => program.slot(`event ${i}`));
       const [first, , third] = event as [Slot, Slot, Slot];
@@ -90,11 +92,11 @@ export async function watchView(
         [4, FAN.ALLOW],
       ]);
       for (let i = 0; i < TIMES; i++) {
-        watcher.call("wait until one is opened", "read", [group, addressOf(first), EVENT.size], { retries: 255 });
+        watcher.call("wait until one is opened", "read", [events, addressOf(first), EVENT.size], { retries: 255 });
         watcher.call("tell of it", "write", [FD.CONTROL, frame, frame.bytes.length]);
-        watcher.call("wait until it is filled", "read", [from, buffer("one byte", 1), 1]);
+        watcher.call("wait until it is filled", "read", [answers, buffer("one byte", 1), 1]);
         watcher.store(opened, answer, 0, 4);
-        watcher.call("let it be opened", "write", [group, answer, answer.bytes.length]);
+        watcher.call("let it be opened", "write", [events, answer, answer.bytes.length]);
         watcher.call("close it", "close", [opened]);
       }
       watcher.exit(0);

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { FD } from "../../compile/descriptors.ts";
+import { FD, keepOnly, WATCHED } from "../../compile/descriptors.ts";
 import { errno } from "../../kernel/errno.ts";
 import { P_PID, PR, SECCOMP_ADDFD, SECCOMP_CONTINUE, SECCOMP_IOCTL, WEXITED } from "../../kernel/flags.ts";
 import { signalNumber } from "../../kernel/signals.ts";
@@ -39,18 +39,19 @@ async function watcher(listener: number, token: number, learn: boolean): Promise
   const done = await performSteps((s, program) => {
     const w = program.section("watcher");
     w.call("end when the launcher does", "prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+    keepOnly(w, listener);
     const got = program.slot("a call");
     for (let i = 0; i < TIMES; i++) {
       const frame: Block = { name: "call", bytes: frameHeader(KIND.event, token, NOTIFICATION.size), pointers: [] };
       // ENOENT: the caller was killed, or took a signal, before it was told of.
-      w.call("wait for a call", "ioctl", [listener, SECCOMP_IOCTL.RECV, into(frame, HEADER)], {
+      w.call("wait for a call", "ioctl", [WATCHED, SECCOMP_IOCTL.RECV, into(frame, HEADER)], {
         ignore: ["ENOENT"],
         retries: 255,
         result: got,
       });
       w.skipIf(got, "<", 0, () => {
         w.call("tell of it", "write", [FD.CONTROL, frame, frame.bytes.length]);
-        if (learn) letThrough(w, listener, frame);
+        if (learn) letThrough(w, WATCHED, frame);
       });
     }
     w.exit(0);

@@ -1,23 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { layout } from "../../src/cgroups/look.ts";
-import { isSystemd } from "../../src/cgroups/scope.ts";
 import { Docker } from "../engines/docker.ts";
 import { runtimes, sh } from "../engines/machine.ts";
-import { isRoot } from "../helpers/machine.ts";
+import { without } from "./booted.ts";
 import { root } from "./session.ts";
 
-const booted = isRoot && isSystemd() && layout().v2 !== undefined;
-const missing = booted && !Bun.which("dockerd") ? "Docker is not installed" : undefined;
-const why = booted
-  ? missing === undefined
-    ? ""
-    : ` (skipped: ${missing})`
-  : " (skipped: systemd is not this machine's first process)";
+const { skip, why } = without("dockerd");
 
 /** As Docker is where systemd runs a machine with control groups v2, unless it is told otherwise. */
-describe.skipIf(!booted || missing !== undefined)(`Docker where systemd makes the groups${why}`, () => {
+describe.skipIf(skip)(`Docker where systemd makes the groups${why}`, () => {
   let docker: Docker;
   beforeAll(async () => {
     docker = new Docker({ path: runtimes.caisson }, "systemd", "caissontest.slice");

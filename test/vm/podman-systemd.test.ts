@@ -1,25 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { layout } from "../../src/cgroups/look.ts";
-import { isSystemd } from "../../src/cgroups/scope.ts";
 import { clear, rootfs, runtimes, sh, workplace } from "../engines/machine.ts";
-import { isRoot } from "../helpers/machine.ts";
+import { without } from "./booted.ts";
 import { root, Session, type Typed } from "./session.ts";
 
-const booted = isRoot && isSystemd() && layout().v2 !== undefined;
-const missing = booted && !Bun.which("podman") ? "podman is not installed" : undefined;
-const why = booted
-  ? missing === undefined
-    ? ""
-    : ` (skipped: ${missing})`
-  : " (skipped: systemd is not this machine's first process)";
+const { skip, why } = without("podman");
 
 const CONF =
   '[containers]\ndefault_ulimits = ["nofile=1024:2048", "nproc=1024:2048"]\n[engine]\ncgroup_manager = "systemd"\n';
 const files = "grep -H . /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max /sys/fs/cgroup/cpu.max";
 
-describe.skipIf(!booted || missing !== undefined)(`podman where systemd makes the groups${why}`, () => {
+describe.skipIf(skip)(`podman where systemd makes the groups${why}`, () => {
   let at: string;
   let conf: string;
   let session: Session;

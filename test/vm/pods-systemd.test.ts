@@ -1,22 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { layout } from "../../src/cgroups/look.ts";
-import { isSystemd } from "../../src/cgroups/scope.ts";
 import { Cluster } from "../engines/cri/cluster.ts";
 import { clear, until, workplace } from "../engines/machine.ts";
-import { isRoot } from "../helpers/machine.ts";
+import { without } from "./booted.ts";
 import { root } from "./session.ts";
 
-const booted = isRoot && isSystemd() && layout().v2 !== undefined;
-const missing = booted && !Bun.which("containerd") ? "containerd is not installed" : undefined;
-const why = booted
-  ? missing === undefined
-    ? ""
-    : ` (skipped: ${missing})`
-  : " (skipped: systemd is not this machine's first process)";
+const { skip, why } = without("containerd");
 
 /** A kubelet with systemd's driver names a slice for each pod, and containerd's CRI plugin gives other shims than runc's no options. */
-describe.skipIf(!booted || missing !== undefined)(`pods where systemd makes the groups${why}`, () => {
+describe.skipIf(skip)(`pods where systemd makes the groups${why}`, () => {
   const SLICE = "kubepods-besteffort-podx.slice";
   const above = `/sys/fs/cgroup/kubepods.slice/kubepods-besteffort.slice/${SLICE}`;
   let at: string;

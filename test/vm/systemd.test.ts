@@ -1,15 +1,13 @@
 import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { layout } from "../../src/cgroups/look.ts";
-import { isSystemd } from "../../src/cgroups/scope.ts";
 import { ControlGroup, run, runIn } from "../../src/index.ts";
 import { Bundle, linux, specOf } from "../conformance/bundle.ts";
 import { caisson, sh } from "../helpers/command.ts";
-import { isRoot } from "../helpers/machine.ts";
+import { without } from "./booted.ts";
 
-const booted = isRoot && isSystemd() && layout().v2 !== undefined ? test : test.skip;
-const why = isSystemd() ? "" : " (skipped: systemd is not this machine's first process)";
+const { skip, why } = without("systemctl");
+const booted = test.skipIf(skip);
 
 booted(`groups are in a scope that systemd delegates, and which it knows${why}`, async () => {
   const name = `systemd-${process.pid}`;

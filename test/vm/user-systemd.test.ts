@@ -1,14 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { layout } from "../../src/cgroups/look.ts";
-import { isSystemd } from "../../src/cgroups/scope.ts";
-import { isRoot } from "../helpers/machine.ts";
+import { without } from "./booted.ts";
 import { Session } from "./session.ts";
 
-const booted = isRoot && isSystemd() && layout().v2 !== undefined;
-const why = booted ? "" : " (skipped: systemd is not this machine's first process)";
-describe.skipIf(!booted)(`a user's own systemd${why}`, () => {
+const { skip, why } = without("systemctl");
+
+describe.skipIf(skip)(`a user's own systemd${why}`, () => {
   let session: Session;
   const scope = () => `${session.manager}/app.slice/caisson.scope`;
   beforeAll(() => {

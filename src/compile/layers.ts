@@ -9,8 +9,8 @@ import { WHOLE } from "./copy-up.ts";
 import { attach, cloneTree, newFilesystem, setAttributes } from "./mounts.ts";
 import { mapsOf, rootOf } from "./users.ts";
 
-export const openDirectory = (s: SectionBuilder, path: string): Slot =>
-  s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0]);
+export const openDirectory = (s: SectionBuilder, path: string, ignore?: readonly string[]): Slot =>
+  s.get(`open ${path}`, "openat", [AT_FDCWD, path, O.PATH | O.DIRECTORY | O.CLOEXEC, 0], ignore && { ignore });
 
 /** The most bytes of a name in a directory. limits.h */
 const NAME_MAX = 255;
@@ -120,11 +120,14 @@ export function showOthers(c: Context, s: SectionBuilder, mapped: ((path: string
       showFile(s, m);
       continue;
     }
-    const upper = `${scratch}/changes/${asName(point)}`;
-    const lower = mapped && mapsIds(c.facts, m.type) ? mapped(point) : point;
-    const view = viewOf(c, s, point, { lower, upper, attributes: restrictionsOf(m) });
-    const at = openDirectory(s, `.${point}`);
-    attach(s, `mount the copy-on-write view of ${point}`, view, at);
-    for (const fd of [view, at]) s.call(`close ${point}`, "close", [fd]);
+    // Since the mounts were looked at, it may have gone with its directory, as the root of another engine's container does.
+    const at = openDirectory(s, `.${point}`, ["ENOENT"]);
+    s.skipIf(at, "<", 0, () => {
+      const upper = `${scratch}/changes/${asName(point)}`;
+      const lower = mapped && mapsIds(c.facts, m.type) ? mapped(point) : point;
+      const view = viewOf(c, s, point, { lower, upper, attributes: restrictionsOf(m) });
+      attach(s, `mount the copy-on-write view of ${point}`, view, at);
+      for (const fd of [view, at]) s.call(`close ${point}`, "close", [fd]);
+    });
   }
 }

@@ -44,7 +44,7 @@ export function start(words: readonly string[], env: Record<string, string> = {}
   });
 }
 
-export async function until(what: string, done: () => boolean, ms = 20_000): Promise<void> {
+export async function until(what: string, done: () => boolean, ms = 60_000): Promise<void> {
   const end = Date.now() + ms;
   while (!done()) {
     if (Date.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}`);

@@ -13,7 +13,8 @@ test.skipIf(!isRoot)("a worker writes into code as its tracer, and is none any m
   const child = spawn("sleep", ["600"], { stdio: "ignore" });
   const pid = child.pid as number;
   try {
-    while (readFileSync(`/proc/${pid}/comm`, "utf8") !== "sleep\n") await Bun.sleep(5);
+    // It has its name before that code is there.
+    while (readFileSync(`/proc/${pid}/comm`, "utf8") !== "sleep\n" || !vdsoOf(pid)) await Bun.sleep(5);
     const { base = 0n, size = 0 } = vdsoOf(pid) ?? {};
     const places = [base + 0x100n, base + BigInt(size - 16)];
     const code = Buffer.from("never performed");

@@ -54,21 +54,21 @@ async function ensureScope(point: string, scope: Scope): Promise<void> {
  * Where the supervisors of detached containers are, if systemd runs: when a service or a session ends that started them, all that is in
  * its group does. `starter` is the process that is to start them. Where systemd cannot be asked they stay in its group.
  */
-export async function homeOfDetached({ v2 }: Pick<Layout, "v2">, starter: number): Promise<string | undefined> {
-  const { scope } = v2 ?? {};
-  if (!v2 || !scope) return undefined;
+export async function homeOfDetached(layout: Layout, starter: number): Promise<string | undefined> {
+  const { v2 } = layout;
+  if (!v2?.scope) return undefined;
   try {
-    await ensureDelegation({ v2 }, starter);
+    await ensureDelegation(layout, starter);
   } catch (e) {
     // Its limits, if it has any, were refused for that before: it is as good as it can be.
     if (e instanceof CaissonError) return undefined;
     throw e;
   }
-  return `${v2.point}${scope.path}/${HOLDER}`;
+  return `${v2.point}${v2.scope.path}/${HOLDER}`;
 }
 
 /** For a process that was started to outlive its caller: it goes there, too. */
-export async function outliveCaller(layout: Pick<Layout, "v2">): Promise<void> {
+export async function outliveCaller(layout: Layout): Promise<void> {
   const home = await homeOfDetached(layout, process.pid);
   try {
     if (home !== undefined) writeFile(`${home}/cgroup.procs`, String(process.pid));
@@ -95,7 +95,7 @@ export async function attach(scope: Scope, path: string, pids: readonly number[]
  * A user's session is a group of root's, out of which nobody else may move a process, nor start one elsewhere
  * (cgroup-v2 "Delegation Containment"): `starter`, the process which is to start others in groups, is moved by systemd.
  */
-export async function ensureDelegation({ v2 }: Pick<Layout, "v2">, starter?: number): Promise<void> {
+export async function ensureDelegation({ v2 }: Layout, starter?: number): Promise<void> {
   const { scope } = v2 ?? {};
   if (!v2 || !scope) return;
   await ensureScope(v2.point, scope);

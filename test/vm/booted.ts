@@ -2,7 +2,7 @@ import { layout } from "../../src/cgroups/look.ts";
 import { isSystemd } from "../../src/cgroups/scope.ts";
 import { isRoot } from "../helpers/machine.ts";
 
-export const booted = isRoot && isSystemd() && layout().v2 !== undefined;
+const booted = isRoot && isSystemd() && layout().v2 !== undefined;
 
 /** Whether tests are left out that need systemd and a program, and why. */
 export function without(program: string): { readonly skip: boolean; readonly why: string } {

@@ -20,11 +20,9 @@ export class Cluster {
   readonly #at: string;
   #cri: Cri | undefined;
 
-  /** `systemd`: as the kubelet's driver of control groups. */
-  constructor(at: string, systemd = false) {
+  constructor(at: string) {
     this.#at = at;
     this.logs = join(at, "logs");
-    const options = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]\nSystemdCgroup = true\n';
     this.containerd = new Containerd(
       at,
       (socket) => `[grpc]
@@ -38,7 +36,7 @@ snapshotter = "native"
 runtime_type = "io.containerd.caisson.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
-${systemd ? options : ""}`,
+`,
     );
   }
 

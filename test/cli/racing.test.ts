@@ -1,15 +1,16 @@
 import { expect, test } from "bun:test";
 import { caisson, sh } from "../helpers/command.ts";
+import { rounds } from "../helpers/emulated.ts";
 import { isRoot, settled } from "../helpers/machine.ts";
 
 const PATIENCE_MS = 10_000;
-const rounds = process.env["CAISSON_TEST_EMULATED"] ? 12 : 30;
+const ROUNDS = rounds(30);
 
 test.skipIf(!isRoot)(
   "whoever enters a container as it is paused and removed comes to an end, and nothing is left",
   async () => {
     const earlier = await settled();
-    for (let i = 0; i < rounds; i++) {
+    for (let i = 0; i < ROUNDS; i++) {
       await sh("run", "-d", "--name", "racing", "--", "sleep", "100");
       const entering = [1, 2, 3].map(() =>
         Bun.spawn([caisson, "exec", "racing", "true"], { stdio: ["ignore", "ignore", "ignore"] }),

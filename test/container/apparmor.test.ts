@@ -36,14 +36,16 @@ const text = `profile ${PROFILE} flags=(attach_disconnected, mediate_deleted) {
 `;
 
 describe.skipIf(why !== "")(`AppArmor${why && ` (skipped: ${why})`}`, () => {
-  const at = mkdtempSync(join(tmpdir(), "caisson-apparmor-"));
-  const file = join(at, "profile");
+  let at: string;
+  let file: string;
   const isOurs = !existsSync(join(SECURITY, "apparmor"));
   const parse = (...words: string[]) => {
     const r = spawnSync(parser, [...words, "--skip-cache", file], { encoding: "utf8" });
     expect([r.status, r.stderr]).toEqual([0, ""]);
   };
   beforeAll(() => {
+    at = mkdtempSync(join(tmpdir(), "caisson-apparmor-"));
+    file = join(at, "profile");
     if (isOurs) expect(spawnSync("mount", ["-t", "securityfs", "none", SECURITY]).status).toBe(0);
     writeFileSync(file, text);
     parse("--add");

@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { container, run } from "../../src/index.ts";
+import { rounds } from "../helpers/emulated.ts";
 import { isRoot } from "../helpers/machine.ts";
 import { eachStepFails } from "../helpers/undo.ts";
 
@@ -64,7 +65,7 @@ rooted(
   "each step that makes it, and that waits for it, fails in turn, and nothing is left",
   async () => {
     const labels = /network namespace|loopback|socket|supervisor|sys/;
-    expect(await eachStepFails({}, labels)).toBeGreaterThan(20);
+    expect(await eachStepFails({}, labels)).toBeGreaterThan(rounds(20));
   },
   60_000,
 );

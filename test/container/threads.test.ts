@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
+import { isEmulated } from "../helpers/emulated.ts";
 import { isRoot, settled } from "../helpers/machine.ts";
 import { useInThreads } from "./threads.suite.ts";
 
-const why = !isRoot ? "needs root" : process.env["CAISSON_TEST_EMULATED"] ? "nothing of it depends on the machine" : "";
+const why = !isRoot ? "needs root" : isEmulated ? "nothing of it depends on the machine" : "";
 test.skipIf(why !== "")(
   `in threads${why && ` (skipped: ${why})`}`,
   async () => {

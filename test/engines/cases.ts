@@ -1,7 +1,10 @@
 import { expect } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { rounds } from "../helpers/emulated.ts";
 import { type Result, SECCOMP, sh, start, until } from "./machine.ts";
+
+const MANY = rounds(20);
 
 /** An engine with one runtime chosen: podman and docker take the same words. */
 export type Engine = {
@@ -245,12 +248,12 @@ export const cases: readonly Case[] = [
     },
   },
   {
-    name: "20 at once",
+    name: "many at once",
     run: async (e) => {
-      const all = Array.from({ length: 20 }, (_, i) =>
+      const all = Array.from({ length: MANY }, (_, i) =>
         start(e.words("run", "--rm", "--network", "none", "box", "sh", "-c", `exit ${i}`), e.env),
       );
-      expect((await Promise.all(all)).map((r) => r.code)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+      expect((await Promise.all(all)).map((r) => r.code)).toEqual(Array.from({ length: MANY }, (_, i) => i));
     },
   },
 ];

@@ -31,6 +31,7 @@ import type { Address } from "../../src/kernel/rtnetlink.ts";
 import { formatIp } from "../../src/network/address.ts";
 import { findNetwork } from "../../src/network/networks.ts";
 import { caisson, sh } from "../helpers/command.ts";
+import { rounds } from "../helpers/emulated.ts";
 import { eachStepFails } from "../helpers/undo.ts";
 import { asking, until } from "./asking.ts";
 
@@ -611,7 +612,7 @@ test("each step of a start on a bridge fails in turn, and nothing is left", asyn
     /network|bridge|publish|limit|address|interface|route|lock|answer|netlink|nf_tables|write 1/i,
     left,
   );
-  expect(failed).toBeGreaterThan(40);
+  expect(failed).toBeGreaterThan(rounds(40));
 }, 300_000);
 
 describe.skipIf(!hasIptables)(

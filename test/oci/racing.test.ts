@@ -3,10 +3,11 @@ import { execFileSync } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Bundle } from "../conformance/bundle.ts";
+import { rounds } from "../helpers/emulated.ts";
 import { isRoot, settled } from "../helpers/machine.ts";
 
 const PATIENCE_MS = 10_000;
-const ROUNDS = 24;
+const ROUNDS = rounds(24);
 
 /** A container with hooks is started by JavaScript, others are without. */
 const hooks = { poststart: [{ path: "/bin/true" }], poststop: [{ path: "/bin/true" }] };

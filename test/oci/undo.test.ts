@@ -10,6 +10,7 @@ import { inject } from "../../src/program/inject.ts";
 import { link } from "../../src/program/link.ts";
 import type { Program } from "../../src/program/types.ts";
 import { Bundle, linux } from "../conformance/bundle.ts";
+import { rounds, someOf } from "../helpers/emulated.ts";
 import { isRoot, leftovers } from "../helpers/machine.ts";
 
 /** No step ignores this one by name. */
@@ -79,7 +80,7 @@ test.skipIf(!isRoot)(
     );
     expect(steps.length).toBeGreaterThan(250);
     let failed = 0;
-    for (const { section, step } of steps) {
+    for (const { section, step } of someOf(steps)) {
       const { program, file } = await make();
       const { label } = program.sections[section]?.steps[step] ?? { label: "?" };
       const { code, said } = perform(inject(program, section, step, INJECTED), file, log);
@@ -102,7 +103,7 @@ test.skipIf(!isRoot)(
         files: before.files,
       });
     }
-    expect(failed).toBeGreaterThan(200);
+    expect(failed).toBeGreaterThan(rounds(200));
     expect(leftovers().supervisors).toBe(before.supervisors);
   },
   300_000,

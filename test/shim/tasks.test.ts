@@ -23,6 +23,7 @@ import { listen } from "../../src/shim/ttrpc/server.ts";
 import { CODE } from "../../src/shim/ttrpc/status.ts";
 import { Bundle, linux } from "../conformance/bundle.ts";
 import { whyNoCriu } from "../helpers/criu.ts";
+import { rounds, someOf } from "../helpers/emulated.ts";
 import { isRoot, leftovers, settled } from "../helpers/machine.ts";
 
 /** The shim's service with containers of the kernel's; the test is what containerd is: it calls, and takes the events. */
@@ -368,7 +369,7 @@ test.skipIf(!isRoot)(
     expect(steps.length).toBeGreaterThan(200);
     const was = await settled();
     let failed = 0;
-    for (const { section, step } of steps) {
+    for (const { section, step } of someOf(steps)) {
       const next = await make();
       const { label } = next.program.sections[section]?.steps[step] ?? { label: "?" };
       const { started, error } = await failureOf(inject(next.program, section, step, "EUCLEAN"), next.token);
@@ -381,7 +382,7 @@ test.skipIf(!isRoot)(
       const { mounts, groups } = leftovers();
       expect({ label, mounts, groups }).toEqual({ label, mounts: was.mounts, groups: was.groups });
     }
-    expect(failed).toBeGreaterThan(150);
+    expect(failed).toBeGreaterThan(rounds(150));
     expect(await settled()).toEqual(was);
     expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(b.at);
   },

@@ -67,7 +67,7 @@ hung() { [ "$(grep -ac 'BUG: soft lockup' "$1")" -ge $HUNG ]; }
 emulate() {
   local log=$1 pid
   : >"$log"
-  timeout "${CAISSON_VM_TIMEOUT:-2400}" "${machine[@]}" -smp 2 -m 3072 -nographic -no-reboot -pidfile "$log.pid" \
+  timeout "${CAISSON_VM_TIMEOUT:-3600}" "${machine[@]}" -smp 2 -m 3072 -nographic -no-reboot -pidfile "$log.pid" \
     -append "quiet panic=-1 $2" -nic none </dev/null 2>&1 | tr -d '\r' | tee "$log" &
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do

@@ -1,15 +1,24 @@
 import { CLONE, P_PID, WEXITED } from "../kernel/flags.ts";
 import { CLONE_ARGS_CGROUP, cloneArgs, type SectionBuilder } from "../program/builder.ts";
-import type { Slot } from "../program/types.ts";
+import { ANY, type Slot } from "../program/types.ts";
 import { type Loose, low } from "../program/values.ts";
 import { type Beside, makeBeside, prepareBeside } from "./beside.ts";
 import { enterGroups, type Groups, spawnInGroup } from "./cgroup.ts";
+import { endChild } from "./child.ts";
 import { type Context, isNew } from "./context.ts";
 import { cloneFlags, enterNamespaces, needsEntering, prepareTime } from "./namespaces.ts";
 import { adjustOomOf, adjustOwnOom } from "./oom.ts";
 import { leaveSpare } from "./spare.ts";
 
-export type Born = { readonly pid: Slot; readonly pidfd: Loose; readonly beside?: Beside };
+export type Born = {
+  readonly pid: Slot;
+  readonly pidfd: Loose;
+  /** Who entered namespaces for it, and bore it there. */
+  readonly between?: Slot;
+  readonly beside?: Beside;
+};
+
+const SIGKILL = 9;
 
 /**
  * Clones the first process. What must be entered before it is born is entered by a process in between, so that this
@@ -46,7 +55,22 @@ export function bear(
   const pid = enter.spawn("start the container as the caller's child", init, args);
   s.call("wait for the one that entered", "waitid", [P_PID, between, 0, WEXITED, 0], { ignore: ["ECHILD"] });
   s.check("were the namespaces entered?");
-  return { pid, pidfd: s.get("find the container", "pidfd_open", [pid, 0]) };
+  return { pid, pidfd: s.get("find the container", "pidfd_open", [pid, 0]), between };
+}
+
+/** Also one whose birth nobody has heard of yet: its groups could not go before it does. */
+export function endBorn(s: SectionBuilder, { pid, pidfd, between }: Born): void {
+  if (between) {
+    s.call("wait for the one that entered", "waitid", [P_PID, between, 0, WEXITED, 0], ANY);
+    // Nobody else reaps it, so the number is still its own.
+    s.skipIf(pidfd, ">", -1, () =>
+      s.skipIf(pid, "<", 1, () => {
+        s.call("end the container", "kill", [pid, SIGKILL], ANY);
+        s.call("reap the container", "waitid", [P_PID, pid, 0, WEXITED, 0], ANY);
+      }),
+    );
+  }
+  endChild(s, "the container", pidfd);
 }
 
 /** The groups that the first process enters by itself. */

@@ -4,9 +4,9 @@ import type { SectionBuilder } from "../program/builder.ts";
 import type { Slot } from "../program/types.ts";
 import { addressOf, buffer, high, low } from "../program/values.ts";
 import { leaveBeside } from "./beside.ts";
-import { bear, leftToEnter } from "./birth.ts";
+import { bear, endBorn, leftToEnter } from "./birth.ts";
 import { endRest, makeGroups, removeGroups } from "./cgroup.ts";
-import { endChild, statusPath } from "./child.ts";
+import { statusPath } from "./child.ts";
 import { type Context, isNew, writeText } from "./context.ts";
 import { raiseHardLimits } from "./credentials.ts";
 import { FD } from "./descriptors.ts";
@@ -65,7 +65,8 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   const terminal = job.terminal ? terminalSockets(s) : undefined;
   const assembled = job.mapRoot ? assembleOutside(c, s) : undefined;
   const opened = isNew(c.spec, "user") ? openOutside(c, s) : undefined;
-  const { pid, pidfd, beside } = bear(c, s, { enter: () => enter, init }, groups);
+  const born = bear(c, s, { enter: () => enter, init }, groups);
+  const { pid, pidfd, beside } = born;
   writeInit(c, init, payload, {
     groups: leftToEnter(c, groups),
     leaf: groups.leaf,
@@ -136,7 +137,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   afterEnd(c, s, record, results);
 
   // The container's first process is killed and reaped before its control groups are removed.
-  endChild(undo, "the container", pidfd);
+  endBorn(undo, born);
   if (saved) restoreMode(undo, saved);
   if (outlives) endRest(undo, job.cgroup);
   c.parts?.network?.disconnectNetwork(c, undo, begun);

@@ -65,7 +65,7 @@ rooted(
   "each step that makes it, and that waits for it, fails in turn, and nothing is left",
   async () => {
     const labels = /network namespace|loopback|socket|supervisor|sys/;
-    expect(await eachStepFails({}, labels)).toBeGreaterThan(rounds(20));
+    expect(await eachStepFails({}, { labels })).toBeGreaterThan(rounds(20));
   },
   60_000,
 );

@@ -127,5 +127,5 @@ rooted("each step of a start with one fails in turn, and nothing is left", async
     expect(spareOf(launcher()).startsWith("net:")).toBe(true);
     return { spare: takeSpare(launcher(), shared.spec, shared.job) === true };
   };
-  expect(await eachStepFails({}, labels, undefined, spare)).toBeGreaterThan(rounds(10));
+  expect(await eachStepFails({}, { labels, more: spare })).toBeGreaterThan(rounds(10));
 });

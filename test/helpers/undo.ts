@@ -28,18 +28,25 @@ function startSteps(program: Program, labels: RegExp): { section: number; step: 
   });
 }
 
+export type Trial = {
+  /** Of the steps that are to fail. */
+  readonly labels?: RegExp;
+  /** What must look the same after each. */
+  readonly look?: () => unknown;
+  readonly more?: () => Promise<Partial<Job>>;
+  readonly command?: readonly string[];
+};
+
 /** Makes each step of a start fail (a third in an emulated machine), and looks for what is left; gives how many failed. */
 export async function eachStepFails(
   options: ContainerOptions,
-  labels = /./,
-  look: () => unknown = () => undefined,
-  more: () => Promise<Partial<Job>> = async () => ({}),
+  { labels = /./, look, more, command = ["true"] }: Trial = {},
 ): Promise<number> {
   await run(["true"]);
   const make = async () => {
-    const p = await claim(await prepare({ name: "undo-test", ...options }, ["true"]));
-    const state = await notedState(p, ["true"], { remove: true });
-    return { ...p, job: { ...p.job, state, ...(await more()) } };
+    const p = await claim(await prepare({ name: "undo-test", ...options }, command));
+    const state = await notedState(p, command, { remove: true });
+    return { ...p, job: { ...p.job, state, ...(await more?.()) } };
   };
   let steps: { section: number; step: number }[] = [];
   const first = await start(await make(), NOTHING, {
@@ -50,7 +57,7 @@ export async function eachStepFails(
   });
   expect((await first.ended).exitCode).toBe(0);
   const before = await settled();
-  const seen = look();
+  const seen = look?.();
   let failed = 0;
   for (const { section, step } of someOf(steps)) {
     const started = await start(await make(), NOTHING, { alter: (p) => inject(p, section, step, INJECTED) });
@@ -70,7 +77,7 @@ export async function eachStepFails(
       state: before.state,
       files: before.files,
     });
-    expect(look()).toEqual(seen);
+    expect(look?.()).toEqual(seen);
   }
   expect(await settled()).toEqual(before);
   return failed;

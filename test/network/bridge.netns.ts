@@ -609,8 +609,10 @@ test("each step of a start on a bridge fails in turn, and nothing is left", asyn
         bandwidth: { upload: "1M" },
       },
     },
-    /network|bridge|publish|limit|address|interface|route|lock|answer|netlink|nf_tables|write 1/i,
-    left,
+    {
+      labels: /network|bridge|publish|limit|address|interface|route|lock|answer|netlink|nf_tables|write 1/i,
+      look: left,
+    },
   );
   expect(failed).toBeGreaterThan(rounds(40));
 }, 300_000);

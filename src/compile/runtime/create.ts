@@ -3,9 +3,8 @@ import { O, PR } from "../../kernel/flags.ts";
 import { ProgramBuilder, type SectionBuilder } from "../../program/builder.ts";
 import type { Program, Slot } from "../../program/types.ts";
 import { addressOf, buffer, high, low } from "../../program/values.ts";
-import { bear, leftToEnter } from "../birth.ts";
+import { bear, endBorn, leftToEnter } from "../birth.ts";
 import { endRest, makeGroups, removeGroups } from "../cgroup.ts";
-import { endChild } from "../child.ts";
 import { type Context, isNew, writeText } from "../context.ts";
 import { raiseHardLimits } from "../credentials.ts";
 import { writeInit } from "../init.ts";
@@ -69,7 +68,8 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
   const mapped = isNew(c.spec, "user") ? program.slot("pipe of the id maps") : undefined;
   if (mapped) s.call("make the pipe of the id maps", "pipe2", [addressOf(mapped), O.CLOEXEC]);
   const opened = openOutside(c, s);
-  const { pid, pidfd } = bear(c, s, { enter: () => enter, init }, groups);
+  const born = bear(c, s, { enter: () => enter, init }, groups);
+  const { pid, pidfd } = born;
 
   let from = 0;
   const stages = stagesOf(c, l, n, p, o, (section) => {
@@ -159,7 +159,7 @@ function writeRuntime(c: Context, s: SectionBuilder, file: OwnFile, l: Lifecycle
     s.exit(results[0] as Slot);
   }
 
-  endChild(undo, "the container", pidfd);
+  endBorn(undo, born);
   if (saved) restoreMode(undo, saved);
   endRest(undo, job.cgroup);
   removeGroups(undo, groups.made);

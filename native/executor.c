@@ -166,11 +166,11 @@ static void pause_ms(u64 ms) {
 static s64 perform(struct program *p, struct step *s) {
   s64 a[6], r;
   for (int i = 0; i < 6; i++) a[i] = value(p, s, i);
-  for (int tries = s->retries;; tries--) {
+  for (u64 tries = 0;; tries++) {
     r = sys6(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-    /* A control group is busy for a moment after its last task is gone. */
-    if (tries <= 0 || (r != -EBUSY && r != -EAGAIN && r != -EINTR)) return r;
-    pause_ms(1);
+    /* A control group is busy for a moment after its last task is gone; one with much memory to free, for longer. */
+    if (tries >= s->retries || (r != -EBUSY && r != -EAGAIN && r != -EINTR)) return r;
+    pause_ms(1 + tries * tries / 1024);
   }
 }
 

@@ -190,8 +190,8 @@ export function endRest(s: SectionBuilder, plan: CgroupPlan): void {
   }
 }
 
-/** A group stays busy for a moment after its last task has ended. */
-const BUSY_RETRIES = 100;
+/** A group stays busy until what was killed in it has ended, and its memory is free: 5.5 s at most. */
+export const BUSY_RETRIES = 255;
 
 /**
  * Removes the groups that were made, and none that was there before. Those of a delegated container may have others in

@@ -7,6 +7,7 @@ import { homeOf } from "../cgroups/layout.ts";
 import { layoutFor } from "../cgroups/look.ts";
 import { moveAll } from "../cgroups/move.ts";
 import { removeTree } from "../cgroups/remove.ts";
+import { BUSY_RETRIES } from "../compile/cgroup.ts";
 import { STATE_FILES } from "../compile/state.ts";
 import { exists } from "../host/in-root.ts";
 import { processesBeside } from "../host/pid-namespace.ts";
@@ -20,8 +21,6 @@ import { NameError } from "../values/errors.ts";
 import { groupPathOf } from "./group-path.ts";
 import { findExact, type Running } from "./state.ts";
 import { hasEnded } from "./while-running.ts";
-
-const BUSY_RETRIES = 100;
 
 /** A small process of the executor which removes groups once a container's supervisor has ended, however it does. */
 export async function removeWhenEnded(supervisor: number, directories: readonly string[]): Promise<void> {

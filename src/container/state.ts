@@ -224,7 +224,7 @@ function killOrphan({ status, started }: Known): Identity | undefined {
   return found;
 }
 
-const KILL_MS = 2000;
+const KILL_MS = 10_000;
 const isFreezer = (path: string) => existsSync(`${path}/freezer.state`);
 
 /** Whoever is still in a group of a container that has no supervisor any more ends with it. */

@@ -32,7 +32,7 @@ export type Value =
 export type Policy = {
   /** Errnos after which the program goes on. */
   readonly ignore?: readonly string[] | "all";
-  /** How often to try again, a millisecond apart, after EBUSY, EAGAIN or EINTR. */
+  /** How often to try again after EBUSY, EAGAIN or EINTR, 255 at most: a millisecond apart at first, and 64 at the end. */
   readonly retries?: number;
 };
 

@@ -1,9 +1,15 @@
 import { expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { hostArch } from "../../src/kernel/arch.ts";
+import { O } from "../../src/kernel/flags.ts";
 import { ProgramBuilder } from "../../src/program/builder.ts";
 import { encode } from "../../src/program/encode.ts";
+import { executor } from "../../src/program/executor.ts";
 import { Launcher } from "../../src/program/launcher.ts";
+import { link } from "../../src/program/link.ts";
+import { timespec } from "../../src/program/poll.ts";
+import { addressOf, buffer, high, low } from "../../src/program/values.ts";
 
 /** A program that does no harm, whatever of it is changed: its one system call is getpid, by a number checked below. */
 function harmless(): Uint8Array {
@@ -19,6 +25,27 @@ function harmless(): Uint8Array {
 const DATA_LENGTH_AT = 40;
 /** Elsewhere the same bytes are other steps, and a well-formed program may be any: this one word is left as it is. */
 const STEPS_AT = 6;
+
+test("what is busy is tried again for seconds, as memory that is freed takes them", async () => {
+  const b = new ProgramBuilder(hostArch());
+  const s = b.section("main");
+  const late = b.section("late");
+  const pipe = b.slot("a pipe");
+  s.call("make a pipe", "pipe2", [addressOf(pipe), O.CLOEXEC | O.NONBLOCK]);
+  s.spawn("start who writes", late);
+  late.call("wait", "ppoll", [0, 0, timespec(1), 0, 0]);
+  late.call("write", "write", [high(pipe), "!", 1]);
+  late.exit(0);
+  s.call("read", "read", [low(pipe), buffer("one byte", 1), 1], { retries: 255 });
+  s.exit(7);
+  const file = `/tmp/caisson-busy-${process.pid}`;
+  try {
+    writeFileSync(file, link(executor(), encode(b.build())), { mode: 0o755 });
+    expect(await Bun.spawn([file]).exited).toBe(7);
+  } finally {
+    rmSync(file, { force: true });
+  }
+});
 
 test("a program that is cut off is refused as malformed", async () => {
   const l = new Launcher();

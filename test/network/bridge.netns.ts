@@ -689,7 +689,7 @@ describe.skipIf(!hasIptables)(
     test("each step that passes it fails in turn, and it is as it was", async () => {
       const all = () => ({ ...left(), rules: rules() });
       const steps = /^let CAISSON\S+ pass (FORWARD|INPUT)|^note the rule's handle/;
-      const failed = await eachStepFails({ network: "bridge" }, steps, all);
+      const failed = await eachStepFails({ network: "bridge" }, { labels: steps, look: all });
       expect(failed).toBeGreaterThan(4);
     }, 120_000);
   },

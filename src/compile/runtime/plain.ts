@@ -5,14 +5,13 @@ import { encode } from "../../program/encode.ts";
 import { asked } from "../../program/frames.ts";
 import type { Slot } from "../../program/types.ts";
 import { buffer, into, type Loose } from "../../program/values.ts";
+import { BUSY_RETRIES } from "../cgroup.ts";
 import { writeFile } from "../context.ts";
 import { type Lifecycle, RUNTIME_FILES } from "./lifecycle.ts";
 
 const F = RUNTIME_FILES;
 const STAT_SIZE = 144;
 const INODE_AT = 8;
-/** A group stays busy for a moment after its last task has ended. */
-const BUSY_RETRIES = 100;
 
 /**
  * The program that removes all of a container which has ended: `delete` has only to perform it (src/front). One that fails

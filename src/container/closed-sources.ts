@@ -5,8 +5,11 @@ import type { HostFacts } from "../host/facts.ts";
 
 const X_OTHERS = 0o001;
 
+/** Also what is shown of an id that the caller's own user namespace does not map (kernel.overflowuid, overflowgid). */
+const NOBODY = 65_534;
+
 const holds = (maps: readonly IdMap[] | undefined, id: number) =>
-  maps?.some((m) => id >= m.hostID && id < m.hostID + m.size) ?? false;
+  id !== NOBODY && (maps?.some((m) => id >= m.hostID && id < m.hostID + m.size) ?? false);
 
 /** capable_wrt_inode_uidgid() of the kernel: root of a user namespace overrides modes where both ids are mapped. */
 function isClosed(directory: string, linux: Spec["linux"]): boolean {

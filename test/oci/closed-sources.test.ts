@@ -42,6 +42,13 @@ function closed(command: readonly string[], names: readonly string[]) {
   return b;
 }
 
+/** A command in a user namespace that has some of the ids. What is executed before they are written has no capabilities. */
+const IN_PART = `mkfifo go
+unshare --user --mount sh -c 'read go <go; exec "$@"' sh "$@" & p=$!
+until [ "$(readlink /proc/$p/ns/user)" != "$(readlink /proc/self/ns/user)" ]; do sleep 0.01; done
+for map in uid_map gid_map; do echo "0 0 100000" >/proc/$p/$map; done
+echo >go; wait $p`;
+
 describe.skipIf(!isRoot)("sources that the root of the container's user namespace cannot reach", () => {
   test("are mounted all the same, for the command and for another process", async () => {
     using b = closed(shell("cat /mnt/a/file /mnt/b/file; sleep 60"), ["a", "b"]);
@@ -64,6 +71,25 @@ describe.skipIf(!isRoot)("sources that the root of the container's user namespac
     } finally {
       spawnSync("umount", [source]);
     }
+  });
+
+  test("also those of a group that the runtime's own user namespace does not map, and shows as nobody's", () => {
+    using b = closed(["cat", "/mnt/a/file"], ["a"]);
+    // As podman has it for --userns=keep-id: the runtime's own user is another than root in there.
+    const kept = [
+      { containerID: 0, hostID: 1, size: 1000 },
+      { containerID: 1000, hostID: 0, size: 1 },
+      { containerID: 1001, hostID: 1001, size: 64_535 },
+    ];
+    b.rewrite((s) => ({ ...s, linux: { ...s.linux, uidMappings: kept, gidMappings: kept } }));
+    spawnSync("chown", ["-R", "1:1", b.root]);
+    spawnSync("chown", ["0:200000", join(b.at, "closed-a")]);
+    spawnSync("chmod", ["755", b.at]);
+    const r = spawnSync("sh", ["-ec", IN_PART, "sh", ...b.words("run", "--bundle", b.at, b.id)], {
+      cwd: b.at,
+      encoding: "utf8",
+    });
+    expect([r.stdout, r.stderr, r.status]).toEqual(["a\n", "", 0]);
   });
 
   test("one that goes meanwhile is an error by its name, and nothing is left", () => {

@@ -14,9 +14,8 @@ export type Result = { readonly code: number; readonly out: string; readonly err
 
 const LIMIT_MS = 60_000;
 
-/** Where commands are run: conmon leaves a file `oom` in the working directory when a container was killed for its memory. */
-const cwd = mkdtempSync("/var/tmp/caisson-engines-cwd-");
-process.on("exit", () => rmSync(cwd, { recursive: true, force: true }));
+/** Where commands are run, and can leave nothing: conmon would a file `oom`, when a container was killed for its memory. */
+const cwd = "/proc";
 
 /** Runs a command to its end. */
 export function sh(words: readonly string[], o: { stdin?: string; env?: Record<string, string> } = {}): Result {

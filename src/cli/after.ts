@@ -5,7 +5,7 @@ import { ENTER_LABEL } from "../compile/here.ts";
 import { AFTER_FD } from "../compile/report.ts";
 import { stepError } from "../container/failure.ts";
 import { readEnding, readFailure } from "../container/record.ts";
-import { finishDelegated, removeData } from "../container/state.ts";
+import { finishNoted, removeData } from "../container/state.ts";
 import { workingDirectory } from "../host/given.ts";
 import { signalName } from "../kernel/signals.ts";
 import { labelOf, programIn } from "../program/labels.ts";
@@ -29,7 +29,7 @@ function label(section: number, step: number): string {
 
 /** What the supervisor becomes when an end needs words: it says why, and exits with the status that is due. */
 export async function after(keys: string, data: string, state: string, command = ""): Promise<number> {
-  if (state !== "") await finishDelegated(state);
+  if (state !== "") await finishNoted(state, data);
   const bytes = readAll(AFTER_FD);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const failure = readFailure(view);
@@ -38,8 +38,7 @@ export async function after(keys: string, data: string, state: string, command =
     const step = `${found}${found === EXEC_LABEL ? command : found === ENTER_LABEL ? workingDirectory() : ""}`;
     const error = stepError(String(failure.section), failure.step, step, failure.errno);
     complain(error.message);
-    // What was made for it before its program ran: the place of its log and of its changes.
-    if (data !== "" && !error.step.startsWith("take the name")) removeData(data);
+    if (data !== "" && failure.madeData) removeData(data);
     return error.exitCode;
   }
   const ending = readEnding(view, keys ? keys.split(",") : []);

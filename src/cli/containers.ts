@@ -7,6 +7,7 @@ import {
   type Known,
   listContainers,
   removeContainer,
+  removeUnknown,
   runningContainer,
   sweep,
   untilEnded,
@@ -142,8 +143,11 @@ export async function stop(v: Values, names: readonly string[]): Promise<number>
 
 export async function rm(v: Values, names: readonly string[]): Promise<number> {
   for (const name of names) {
-    let c: Known | undefined = v["force"] ? findIfThere(name) : findContainer(name);
-    if (!c) continue;
+    let c: Known | undefined = findIfThere(name);
+    if (!c) {
+      if (!removeUnknown(name) && !v["force"]) findContainer(name);
+      continue;
+    }
     const { directory, started } = c;
     const isRunning = v["force"] && c.status === "running" && started !== undefined;
     if (isRunning) signalContainer({ directory, started }, KILL_EVERYTHING);

@@ -1,5 +1,6 @@
 import type { Job } from "../compile/job.ts";
 import type { Seccomp } from "../compile/spec.ts";
+import { withState } from "../container/noted.ts";
 import type { Prepared } from "../container/prepare.ts";
 import { start } from "../container/start.ts";
 import { KILL_EVERYTHING, PASSED_ON } from "../kernel/signals.ts";
@@ -17,9 +18,15 @@ const profileOf = (names: readonly string[], architectures: readonly string[] | 
 const INHERIT = { kind: "inherit" } as const;
 
 /** The command stays, to answer system calls: the container is its child, with its own streams. */
-export async function runHere(p: Prepared, v: Values, terminal: Pick<Job, "terminal">): Promise<number> {
+export async function runHere(
+  p: Prepared,
+  command: readonly string[],
+  v: Values,
+  terminal: Pick<Job, "terminal">,
+): Promise<number> {
   if (typeof v["learn"] === "string") checkWritable("--learn", v["learn"]);
-  const started = await start({ ...p, job: { ...p.job, ...terminal } }, [INHERIT, INHERIT, INHERIT]);
+  const noted = await withState(p, command);
+  const started = await start({ ...noted, job: { ...noted.job, ...terminal } }, [INHERIT, INHERIT, INHERIT]);
   // What the terminal's keys send, the supervisor gets as well, and passes on.
   for (const signal of PASSED_ON) process.on(signal, () => {});
   process.on("SIGTERM", () => started.kill(KILL_EVERYTHING));

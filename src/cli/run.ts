@@ -1,14 +1,13 @@
-import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../compile/compile.ts";
-import type { Job, Stdio } from "../compile/job.ts";
+import { isLeftToCommand, type Job, type Stdio } from "../compile/job.ts";
 import { partsFor } from "../compile/parts.ts";
 import { claim } from "../container/claim.ts";
 import { notedState } from "../container/noted.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { perform, performedFile, performLinked } from "../container/perform.ts";
 import { networkAndFiles, type Prepared, prepare } from "../container/prepare.ts";
-import { dataDirectory, fileKeys, removeData, sweep } from "../container/state.ts";
+import { dataDirectory, fileKeys, makePlaceOfData, sweep } from "../container/state.ts";
 import { workingDirectory } from "../host/given.ts";
 import { places } from "../host/places.ts";
 import type { Arch } from "../kernel/arch.ts";
@@ -58,7 +57,7 @@ async function program(
     detach,
     explain: !detach,
     data: dataDirectory(p.job.name),
-    ...(p.job.cgroup.delegated && { state: state.directory }),
+    ...(isLeftToCommand({ ...p.job, state }) && { state: state.directory }),
     given: command.length === 0,
   });
   const job = { ...p.job, ...terminalOf(o, !detach), stdio, state, report };
@@ -83,15 +82,7 @@ export async function run(v: Values, command: readonly string[]): Promise<number
   const others = await sweep();
   const p = await claim(await prepare(o, command));
   for (const line of p.notApplied) complain(`not applied: ${line}`);
-  const data = dataDirectory(p.job.name);
-  const isOurs = !existsSync(data);
-  try {
-    return await start(v, command, o, p, others);
-  } catch (e) {
-    // The program undoes what it does, once it is performed; until then this is all that was made.
-    if (isOurs) removeData(data);
-    throw e;
-  }
+  return start(v, command, o, p, others);
 }
 
 async function start(
@@ -101,12 +92,10 @@ async function start(
   claimed: Prepared,
   others: Awaited<ReturnType<typeof sweep>>,
 ): Promise<number> {
-  const { root, name } = claimed.job;
-  if (root.kind === "overlay" && root.keep) mkdirSync(root.keep, { recursive: true, mode: 0o700 });
-  if (v["detach"]) mkdirSync(dataDirectory(name), { recursive: true, mode: 0o700 });
+  if (v["detach"] || o.keep) makePlaceOfData();
   await delegation(claimed.job.cgroup);
   const p = v["detach"] ? { ...claimed, job: { ...claimed.job, ...(await detachedGroup()) } } : claimed;
-  if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, v, terminalOf(o, true));
+  if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, command, v, terminalOf(o, true));
   const file = performedFile();
   const options = isLasting(v, p) ? optionsBefore(command) : undefined;
   const given = options && givenAs(options, v, o, workingDirectory());

@@ -111,9 +111,13 @@ export type StatePlan = {
   readonly counted: boolean;
   /** Remove all of it at the end. */
   readonly remove: boolean;
-  /** The log and the directory it is in, to be removed with it. */
-  readonly log?: { readonly directory: string; readonly path: string };
+  /** The place of its log and its changes, which outlive the machine's boot. */
+  readonly data?: { readonly directory: string; readonly log?: string; readonly changes?: string };
 };
+
+/** Whether what is left at the end is more than a program can remove: groups in its groups, directories in directories. */
+export const isLeftToCommand = ({ cgroup, state }: Pick<Job, "cgroup" | "state">): boolean =>
+  cgroup.delegated === true || (state?.remove === true && state.data?.changes !== undefined);
 
 /** The control groups to make, as src/cgroups decided them for the layout found. */
 export type CgroupPlan = {

@@ -5,6 +5,7 @@ import type { Block, Slot } from "../program/types.ts";
 import { addressOf, argument, high, into, low, stringArray } from "../program/values.ts";
 import type { Context } from "./context.ts";
 import { FD } from "./descriptors.ts";
+import { isLeftToCommand } from "./job.ts";
 import { RECORD, recordBlock, storeFailure, timeOfDay } from "./record.ts";
 
 const FRAME = 16;
@@ -84,8 +85,7 @@ export function afterEnd(c: Context, s: SectionBuilder, record: EndRecord, resul
   const [code, , timedOut] = results as [Slot, Slot, Slot];
   if (report.to === "library")
     s.call("report the end", "write", [FD.CONTROL, record.block, record.block.bytes.length], { ignore: "all" });
-  // What is left of groups that a container made in its own, only the command line can remove.
-  if (report.to === "command" && c.job.cgroup.delegated) becomeCommand(s, report, record);
+  if (report.to === "command" && isLeftToCommand(c.job)) becomeCommand(s, report, record);
   else if (report.to === "command" && report.explain) {
     const explain = () => becomeCommand(s, report, record);
     s.skipIf(timedOut, "==", 0, explain);
@@ -94,9 +94,11 @@ export function afterEnd(c: Context, s: SectionBuilder, record: EndRecord, resul
   s.exit(code);
 }
 
-export function afterFailure(c: Context, s: SectionBuilder, record: EndRecord): void {
+/** `data` is the result of making the place of what is kept: whether it is there to be removed. */
+export function afterFailure(c: Context, s: SectionBuilder, record: EndRecord, data?: Slot): void {
   const { report } = c.job;
   storeFailure(s, record.block, record.prefix);
+  if (data) s.skipIf(data, "!=", 0, () => s.store(1, record.block, record.prefix + RECORD.madeData, 8));
   if (report.to === "library")
     s.call("report the failure", "write", [FD.CONTROL, record.block, record.block.bytes.length], { ignore: "all" });
   if (report.to === "command") becomeCommand(s, report, record);

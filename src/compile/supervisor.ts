@@ -11,11 +11,12 @@ import { type Context, isNew, writeText } from "./context.ts";
 import { raiseHardLimits } from "./credentials.ts";
 import { FD } from "./descriptors.ts";
 import { writeInit, writePayload } from "./init.ts";
+import { isLeftToCommand } from "./job.ts";
 import { needsEntering } from "./namespaces.ts";
 import { assembleOutside, leaveOpened, openOutside } from "./outside.ts";
 import { afterEnd, afterFailure, endRecord, fillRecord, reportStart } from "./report.ts";
 import { takeSignalsToPassOn } from "./signals.ts";
-import { keepState, noteEnd, noteStart, removeState } from "./state.ts";
+import { keepState, noteEnd, noteStart, removeState, takeName } from "./state.ts";
 import { arrangeStdio, type Given, leaveStdio } from "./stdio.ts";
 import { rawMode, restoreMode, takeTerminal, terminalRelays, terminalSockets } from "./terminal.ts";
 import { writeIdMaps } from "./users.ts";
@@ -51,9 +52,10 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   if (job.report.to === "library" && !job.report.survive) endWithLauncher(s);
   // What a terminal sends is for commands: a container that waits is its maker's to end.
   if (job.report.to === "library" && job.idle) s.call("leave the caller's session", "setsid", []);
+  const taken = takeName(c, s);
   const stdio = arrangeStdio(c, s, given);
   const signals = takeSignalsToPassOn(s);
-  const kept = keepState(c, s);
+  const kept = keepState(c, s, taken);
   const groups = makeGroups(c, s);
   const ready = program.slot("pipe that closes at exec");
   s.call("make the pipe that closes at exec", "pipe2", [addressOf(ready), O.CLOEXEC]);
@@ -133,7 +135,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   c.parts?.network?.disconnectNetwork(c, s, begun);
   giveUpClaims(c, s);
   removeGroups(s, groups.made, job.cgroup.delegated);
-  if (job.state?.remove && !job.cgroup.delegated) removeState(c, s, kept);
+  if (job.state?.remove && !isLeftToCommand(job)) removeState(c, s, kept);
   afterEnd(c, s, record, results);
 
   // The container's first process is killed and reaped before its control groups are removed.
@@ -144,5 +146,5 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   giveUpClaims(c, undo);
   removeGroups(undo, groups.made);
   removeState(c, undo, kept);
-  afterFailure(c, undo, record);
+  afterFailure(c, undo, record, kept?.data);
 }

@@ -20,7 +20,7 @@ import { signalContainer } from "./end.ts";
 import { environmentFor } from "./environment.ts";
 import { collected, type Encoding, fed, type StreamOptions } from "./exchange.ts";
 import { groupsToEnter } from "./group-path.ts";
-import { notedState } from "./noted.ts";
+import { withState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { checkWorkdir } from "./paths.ts";
 import { refusePaused } from "./paused.ts";
@@ -199,11 +199,11 @@ const NOTHING = [{ kind: "null" }, { kind: "null" }, { kind: "null" }] as const;
 export async function container(options: ContainerOptions & { readonly detached?: boolean } = {}): Promise<Container> {
   const { detached = false, ...rest } = options;
   const prepared = await claim(await prepare(rest, ["(idle)"]));
-  const state = await notedState(prepared, [], { remove: true });
+  const noted = await withState(prepared, [], true);
   const supervisorGroup = detached ? await homeOfDetached(layout(), launcher().pid) : undefined;
-  const job = { ...prepared.job, idle: true, state, ...(supervisorGroup !== undefined && { supervisorGroup }) };
-  const withState: Prepared = { ...prepared, job };
-  const started = await start(withState, NOTHING, { survive: detached });
+  const job = { ...noted.job, idle: true, ...(supervisorGroup !== undefined && { supervisorGroup }) };
+  const whole: Prepared = { ...noted, job };
+  const started = await start(whole, NOTHING, { survive: detached });
   const pid = await started.pid;
   if (detached) started.leave();
   const supervisor = {
@@ -213,7 +213,7 @@ export async function container(options: ContainerOptions & { readonly detached?
       return started.ended;
     },
   };
-  return new Container(withState, pid, supervisor, await partsFor(withState.job));
+  return new Container(whole, pid, supervisor, await partsFor(job));
 }
 
 /** A running container by its name, whoever started it. */

@@ -19,7 +19,11 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   [/^set cpuset\.(cpus|mems) /, "ERANGE", "this machine has fewer (cpuset(7))"],
   [/^set cpuset\.(cpus|mems) /, "EINVAL", "this machine has fewer that are online (cpuset(7))"],
   [/^set cpuset\.(cpus|mems) /, "EACCES", "the group above has fewer (cpuset(7))"],
-  [/^take the name/, "EEXIST", "a container of this name is there already; caisson rm removes it"],
+  [
+    /^take the name|^make the place of what/,
+    "EEXIST",
+    "a container of this name is there already; caisson rm removes it",
+  ],
   [/^take the id/, "EEXIST", "container with given ID already exists"],
   [/^make the control group/, "EEXIST", "a control group of this name is there already"],
   [GROUPS, "EACCES", "control groups need root, or a delegated group"],

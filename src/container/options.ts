@@ -37,7 +37,10 @@ export type ContainerOptions = {
   readonly name?: string;
   /** A directory to be the root filesystem. Default: a copy-on-write view of this machine's own root. */
   readonly rootfs?: string | { readonly overlay: string };
-  /** Keep what the container wrote, for `diff`, in this directory or (true) in its own. Copy-on-write roots only. */
+  /**
+   * Keep what the container wrote, in this directory or (true) in one of its own: for `caisson diff`, and as `noted.keep` of
+   * `findContainer`, until `removeContainer`. Copy-on-write roots only.
+   */
   readonly keep?: boolean | string;
   /** Memory limit, swap included. Source: memory.max of cgroup-v2, memory.limit_in_bytes of v1. */
   readonly memory?: string | number;

@@ -13,7 +13,7 @@ import { parseCount } from "../values/units.ts";
 import { claim } from "./claim.ts";
 import { collected } from "./exchange.ts";
 import { failureOf } from "./failure.ts";
-import { notedState } from "./noted.ts";
+import { withState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { PIPES, type Prepared, prepare } from "./prepare.ts";
 import { type RunResult, resultOf } from "./run.ts";
@@ -44,11 +44,9 @@ export class ContainerPool {
   }
 
   async #start(): Promise<Waiting> {
-    const prepared = await claim(await prepare(this.#options, ["(waiting)"]));
-    const started = await start(
-      { ...prepared, job: { ...prepared.job, warm: true, ...(await stateOf(prepared)) } },
-      PIPES,
-    );
+    const waiting = ["(waiting)"];
+    const prepared = await withState(await claim(await prepare(this.#options, waiting)), waiting);
+    const started = await start({ ...prepared, job: { ...prepared.job, warm: true } }, PIPES);
     const { warm } = started;
     if (!warm) throw new TypeError("a container of a pool has no pipe");
     await started.pid;
@@ -130,10 +128,6 @@ function send(pipe: number, bytes: Uint8Array): boolean {
 function destroyStreams({ stdin, stdout, stderr }: Started): void {
   for (const stream of [stdin, stdout, stderr]) stream?.destroy();
 }
-
-/** What has an address is noted, so that the address is given back whatever happens to us. */
-const stateOf = async (p: Prepared) =>
-  p.network.request ? { state: await notedState(p, ["(waiting)"], { remove: true }) } : {};
 
 function lastSteps(p: Prepared, command: readonly string[]) {
   const program = new ProgramBuilder(p.facts.arch);

@@ -1,5 +1,5 @@
 import { realpathSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { hasNew, isNew } from "../compile/context.ts";
 import type { Job, RootEntry, Stdio } from "../compile/job.ts";
 import type { Spec } from "../compile/spec.ts";
@@ -29,6 +29,7 @@ import { checkWorkdir } from "./paths.ts";
 import { withProfile } from "./profiles.ts";
 import { HOSTS_FILE, hostsOf } from "./root-hosts.ts";
 import { checkShapes } from "./shape.ts";
+import { changesDirectory } from "./state.ts";
 import type { Answers } from "./syscalls.ts";
 import { resolveUser } from "./users.ts";
 import type { View } from "./view.ts";
@@ -195,8 +196,8 @@ export async function prepare(asked: ContainerOptions, command: readonly string[
   });
   const spec = { ...described, mounts: placeMounts(root, described.mounts ?? []) };
   const timeoutMs = o.timeout === undefined ? -1 : Math.max(1, Math.round(parseDuration("timeout", o.timeout) * 1000));
-  const { scratch, state, data } = places();
-  const keep = o.keep === true ? join(data, name, "changes") : o.keep ? resolve(o.keep) : undefined;
+  const { scratch, state } = places();
+  const keep = o.keep === true ? changesDirectory(name) : o.keep ? resolve(o.keep) : undefined;
   const size = typeof o.tty === "object" ? o.tty : { rows: 24, columns: 80 };
   const answers = isAsked(o, view) ? (await import("./syscalls.ts")).answersOf(o, () => spec, view?.cpus) : undefined;
   const notApplied = [

@@ -1,7 +1,7 @@
 import { KILL_EVERYTHING, type SignalName, signalName } from "../kernel/signals.ts";
 import { claim } from "./claim.ts";
 import { collected, type Encoding, type Exchanged, fed, type StreamOptions, type Written } from "./exchange.ts";
-import { notedState } from "./noted.ts";
+import { withState } from "./noted.ts";
 import type { ContainerOptions } from "./options.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { checkCommand } from "./shape.ts";
@@ -76,12 +76,6 @@ export function resultOf<E extends Encoding>(
     handlerErrors: answers?.failures ?? [],
   };
 }
-
-/** A container which may make groups of its own, or has an address, is noted, so that what it leaves is found whatever happens to us. */
-const withState = async (p: Prepared, command: readonly string[]): Promise<Prepared> =>
-  p.job.cgroup.delegated || p.network.request
-    ? { ...p, job: { ...p.job, state: await notedState(p, command, { remove: true }) } }
-    : p;
 
 /**
  * Runs a command in a new container and waits for its end. Nothing of it is left afterwards, unless `keep` is set.

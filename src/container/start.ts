@@ -5,7 +5,7 @@ import { layout } from "../cgroups/look.ts";
 import { ensureDelegation } from "../cgroups/systemd.ts";
 import { compile } from "../compile/compile.ts";
 import { pipeName } from "../compile/exec.ts";
-import type { Job, Stdio } from "../compile/job.ts";
+import { isLeftToCommand, type Job, type Stdio } from "../compile/job.ts";
 import { TAKER } from "../compile/notify.ts";
 import { partsFor } from "../compile/parts.ts";
 import type { Spec } from "../compile/spec.ts";
@@ -20,9 +20,9 @@ import { failureOf } from "./failure.ts";
 import { readPipe, writePipe } from "./pipes.ts";
 import type { Prepared } from "./prepare.ts";
 import { reapSoon } from "./reap.ts";
-import { type Ending, readEnding, readFailure } from "./record.ts";
+import { type Ending, type Failure, readEnding, readFailure } from "./record.ts";
 import { makeNextSpare, takeSpare } from "./spare.ts";
-import { finishDelegated } from "./state.ts";
+import { dataDirectory, finishNoted, removeData } from "./state.ts";
 import type { Answers } from "./syscalls.ts";
 import { fromTemplate, isTemplate, type Startable, startable } from "./templates.ts";
 import { watchSupervisor } from "./watchdog.ts";
@@ -139,12 +139,13 @@ async function startPrepared(
     stdio,
     p.job.cgroup.groups.flatMap((g) => g.reads.map((r) => r.key)),
     answers && answering(answers, p.spec),
+    ({ madeData }) => madeData && removeData(dataDirectory(p.job.name)),
   );
   if (spare !== undefined) started.pid.then(() => makeNextSpare(l)).catch(() => {});
   const { state } = p.job;
-  if (!p.job.cgroup.delegated || !state) return started;
+  if (!state || !isLeftToCommand(p.job)) return started;
   const ended = started.ended.then(async (e) => {
-    await finishDelegated(state.directory);
+    await finishNoted(state.directory, dataDirectory(p.job.name));
     return e;
   });
   ended.catch(() => {});
@@ -159,6 +160,8 @@ export async function startProgram(
   fileKeys: readonly string[],
   /** Is told where the seccomp listener is; what it gives is called at the end. */
   onListener?: (taker: { pid: number; fd: number }) => Promise<() => Promise<void>>,
+  /** Is told of a failure, once all has been undone that a program can undo. */
+  onFailure?: (failure: Failure) => void,
 ): Promise<Started> {
   // Once it has started no step of it fails any more: who holds many containers need not hold their programs.
   let program: (() => Program) | undefined = given.program;
@@ -219,6 +222,7 @@ export async function startProgram(
     finish(frame.kind === KIND.ended && !failure);
     if (frame.kind === KIND.ended && !failure) return ended(readEnding(frame.payload, fileKeys));
     forgetMounts();
+    if (failure) onFailure?.(failure);
     const error =
       failure && program ? failureOf(program(), failure) : new Error("the executor ended before the container did");
     failed(error);

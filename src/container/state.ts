@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../cgroups/freezer.ts";
@@ -58,6 +58,8 @@ export type Known = {
   readonly supervised: boolean;
   readonly started?: ReturnType<typeof readStarted>;
   readonly ending?: Ending;
+  /** The machine was booted since: what it kept is all that there is. */
+  readonly earlier?: true;
 };
 
 export const stateDirectory = (name: string): string => join(places().state, name);
@@ -109,15 +111,39 @@ function withGiven(noted: Noted, supervisor: number | undefined): Noted {
   return { ...noted, command: args, spec: { ...noted.spec, process: { ...process, args, env } } };
 }
 
-function read(name: string, locked: Set<string>): Known | undefined {
-  const directory = stateDirectory(name);
+/** What is in a directory: that of its state, or that of what it keeps. */
+function notedIn(directory: string): Noted | undefined {
   const file = join(directory, STATE_FILES.state);
   const [json, written] = [view(file), statSync(file, { throwIfNoEntry: false })];
   if (!json || json.byteLength === 0 || !written) return undefined;
   const text = JSON.parse(new TextDecoder().decode(json)) as Omit<Noted, "createdAt">;
+  return { ...text, createdAt: Math.round(written.mtimeMs) };
+}
+
+/** A name is taken before the place of what is kept is made, and given up after that is removed. */
+const isTaken = (name: string): boolean => existsSync(stateDirectory(name));
+
+function readEarlier(name: string): Known | undefined {
+  const directory = dataDirectory(name);
+  const noted = notedIn(directory);
+  if (isTaken(name)) return undefined;
+  const ended = view(join(directory, STATE_FILES.ended));
+  return (
+    noted && {
+      ...{ noted: withProfile(noted), directory, supervised: false, earlier: true },
+      status: ended ? "exited" : "lost",
+      ...(ended && { ending: readEnding(ended, fileKeys(noted.cgroup)) }),
+    }
+  );
+}
+
+function read(name: string, locked: Set<string>): Known | undefined {
+  const directory = stateDirectory(name);
+  const text = notedIn(directory);
+  if (!text) return undefined;
   const started = view(join(directory, STATE_FILES.started));
   const supervisor = started && readStarted(started).supervisor;
-  const noted = withGiven(withProfile({ ...text, createdAt: Math.round(written.mtimeMs) }), supervisor);
+  const noted = withGiven(withProfile(text), supervisor);
   const ended = view(join(directory, STATE_FILES.ended));
   // The lock is there as long as the state is: what has gone meanwhile is not lost.
   const lock = inodeOf(join(directory, STATE_FILES.lock));
@@ -137,9 +163,12 @@ function read(name: string, locked: Set<string>): Known | undefined {
 
 export function listContainers(): Known[] {
   const names = namesIn(places().state);
-  if (names.length === 0) return [];
-  const locked = lockedInodes();
-  return names.flatMap((n) => read(n, locked) ?? []).sort((a, b) => a.noted.createdAt - b.noted.createdAt);
+  const earlier = namesIn(places().data).filter((n) => !names.includes(n));
+  if (names.length + earlier.length === 0) return [];
+  const locked = names.length ? lockedInodes() : new Set<string>();
+  return [...names.flatMap((n) => read(n, locked) ?? []), ...earlier.flatMap((n) => readEarlier(n) ?? [])].sort(
+    (a, b) => a.noted.createdAt - b.noted.createdAt,
+  );
 }
 
 /** A container by its name, or by the only beginning of one. */
@@ -241,6 +270,8 @@ async function removeGroups({ noted }: Known): Promise<void> {
 export async function removeContainer(c: Known): Promise<void> {
   if (c.status === "running" || c.status === "creating")
     throw new NameError(c.noted.name, `the container ${c.noted.name} is ${c.status}; --force kills it first`);
+  // Its groups, its process and its addresses are others' by now.
+  if (c.earlier) return removeData(c.directory);
   await removeGroups(c);
   const orphan = killOrphan(c);
   if (orphan && !(await until(() => !isAlive(orphan), KILL_MS)))
@@ -257,18 +288,31 @@ export async function removeContainer(c: Known): Promise<void> {
   rmSync(c.directory, { recursive: true, force: true });
 }
 
-/** A delegated container's supervisor leaves the groups that were made within to whoever has a file system at hand. */
-export async function finishDelegated(directory: string): Promise<void> {
-  const json = view(join(directory, STATE_FILES.state));
-  if (!json) return;
-  const { cgroup, remove } = JSON.parse(new TextDecoder().decode(json)) as Noted;
-  const gone = () => cgroup.groups.map(({ path }) => removeTree(path)).every(Boolean);
-  if ((await until(gone, DELEGATED_MS)) && remove) rmSync(directory, { recursive: true, force: true });
+/** Of a container that was being made when the machine went down, the place of its log may be all there is. Whether there was one. */
+export function removeUnknown(name: string): boolean {
+  const found = namesIn(places().data).includes(name) && !isTaken(name);
+  if (found) removeData(dataDirectory(name));
+  return found;
 }
-const DELEGATED_MS = 2000;
+
+/** What a supervisor leaves to whoever has a file system at hand: the groups that a delegated container made, and changes that are not kept. */
+export async function finishNoted(directory: string, data: string): Promise<void> {
+  const noted = notedIn(directory);
+  if (!noted) return;
+  const { cgroup, remove } = noted;
+  const gone = () => cgroup.groups.map(({ path }) => removeTree(path)).every(Boolean);
+  if (!(await until(gone, LEFT_MS)) || !remove) return;
+  removeData(data);
+  rmSync(directory, { recursive: true, force: true });
+}
+const LEFT_MS = 2000;
 
 /** Where a container's log and its kept changes are. */
 export const dataDirectory = (name: string): string => join(places().data, name);
+export const changesDirectory = (name: string): string => join(dataDirectory(name), "changes");
+
+/** Where the places of all containers are. Those themselves are made once their names are taken. */
+export const makePlaceOfData = (): unknown => mkdirSync(places().data, { recursive: true, mode: 0o700 });
 
 /** Removes them once the container is no more. What its user cannot reach (a home directory of another's) was never made. */
 export function removeData(directory: string): void {

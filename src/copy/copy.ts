@@ -4,7 +4,7 @@ import { MOST_LINKS } from "../host/in-root.ts";
 import { CaissonError } from "../values/errors.ts";
 import { type Entry, exactStatOf, isSame, openDirectory, statOf, targetOf, whileOpen } from "./entry.ts";
 import type { Place } from "./place.ts";
-import { type Copying, copyContents, copyEntry } from "./tree.ts";
+import { type Copying, copyContents, copyEntry, isSpecial, NOT_REPLACED } from "./tree.ts";
 
 export type CopyOptions = {
   /**
@@ -46,9 +46,11 @@ function isWithin(fd: number, what: Entry): boolean {
 async function target(to: Place, name: string, use: (e: Entry, isThere: boolean) => Promise<void>): Promise<void> {
   const there = await to.side.open(to.path);
   if (there !== undefined) {
-    const isDirectory = fstatSync(there).isDirectory();
-    if (isDirectory) return whileOpen(there, () => use({ at: there, name }, true));
+    const stat = fstatSync(there);
+    if (stat.isDirectory()) return whileOpen(there, () => use({ at: there, name }, true));
     closeSync(there);
+    // Also where a link leads there, such as /dev/stdout.
+    if (isSpecial(stat)) throw new CaissonError(`${to.field}: ${to.path}: ${NOT_REPLACED}`);
     if (to.path.endsWith("/")) throw new CaissonError(`${to.field}: ${to.path} is not a directory`);
   } else if (to.path.endsWith("/")) throw new CaissonError(`${to.field}: the directory ${to.path} is not there`);
   const parent = { ...to, path: dirname(posix.normalize(to.path)) };

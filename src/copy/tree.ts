@@ -138,11 +138,19 @@ async function copyDirectory({ from, to, there, path }: Known, o: Copying): Prom
   );
 }
 
-/** A directory with all that is in it, a file, or a link; what is there of another kind is not replaced by or with a directory. */
+/** No file, directory or link: a device, a FIFO or a socket. */
+export const isSpecial = (s: Stats): boolean => !s.isFile() && !s.isDirectory() && !s.isSymbolicLink();
+export const NOT_REPLACED = "a device, a FIFO or a socket is there, and is not replaced";
+
+/**
+ * A directory with all that is in it, a file, or a link; what is there of another kind is not replaced by or with a directory, and what
+ * is special not at all: a file in place of /dev/null would be the end of a machine.
+ */
 export async function copyEntry(from: Entry, stat: Stats, to: Entry, o: Copying, path = from.name): Promise<void> {
   const there = statOf(to);
   if (there && there.isDirectory() !== stat.isDirectory())
     throw new CaissonError(`${path}: a directory and what is none cannot take each other's place`);
+  if (there && isSpecial(there) && !isSpecial(stat)) throw new CaissonError(`${path}: ${NOT_REPLACED}`);
   const known: Known = { from, to, there, path };
   try {
     if (stat.isDirectory()) await copyDirectory(known, o);

@@ -14,6 +14,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 
+/** A file system that can be the upper layer of another. */
+const layers = process.env["CAISSON_ROOT"] ?? "/var/lib";
+
 /** The library, as Node and Bun both must have it: each case is a function, run by the test runner of the platform. */
 type Library = typeof import("../../src/index.ts");
 
@@ -24,6 +27,36 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     assert.equal(r.stdout, "out\n");
     assert.equal(r.stderr, "err\n");
     assert.ok(r.wallTime > 0 && r.peakMemory > 0);
+  },
+  "keeps what a container wrote, in a place of its own or in a directory": async (c) => {
+    const name = `kept-${process.pid}`;
+    const kept = () => {
+      const found = c.findContainer(name);
+      assert.equal(found.status, "exited");
+      return readFileSync(join(found.noted.keep ?? "", "root/diff/opt/made"), "utf8");
+    };
+    const at = mkdtempSync(join(layers, "caisson-keep-"));
+    try {
+      for (const keep of [true, at]) {
+        const script = `echo ${keep} > /opt/made; exit 3`;
+        assert.equal((await c.run(["sh", "-c", script], { name, keep })).exitCode, 3);
+        assert.equal(kept(), `${keep}\n`);
+        await assert.rejects(c.run(["true"], { name, keep }), /there already/);
+        assert.equal(kept(), `${keep}\n`);
+        await c.removeContainer(c.findContainer(name));
+        assert.throws(() => c.findContainer(name), /no container is named/);
+      }
+      {
+        await using box = await c.container({ name, keep: true });
+        await box.run(["sh", "-c", "echo later > /opt/made"]);
+      }
+      assert.equal(kept(), "later\n");
+      await c.removeContainer(c.findContainer(name));
+      await assert.rejects(c.run(["/no/such/program"], { name, keep: true }), /execute/);
+      assert.ok(existsSync(join(at, "root/diff/opt/made")));
+    } finally {
+      rmSync(at, { recursive: true });
+    }
   },
   "gives input, and /dev/stdout is a pipe that can be opened again": async ({ run }) => {
     const r = await run(["sh", "-c", "cat > /dev/stdout"], { input: "some text" });

@@ -13,6 +13,11 @@ test.skipIf(!isRoot)(
   120_000,
 );
 
+test.skipIf(!isRoot)("each step that keeps something fails in turn, and nothing is kept", async () => {
+  const kept = { labels: /name|place|state|lock|log|layer|changes|view/ };
+  expect(await eachStepFails({ keep: true }, kept)).toBeGreaterThan(rounds(20));
+});
+
 test.skipIf(!isRoot)("one that was born, and that nobody heard of, ends before its groups go", async () => {
   // It is not there by its own end: it lasts for longer than a busy group is waited for.
   const born = { labels: /^(wait for the one that entered|find the container)$/, command: ["sleep", "1"] };

@@ -212,6 +212,26 @@ describe.skipIf(!isRoot)("caisson cp", () => {
     expect(existsSync(at_("null"))).toBe(false);
   });
 
+  test("what is a device, a FIFO or a socket is not replaced, on either side, also by a link or below a directory", async () => {
+    const kinds = at_("special");
+    mkdirSync(kinds);
+    spawnSync("mkfifo", [join(kinds, "file")]);
+    symlinkSync("file", join(kinds, "link"));
+    await inside("sh", "-c", "mkdir /root/plain; echo a > /root/plain/file");
+    for (const [from, to] of [
+      [`${name}:/root/plain/file`, join(kinds, "file")],
+      [`${name}:/root/plain/file`, join(kinds, "link")],
+      [`${name}:/root/plain/file`, kinds],
+      [`${name}:/root/plain/.`, kinds],
+      [join(source, "sub/file"), `${name}:/dev/null`],
+    ] as const) {
+      const { code, err } = await sh("cp", from, to);
+      expect({ from, to, code, err }).toEqual({ from, to, code: 125, err: expect.stringContaining("is not replaced") });
+    }
+    expect(lstatSync(join(kinds, "file")).isFIFO()).toBe(true);
+    expect(await inside("stat", "-c", "%F", "/dev/null")).toBe("character special file\n");
+  });
+
   test("links of a container lead nowhere else, however quickly it changes them", async () => {
     const target = mkdtempSync(join(tmpdir(), "caisson-copy-target-"));
     try {

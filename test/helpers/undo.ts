@@ -1,10 +1,11 @@
 import { expect } from "bun:test";
 import type { Job } from "../../src/compile/job.ts";
 import { claim } from "../../src/container/claim.ts";
-import { notedState } from "../../src/container/noted.ts";
+import { withState } from "../../src/container/noted.ts";
 import type { ContainerOptions } from "../../src/container/options.ts";
 import { prepare } from "../../src/container/prepare.ts";
 import { start } from "../../src/container/start.ts";
+import { findIfThere, removeContainer } from "../../src/container/state.ts";
 import { run } from "../../src/index.ts";
 import { inject } from "../../src/program/inject.ts";
 import type { Program } from "../../src/program/types.ts";
@@ -28,6 +29,14 @@ function startSteps(program: Program, labels: RegExp): { section: number; step: 
   });
 }
 
+const NAME = "undo-test";
+
+/** What one leaves that did not fail, if it was to keep anything. */
+async function removeKept(): Promise<void> {
+  const kept = findIfThere(NAME);
+  if (kept) await removeContainer(kept);
+}
+
 export type Trial = {
   /** Of the steps that are to fail. */
   readonly labels?: RegExp;
@@ -44,9 +53,8 @@ export async function eachStepFails(
 ): Promise<number> {
   await run(["true"]);
   const make = async () => {
-    const p = await claim(await prepare({ name: "undo-test", ...options }, command));
-    const state = await notedState(p, command, { remove: true });
-    return { ...p, job: { ...p.job, state, ...(await more?.()) } };
+    const p = await withState(await claim(await prepare({ name: NAME, ...options }, command)), command, true);
+    return { ...p, job: { ...p.job, ...(await more?.()) } };
   };
   let steps: { section: number; step: number }[] = [];
   const first = await start(await make(), NOTHING, {
@@ -56,6 +64,7 @@ export async function eachStepFails(
     },
   });
   expect((await first.ended).exitCode).toBe(0);
+  await removeKept();
   const before = await settled();
   const seen = look?.();
   let failed = 0;
@@ -69,12 +78,13 @@ export async function eachStepFails(
     if (error) {
       expect(error.message).toContain(INJECTED);
       failed++;
-    }
-    const { mounts, groups, state, files } = leftovers();
-    expect({ mounts, groups, state, files }).toEqual({
+    } else await removeKept();
+    const { mounts, groups, state, data, files } = leftovers();
+    expect({ mounts, groups, state, data, files }).toEqual({
       mounts: before.mounts,
       groups: before.groups,
       state: before.state,
+      data: before.data,
       files: before.files,
     });
     expect(look?.()).toEqual(seen);

@@ -86,8 +86,11 @@ export async function freeze(f: Freezer, ms: number): Promise<void> {
   const was = isAsked(f);
   const { path, text } = freezerWrite(f, true);
   writeFile(path, text);
-  // On v2 an empty group is frozen at once, too; its events say so.
-  if (await until(() => freezerState(f) === "frozen", ms)) return;
+  // On v2 an empty group is frozen at once, too; its events say so. One that is gone is frozen by nobody.
+  if (await until(() => freezerState(f) !== "freezing", ms)) {
+    if (freezerState(f) === "frozen") return;
+    throw new CaissonError(`freeze ${f.directory}: it was thawed or removed by another meanwhile`);
+  }
   const running = describedAll(processesBelow(f.directory));
   if (!was) thaw(f);
   throw new CaissonError(

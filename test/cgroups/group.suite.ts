@@ -184,6 +184,22 @@ export const cases: Readonly<Record<string, (g: Given) => Promise<void>>> = {
     assert.equal((await bomb.ended).signal, 9);
   },
 
+  "a freeze that another undoes is not waited for": async ({ c, name }) => {
+    await using group = await c.ControlGroup.create(name, { pids: { max: 600 } });
+    const bomb = await c.spawnIn(group, BOMB);
+    await eventually("a crowd", () => group.processes().length > 300);
+    // A crowd stands still only after a while, but that may be before it is thawed.
+    const outcomes: unknown[] = [];
+    for (let i = 0; i < 50 && !outcomes.some((o) => o instanceof Error); i++) {
+      const frozen = group.freeze({ timeout: "10m" }).catch((e) => e);
+      await group.thaw();
+      outcomes.push(await frozen);
+    }
+    assert.match(String(outcomes.at(-1)), /thawed or removed by another/);
+    await group.kill();
+    await bomb.ended;
+  },
+
   "nested freezes compose": async ({ c, name }) => {
     await using outer = await c.ControlGroup.create(name);
     const inner = await outer.create("inner");

@@ -9,7 +9,7 @@ mount -t cgroup2 -o nsdelegate cgroup2 /sys/fs/cgroup
 ip link set lo up
 cd "$1" || exit 1
 echo "kernel $(uname -rm), control groups: $(cat /sys/fs/cgroup/cgroup.controllers)"
-export CAISSON_ROOT=/run/caisson-test
+export CAISSON_ROOT=/run/caisson-test CAISSON_TEST_EMULATED=1
 mount --bind /usr/bin/bun node_modules/bun/bin/bun.exe
 rm -f dist/caisson dist/caisson-oci
 bash scripts/build.sh

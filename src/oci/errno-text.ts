@@ -21,6 +21,7 @@ const texts: Readonly<Record<string, string>> = {
   ENOTDIR: "not a directory",
   EISDIR: "is a directory",
   EINVAL: "invalid argument",
+  EPIPE: "broken pipe",
   EMFILE: "too many open files",
   ETXTBSY: "text file busy",
   ENOSPC: "no space left on device",

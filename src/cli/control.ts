@@ -1,4 +1,5 @@
 import { changing, groupOfContainer } from "../container/adopt.ts";
+import { deviceRules } from "../container/devices.ts";
 import { listContainers, runningContainer } from "../container/state.ts";
 import { whileRunning } from "../container/while-running.ts";
 import { InvalidOptionError } from "../values/errors.ts";
@@ -23,8 +24,12 @@ export async function update(v: Values, names: readonly string[]): Promise<numbe
   const limits = groupLimits(v);
   if (Object.keys(limits).length === 0)
     throw new InvalidOptionError("OPTIONS", "", 'given: what to change; "caisson update --help" lists the limits');
-  for (const c of names.map(runningContainer))
-    await whileRunning(c, () => changing(c, (group) => group.update(limits)));
+  const { devices } = limits;
+  // As at its start, those that every container has are allowed as well.
+  const all = devices
+    ? { ...limits, devices: { ...devices, allow: [...deviceRules([]), ...(devices.allow ?? [])] } }
+    : limits;
+  for (const c of names.map(runningContainer)) await whileRunning(c, () => changing(c, (group) => group.update(all)));
   return 0;
 }
 

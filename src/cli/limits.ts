@@ -22,7 +22,7 @@ export const limitOptions: OptionTable = {
     type: "string",
     multiple: true,
     value: "RULE",
-    help: 'allow a device: "c 1:3 rwm"; all others are denied then',
+    help: 'allow a device: "c 10:229 rwm"; others are denied then, but for those that every container has',
   },
   limit: {
     type: "string",

@@ -1,8 +1,9 @@
+import type { DevicesLimits } from "../cgroups/controllers/devices.ts";
 import { hierarchyOf, type Layout, whyMissing } from "../cgroups/layout.ts";
 import { type CheckedLimits, checkLimits, controllerOf } from "../cgroups/table.ts";
 import { InvalidOptionError } from "../values/errors.ts";
 import { parseCount, parseCpus, parseSize } from "../values/units.ts";
-import { deviceRules } from "./devices.ts";
+import { type DeviceOptions, deviceRules } from "./devices.ts";
 import type { ContainerOptions } from "./options.ts";
 
 const MINIMUM_MEMORY = 2 ** 20;
@@ -29,6 +30,16 @@ function short(o: ContainerOptions): CheckedLimits {
 
 const fields = { memory: ["memory", "max"], cpus: ["cpu", "max"], pidsLimit: ["pids", "max"] } as const;
 
+/**
+ * Who may use some devices only may use those that every container has as well: where nobody has the right to make their nodes no
+ * container starts.
+ */
+function devicesOf(given: DeviceOptions, more: DevicesLimits | undefined): DevicesLimits | undefined {
+  if (more?.default === "allow" || (!more && Object.keys(given).length === 0)) return more;
+  const usual = checkLimits({ devices: { default: "deny", allow: deviceRules(given) } }).devices?.rules ?? [];
+  return { default: "deny", rules: [...usual, ...(more?.rules ?? [])] };
+}
+
 /** All limits of a container, checked. */
 export function containerLimits(o: ContainerOptions): CheckedLimits {
   for (const [name, [controller, key]] of Object.entries(fields)) {
@@ -42,10 +53,9 @@ export function containerLimits(o: ContainerOptions): CheckedLimits {
   }
   const more = checkLimits(o.limits ?? {});
   const all: Record<string, object> = { ...short(o) };
-  if (Object.keys(o.devices ?? {}).length && !more.devices)
-    all["devices"] = checkLimits({ devices: { default: "deny", allow: deviceRules(o.devices ?? []) } }).devices ?? {};
   for (const [name, l] of Object.entries(more)) all[name] = { ...all[name], ...l };
-  return all;
+  const devices = devicesOf(o.devices ?? [], more.devices);
+  return devices ? { ...all, devices } : all;
 }
 
 /** What of them this user can have: the rest is named, with the reason, so that nobody relies on it. */

@@ -136,6 +136,18 @@ export const cases: Readonly<Record<string, (c: Library) => Promise<void>>> = {
     );
     await assert.rejects(run(["true"], { devices: { "/etc/x": "/dev/null" } }), /a path below \/dev/);
   },
+  "devices that are allowed by rules, beside those that every container has and those that are given": async ({
+    run,
+  }) => {
+    const script =
+      "mknod /tmp/kmsg c 1 11; (: </tmp/kmsg) 2>/dev/null && echo kmsg; mknod /tmp/mem c 1 1; (: </tmp/mem) 2>/dev/null && echo mem; head -c1 /dev/more >/dev/null 2>&1 && echo more; head -c1 /dev/urandom >/dev/null && echo urandom";
+    const tried = async (options: object) =>
+      (await run(["sh", "-c", script], { capAdd: ["MKNOD", "SYSLOG"], ...options })).stdout;
+    const limits = { devices: { allow: ["c 1:11 r"] } };
+    assert.equal(await tried({ limits }), "kmsg\nurandom\n");
+    assert.equal(await tried({ limits, devices: ["/dev/zero:/dev/more:r"] }), "kmsg\nmore\nurandom\n");
+    assert.equal(await tried({ limits: { devices: { deny: ["/dev/urandom r"] } } }), "");
+  },
   "devices come and go while it runs": async ({ container, addDevices, removeDevices }) => {
     for (const options of [{}, { namespaces: { user: "auto" } } as const]) {
       const box = await container(options);

@@ -22,7 +22,7 @@ export const limitOptions: OptionTable = {
     type: "string",
     multiple: true,
     value: "RULE",
-    help: 'allow a device: "c 10:229 rwm"; others are denied then, but for those that every container has',
+    help: 'allow a device: "c 10:229 rwm"; others are denied then (a container still has the usual ones)',
   },
   limit: {
     type: "string",

@@ -75,7 +75,7 @@ export async function run(v: Values, command: readonly string[]): Promise<number
     );
   if (v["json"]) {
     const library = await import("../container/run.ts");
-    const result = await library.run(command, o);
+    const result = await library.run(command, v["rm"] ? { ...o, keep: false } : o);
     print(JSON.stringify(result));
     return result.exitCode;
   }

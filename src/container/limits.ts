@@ -30,10 +30,7 @@ function short(o: ContainerOptions): CheckedLimits {
 
 const fields = { memory: ["memory", "max"], cpus: ["cpu", "max"], pidsLimit: ["pids", "max"] } as const;
 
-/**
- * Who may use some devices only may use those that every container has as well: where nobody has the right to make their nodes no
- * container starts.
- */
+/** Rules come after those for the devices that every container has: it would not start where their nodes may not be made. */
 function devicesOf(given: DeviceOptions, more: DevicesLimits | undefined): DevicesLimits | undefined {
   if (more?.default === "allow" || (!more && Object.keys(given).length === 0)) return more;
   const usual = checkLimits({ devices: { default: "deny", allow: deviceRules(given) } }).devices?.rules ?? [];

@@ -73,6 +73,9 @@ describe.skipIf(!isRoot)("what is kept of a container", () => {
     expect(
       sh("run", "-d", "--keep", "--rm", "--name", "long", "--", "sh", "-c", "touch /opt/made; sleep 1000"),
     ).toMatchObject({ code: 0 });
+    for (const more of [["--json"], ["--view"]])
+      expect(sh("run", ...more, "--keep", "--rm", "--name", "other", "--", "touch", "/opt/made").code).toBe(0);
+    expect(places()).toEqual(["long"]);
     await until(() => sh("diff", "long").out === "A /opt/made\n");
     expect(sh("stop", "-t", "0", "long").code).toBe(0);
     await until(() => places().length === 0);

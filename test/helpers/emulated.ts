@@ -5,4 +5,6 @@ export const isEmulated = process.env["CAISSON_TEST_EMULATED"] !== undefined;
 
 export const rounds = (count: number): number => (isEmulated ? Math.floor(count / PART) : count);
 
-export const someOf = <T>(all: readonly T[]): readonly T[] => (isEmulated ? all.filter((_, i) => i % PART === 0) : all);
+/** A few are all done. */
+export const someOf = <T>(all: readonly T[]): readonly T[] =>
+  isEmulated && all.length > PART * PART ? all.filter((_, i) => i % PART === 0) : all;

@@ -53,7 +53,9 @@ export async function eachStepFails(
 ): Promise<number> {
   await run(["true"]);
   const make = async () => {
-    const p = await withState(await claim(await prepare({ name: NAME, ...options }, command)), command, true);
+    const p = await withState(await claim(await prepare({ name: NAME, ...options }, command)), command, {
+      always: true,
+    });
     return { ...p, job: { ...p.job, ...(await more?.()) } };
   };
   let steps: { section: number; step: number }[] = [];

@@ -557,6 +557,44 @@ test("the command: networks, ports, what inspect says of them", async () => {
   );
 });
 
+test("the command: addresses, names and rates as they are asked for", async () => {
+  const made = ["--subnet", "10.223.0.0/24", "--gateway", "10.223.0.254", "--subnet6", "fd00:223::/64"];
+  const how = ["--mtu", "1400", "--internal", "--no-resolver"];
+  expect(await sh("network", "create", "cmdall", ...made, ...how)).toMatchObject({ code: 0, err: "" });
+  const [network] = JSON.parse((await sh("network", "inspect", "cmdall")).out);
+  expect(network).toMatchObject({ internal: true, resolver: false, mtu: 1400 });
+  expect(network.subnets[0]).toEqual({ subnet: "10.223.0.0/24", gateway: "10.223.0.254" });
+  const own = ["--ip", "10.223.0.7", "--ip6", "fd00:223::7", "--mac-address", "02:11:22:33:44:55"];
+  const look = "busybox ip -o addr show eth0; cat /sys/class/net/eth0/mtu; busybox ip link show eth0";
+  const seen = await sh("run", "--network", "cmdall", ...own, "--", "sh", "-c", look);
+  expect(seen).toMatchObject({ code: 0, err: "" });
+  for (const text of ["10.223.0.7/24", "fd00:223::7/64", "1400", "02:11:22:33:44:55"]) expect(seen.out).toContain(text);
+  expect((await sh("network", "remove", "cmdall")).code).toBe(0);
+  const rules = [
+    "--publish",
+    "8070:80",
+    "--deny-all",
+    "--allow",
+    "10.0.0.0/8",
+    "--upload",
+    "1MB/s",
+    "--download",
+    "2MB/s",
+  ];
+  const names = await sh(
+    "run",
+    "--network",
+    "bridge",
+    ...rules,
+    "--dns-option",
+    "ndots:4",
+    "--",
+    "cat",
+    "/etc/resolv.conf",
+  );
+  expect(names).toMatchObject({ code: 0, err: "", out: expect.stringContaining("options ndots:4\n") });
+});
+
 test("caisson in caisson in caisson, each with ids, limits and a network of its own", async () => {
   const layered = /^\S+ \S+ \S+ \S+ \/ .* - overlay /m.test(readFileSync("/proc/self/mountinfo", "utf8"));
   if (layered)

@@ -5,7 +5,7 @@ import { ENTER_LABEL } from "../compile/here.ts";
 import { AFTER_FD } from "../compile/report.ts";
 import { stepError } from "../container/failure.ts";
 import { readEnding, readFailure } from "../container/record.ts";
-import { finishNoted, removeData } from "../container/state.ts";
+import { finishNoted, removeLeft } from "../container/state.ts";
 import { workingDirectory } from "../host/given.ts";
 import { signalName } from "../kernel/signals.ts";
 import { labelOf, programIn } from "../program/labels.ts";
@@ -29,7 +29,6 @@ function label(section: number, step: number): string {
 
 /** What the supervisor becomes when an end needs words: it says why, and exits with the status that is due. */
 export async function after(keys: string, data: string, state: string, command = ""): Promise<number> {
-  if (state !== "") await finishNoted(state, data);
   const bytes = readAll(AFTER_FD);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const failure = readFailure(view);
@@ -38,9 +37,11 @@ export async function after(keys: string, data: string, state: string, command =
     const step = `${found}${found === EXEC_LABEL ? command : found === ENTER_LABEL ? workingDirectory() : ""}`;
     const error = stepError(String(failure.section), failure.step, step, failure.errno);
     complain(error.message);
-    if (data !== "" && failure.madeData) removeData(data);
+    if (failure.isLeft) removeLeft(state, data);
     return error.exitCode;
   }
+  // Of one that failed, what has this name may be another's.
+  if (state !== "") await finishNoted(state, data);
   const ending = readEnding(view, keys ? keys.split(",") : []);
   const signal = ending.signal || ending.exitCode - 128;
   if (ending.timedOut) complain("killed: the time given by --timeout was over");

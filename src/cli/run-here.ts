@@ -25,7 +25,7 @@ export async function runHere(
   terminal: Pick<Job, "terminal">,
 ): Promise<number> {
   if (typeof v["learn"] === "string") checkWritable("--learn", v["learn"]);
-  const noted = await withState(p, command, { remove: v["rm"] === true });
+  const noted = await withState(p, command);
   const started = await start({ ...noted, job: { ...noted.job, ...terminal } }, [INHERIT, INHERIT, INHERIT]);
   // What the terminal's keys send, the supervisor gets as well, and passes on.
   for (const signal of PASSED_ON) process.on(signal, () => {});

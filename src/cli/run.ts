@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { compile } from "../compile/compile.ts";
-import { isLeftToCommand, type Job, type Stdio } from "../compile/job.ts";
+import type { Job, Stdio } from "../compile/job.ts";
 import { partsFor } from "../compile/parts.ts";
 import { claim } from "../container/claim.ts";
 import { notedState } from "../container/noted.ts";
@@ -57,7 +57,7 @@ async function program(
     detach,
     explain: !detach,
     data: dataDirectory(p.job.name),
-    ...(isLeftToCommand({ ...p.job, state }) && { state: state.directory }),
+    ...((p.job.cgroup.delegated || state.data?.changes) && { state: state.directory }),
     given: command.length === 0,
   });
   const job = { ...p.job, ...terminalOf(o, !detach), stdio, state, report };
@@ -66,7 +66,9 @@ async function program(
 
 export async function run(v: Values, command: readonly string[]): Promise<number> {
   needCommand(command);
-  const o = toContainerOptions(v);
+  const all = toContainerOptions(v);
+  // What is removed at the end by this command is not kept until then.
+  const o = v["rm"] && (v["json"] || needsUs(v)) ? { ...all, keep: false } : all;
   if (needsUs(v) && v["detach"])
     throw new InvalidOptionError(
       "--detach",
@@ -75,7 +77,7 @@ export async function run(v: Values, command: readonly string[]): Promise<number
     );
   if (v["json"]) {
     const library = await import("../container/run.ts");
-    const result = await library.run(command, v["rm"] ? { ...o, keep: false } : o);
+    const result = await library.run(command, o);
     print(JSON.stringify(result));
     return result.exitCode;
   }

@@ -8,8 +8,8 @@ import { addressOf, buffer } from "../program/values.ts";
  */
 export const RECORD = {
   failure: 0,
-  /** Of a failure; where it is the other of the two, the results. */
-  madeData: 24,
+  /** Of a failure: 1 if changes were begun, and all that was made for it is left to be removed. The results are where there is none. */
+  isLeft: 24,
   results: 24,
   endedAt: 72,
   files: 88,

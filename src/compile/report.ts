@@ -1,7 +1,7 @@
-import { AT_FDCWD, O } from "../kernel/flags.ts";
+import { AT_FDCWD, F, O } from "../kernel/flags.ts";
 import type { SectionBuilder } from "../program/builder.ts";
 import { frameHeader, KIND } from "../program/frames.ts";
-import type { Block, Slot } from "../program/types.ts";
+import { ANY, type Block, type Slot } from "../program/types.ts";
 import { addressOf, argument, high, into, low, stringArray } from "../program/values.ts";
 import type { Context } from "./context.ts";
 import { FD } from "./descriptors.ts";
@@ -80,13 +80,25 @@ type After = { readonly after: readonly string[]; readonly given?: boolean };
 const SIGNAL_BITS = 0x7f;
 const NOT_STARTED = 125;
 
-export function afterEnd(c: Context, s: SectionBuilder, record: EndRecord, results: readonly Slot[]): void {
+/** The lock of a state, at exec: whoever removes the rest has its name until that is done. */
+const holdOn = (s: SectionBuilder, lock: Slot): void =>
+  s.call("hold the lock on", "fcntl", [lock, F.DUPFD, AFTER_FD + 1], ANY);
+
+export function afterEnd(
+  c: Context,
+  s: SectionBuilder,
+  record: EndRecord,
+  results: readonly Slot[],
+  lock?: Slot,
+): void {
   const { report } = c.job;
   const [code, , timedOut] = results as [Slot, Slot, Slot];
   if (report.to === "library")
     s.call("report the end", "write", [FD.CONTROL, record.block, record.block.bytes.length], { ignore: "all" });
-  if (report.to === "command" && isLeftToCommand(c.job)) becomeCommand(s, report, record);
-  else if (report.to === "command" && report.explain) {
+  if (report.to === "command" && isLeftToCommand(c.job)) {
+    if (lock) holdOn(s, lock);
+    becomeCommand(s, report, record);
+  } else if (report.to === "command" && report.explain) {
     const explain = () => becomeCommand(s, report, record);
     s.skipIf(timedOut, "==", 0, explain);
     s.skipIf(code, "<", 128, () => s.skipIf(code, ">", 128 + SIGNAL_BITS, explain));
@@ -94,11 +106,19 @@ export function afterEnd(c: Context, s: SectionBuilder, record: EndRecord, resul
   s.exit(code);
 }
 
-/** `data` is the result of making the place of what is kept: whether it is there to be removed. */
-export function afterFailure(c: Context, s: SectionBuilder, record: EndRecord, data?: Slot): void {
-  const { report } = c.job;
+export function afterFailure(
+  c: Context,
+  s: SectionBuilder,
+  record: EndRecord,
+  kept?: { readonly data?: Slot; readonly lock: Slot },
+): void {
+  const { report, state } = c.job;
   storeFailure(s, record.block, record.prefix);
-  if (data) s.skipIf(data, "!=", 0, () => s.store(1, record.block, record.prefix + RECORD.madeData, 8));
+  if (kept?.data && state?.data?.changes)
+    s.skipIf(kept.data, "!=", 0, () => {
+      s.store(1, record.block, record.prefix + RECORD.isLeft, 8);
+      holdOn(s, kept.lock);
+    });
   if (report.to === "library")
     s.call("report the failure", "write", [FD.CONTROL, record.block, record.block.bytes.length], { ignore: "all" });
   if (report.to === "command") becomeCommand(s, report, record);

@@ -102,26 +102,33 @@ export function noteEnd(c: Context, s: SectionBuilder, record: Block, kept: Kept
   }
 }
 
-/** What it changed is left to who can remove all of it. */
 function removeData(s: SectionBuilder, { directory, log, changes }: NonNullable<StatePlan["data"]>): void {
   for (const file of [log, `${directory}/${STATE_FILES.state}`])
     if (file) s.call(`remove ${file}`, "unlinkat", [AT_FDCWD, file, 0], ANY);
   for (const d of [changes, directory]) if (d) s.call(`remove ${d}`, "unlinkat", [AT_FDCWD, d, AT.REMOVEDIR], ANY);
 }
 
-export function removeState(c: Context, s: SectionBuilder, kept: Kept): void {
+/**
+ * `failed`: changes that were begun are more than a program can remove. All of it stays under its name then, for who can
+ * (src/container/state.ts, removeLeft).
+ */
+export function removeState(c: Context, s: SectionBuilder, kept: Kept, failed = false): void {
   const { state } = c.job;
   if (!state || !kept) return;
-  s.skipIf(kept.made, "!=", 0, () => {
+  const { data } = state;
+  const all = () => {
     for (const file of [
       ...[STATE_FILES.home, STATE_FILES.state, STATE_FILES.started, `${STATE_FILES.started}.new`, STATE_FILES.lock],
     ])
       s.call(`remove ${file}`, "unlinkat", [AT_FDCWD, `${state.directory}/${file}`, 0], { ignore: "all" });
-    const { data } = state;
     // What is to be kept is another's where its place could not be made.
     if (data && state.remove) removeData(s, data);
     else if (data && kept.data) s.skipIf(kept.data, "!=", 0, () => removeData(s, data));
     s.call(`give up the name ${c.job.name}`, "unlinkat", [AT_FDCWD, state.directory, AT.REMOVEDIR], { ignore: "all" });
+  };
+  s.skipIf(kept.made, "!=", 0, () => {
+    if (failed && kept.data && data?.changes) s.skipIf(kept.data, "==", 0, all);
+    else all();
     if (kept.count) countNoMore(s, kept.count);
   });
 }

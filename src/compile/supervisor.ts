@@ -136,7 +136,7 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   giveUpClaims(c, s);
   removeGroups(s, groups.made, job.cgroup.delegated);
   if (job.state?.remove && !isLeftToCommand(job)) removeState(c, s, kept);
-  afterEnd(c, s, record, results);
+  afterEnd(c, s, record, results, kept?.lock);
 
   // The container's first process is killed and reaped before its control groups are removed.
   endBorn(undo, born);
@@ -145,6 +145,6 @@ export function writeSupervisor(c: Context, s: SectionBuilder, given: Given, fro
   c.parts?.network?.disconnectNetwork(c, undo, begun);
   giveUpClaims(c, undo);
   removeGroups(undo, groups.made);
-  removeState(c, undo, kept);
-  afterFailure(c, undo, record, kept?.data);
+  removeState(c, undo, kept, true);
+  afterFailure(c, undo, record, kept);
 }

@@ -199,7 +199,7 @@ const NOTHING = [{ kind: "null" }, { kind: "null" }, { kind: "null" }] as const;
 export async function container(options: ContainerOptions & { readonly detached?: boolean } = {}): Promise<Container> {
   const { detached = false, ...rest } = options;
   const prepared = await claim(await prepare(rest, ["(idle)"]));
-  const noted = await withState(prepared, [], { always: true });
+  const noted = await withState(prepared, [], true);
   const supervisorGroup = detached ? await homeOfDetached(layout(), launcher().pid) : undefined;
   const job = { ...noted.job, idle: true, ...(supervisorGroup !== undefined && { supervisorGroup }) };
   const whole: Prepared = { ...noted, job };

@@ -19,15 +19,11 @@ const isKept = ({ root }: Prepared["job"]) => root.kind === "overlay" && root.ke
  * A container of the library's: one which may make groups of its own, or has an address, is noted, so that what it leaves is
  * found whatever happens to us; and one whose changes are kept, which are found by it.
  */
-export async function withState(
-  p: Prepared,
-  command: readonly string[],
-  { always = false, remove = false } = {},
-): Promise<Prepared> {
+export async function withState(p: Prepared, command: readonly string[], always = false): Promise<Prepared> {
   const keeps = isKept(p.job);
   if (!always && !keeps && !p.job.cgroup.delegated && !p.network.request) return p;
   if (keeps) makePlaceOfData();
-  return { ...p, job: { ...p.job, state: await notedState(p, command, { remove: remove || !keeps }) } };
+  return { ...p, job: { ...p.job, state: await notedState(p, command, { remove: !keeps }) } };
 }
 
 /** The state directory of a container that is about to be made, and what is noted in it. */

@@ -19,8 +19,8 @@ export type Failure = {
   readonly section: number;
   readonly step: number;
   readonly errno: number;
-  /** The place of its log and its changes had been made. */
-  readonly madeData?: boolean;
+  /** What was made for it is there yet: its state and the place of its changes. */
+  readonly isLeft?: boolean;
 };
 
 const number = (view: DataView, at: number) => Number(view.getBigInt64(at, true));
@@ -30,7 +30,7 @@ const time = (view: DataView, at: number) => number(view, at) * 1000 + number(vi
 
 export function readFailure(view: DataView): Failure | undefined {
   const [section, step, errno] = [0, 8, 16].map((at) => number(view, RECORD.failure + at)) as [number, number, number];
-  return errno === 0 ? undefined : { section, step, errno, madeData: number(view, RECORD.madeData) === 1 };
+  return errno === 0 ? undefined : { section, step, errno, isLeft: number(view, RECORD.isLeft) === 1 };
 }
 
 function readFiles(view: DataView, keys: readonly string[]): Map<string, string> {

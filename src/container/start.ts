@@ -22,7 +22,7 @@ import type { Prepared } from "./prepare.ts";
 import { reapSoon } from "./reap.ts";
 import { type Ending, type Failure, readEnding, readFailure } from "./record.ts";
 import { makeNextSpare, takeSpare } from "./spare.ts";
-import { dataDirectory, finishNoted, removeData } from "./state.ts";
+import { dataDirectory, finishNoted, inodeOf, removeLeft } from "./state.ts";
 import type { Answers } from "./syscalls.ts";
 import { fromTemplate, isTemplate, type Startable, startable } from "./templates.ts";
 import { watchSupervisor } from "./watchdog.ts";
@@ -139,13 +139,15 @@ async function startPrepared(
     stdio,
     p.job.cgroup.groups.flatMap((g) => g.reads.map((r) => r.key)),
     answers && answering(answers, p.spec),
-    ({ madeData }) => madeData && removeData(dataDirectory(p.job.name)),
+    ({ isLeft }) => isLeft && p.job.state && removeLeft(p.job.state.directory, dataDirectory(p.job.name)),
   );
   if (spare !== undefined) started.pid.then(() => makeNextSpare(l)).catch(() => {});
   const { state } = p.job;
   if (!state || !isLeftToCommand(p.job)) return started;
+  const own = started.pid.then(() => inodeOf(state.directory)).catch(() => undefined);
   const ended = started.ended.then(async (e) => {
-    await finishNoted(state.directory, dataDirectory(p.job.name));
+    // Its name may be another's by now.
+    if ((await own) === inodeOf(state.directory)) await finishNoted(state.directory, dataDirectory(p.job.name));
     return e;
   });
   ended.catch(() => {});

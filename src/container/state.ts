@@ -81,7 +81,7 @@ function ifThere<T>(read: () => T): T | undefined {
 const view = (path: string): DataView | undefined => ifThere(() => viewOf(path));
 
 /** In digits, as the kernel writes it: some file systems number beyond 2^53. */
-const inodeOf = (path: string): string | undefined =>
+export const inodeOf = (path: string): string | undefined =>
   statSync(path, { throwIfNoEntry: false, bigint: true })?.ino.toString();
 
 /** Inodes with a lock held: /proc/locks (proc_locks(5)). The kernel frees a supervisor's lock whichever way it ends. */
@@ -295,15 +295,19 @@ export function removeUnknown(name: string): boolean {
   return found;
 }
 
+/** All that a program left of one, after its end or its failure: its name goes last. */
+export function removeLeft(directory: string, data: string): void {
+  removeData(data);
+  rmSync(directory, { recursive: true, force: true });
+}
+
 /** What a supervisor leaves to whoever has a file system at hand: the groups that a delegated container made, and changes that are not kept. */
 export async function finishNoted(directory: string, data: string): Promise<void> {
   const noted = notedIn(directory);
   if (!noted) return;
   const { cgroup, remove } = noted;
   const gone = () => cgroup.groups.map(({ path }) => removeTree(path)).every(Boolean);
-  if (!(await until(gone, LEFT_MS)) || !remove) return;
-  removeData(data);
-  rmSync(directory, { recursive: true, force: true });
+  if ((await until(gone, LEFT_MS)) && remove) removeLeft(directory, data);
 }
 const LEFT_MS = 2000;
 

@@ -39,7 +39,7 @@ export const PROC_SUPER_MAGIC = 0x9fa0;
 /** linux/limits.h */
 export const PATH_MAX = 4096;
 export const AT = { SYMLINK_NOFOLLOW: 0x100, EMPTY_PATH: 0x1000, RECURSIVE: 0x8000, REMOVEDIR: 0x200 } as const;
-export const F = { GETFL: 3, SETFL: 4, ADD_SEALS: 1033, GET_SEALS: 1034, DUPFD_CLOEXEC: 1030 } as const;
+export const F = { DUPFD: 0, GETFL: 3, SETFL: 4, ADD_SEALS: 1033, GET_SEALS: 1034, DUPFD_CLOEXEC: 1030 } as const;
 export const F_SEAL_ALL = 0xf;
 export const F_SEAL_WRITE = 8;
 export const LOCK = { SH: 1, EX: 2, NB: 4 } as const;

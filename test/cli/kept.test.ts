@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { caisson } from "../helpers/command.ts";
+import { rounds } from "../helpers/emulated.ts";
 import { isRoot } from "../helpers/machine.ts";
 
 /** On a file system that can be the upper layer of another. */
@@ -89,6 +90,19 @@ describe.skipIf(!isRoot)("what is kept of a container", () => {
     }
   });
 
+  test("is nobody else's with --rm: who is refused its name, or takes it at once, removes nothing of it", async () => {
+    const start = (...command: string[]) => sh("run", "-d", "--keep", "--rm", "--name", "next", "--", ...command);
+    for (let i = 0; i < rounds(20); i++) {
+      expect(start("true").code).toBe(0);
+      while (start("sh", "-c", "touch /opt/made; exec sleep 1000").code !== 0) await Bun.sleep(1);
+      expect(start("true").err).toContain("there already");
+      await until(() => sh("diff", "next").out === "A /opt/made\n");
+      expect(sh("ps").out).toContain("next");
+      expect(sh("rm", "-f", "next").code).toBe(0);
+    }
+    expect(places()).toEqual([]);
+  });
+
   test("is all of it where its log filled the disk", () => {
     const data = join(root, "data");
     mkdirSync(data, { recursive: true });
@@ -116,7 +130,7 @@ describe.skipIf(!isRoot)("what is kept of a container", () => {
   test("is of a name that another gave up a moment ago", async () => {
     let failed = "";
     const start = () => sh("run", "-d", "--name", "again", "--", "echo", "said");
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < rounds(20); i++) {
       expect(start().code).toBe(0);
       const env = { ...process.env, CAISSON_ROOT: root };
       const removed = Bun.spawn([caisson, "rm", "-f", "again"], { env, stdio: ["ignore", "ignore", "ignore"] });

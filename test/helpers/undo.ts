@@ -53,9 +53,7 @@ export async function eachStepFails(
 ): Promise<number> {
   await run(["true"]);
   const make = async () => {
-    const p = await withState(await claim(await prepare({ name: NAME, ...options }, command)), command, {
-      always: true,
-    });
+    const p = await withState(await claim(await prepare({ name: NAME, ...options }, command)), command, true);
     return { ...p, job: { ...p.job, ...(await more?.()) } };
   };
   let steps: { section: number; step: number }[] = [];

@@ -1,3 +1,4 @@
+import { until } from "../cgroups/freezer.ts";
 import type { NamespaceKind } from "../compile/spec.ts";
 import { signalContainer } from "../container/end.ts";
 import { isPaused } from "../container/paused.ts";
@@ -141,9 +142,22 @@ export async function stop(v: Values, names: readonly string[]): Promise<number>
   return 0;
 }
 
+const BEGIN_MS = 10_000;
+
+/** One that is being made is waited for: there is nothing to kill yet. */
+async function findBegun(name: string): Promise<Known | undefined> {
+  let c: Known | undefined;
+  const isBegun = () => {
+    c = findIfThere(name);
+    return c?.status !== "creating";
+  };
+  await until(isBegun, BEGIN_MS);
+  return c;
+}
+
 export async function rm(v: Values, names: readonly string[]): Promise<number> {
   for (const name of names) {
-    let c: Known | undefined = findIfThere(name);
+    let c = v["force"] ? await findBegun(name) : findIfThere(name);
     if (!c) {
       if (!removeUnknown(name) && !v["force"]) findContainer(name);
       continue;

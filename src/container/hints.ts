@@ -14,7 +14,7 @@ const hints: readonly (readonly [step: RegExp, errno: string, hint: string])[] =
   // fork(2) in a PID namespace whose first process has ended.
   [/^start the command as the supervisor's child/, "ENOMEM", OVER],
   [/^enter the control group/, "ENODEV", OVER],
-  [/^open .*\/(tasks|cgroup\.procs)$/, "ENOENT", OVER],
+  [/^open .*\/(tasks|cgroup\.procs)$/, "ENOENT", "the group is gone"],
   [/^(let the \w+ live on|say that the hooks are done)$/, "EPIPE", "it was killed meanwhile"],
   [/^enter the working directory/, "ENOENT", "no such directory in the container; --workdir sets another"],
   [/^enter the working directory/, "EACCES", "the user may not enter it; --workdir sets another"],

@@ -26,3 +26,17 @@ test.skipIf(!isRoot)(
   },
   120_000,
 );
+
+test.skipIf(!isRoot)("a container that is being made is waited for by rm --force, and removed", async () => {
+  const earlier = await settled();
+  for (let i = 0; i < ROUNDS; i++) {
+    const starting = Bun.spawn([caisson, "run", "-d", "--name", "begun", "--", "sleep", "100"], {
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    await Bun.sleep(5 + i);
+    expect(await sh("rm", "-f", "begun")).toEqual({ code: 0, out: "", err: "" });
+    await starting.exited;
+    expect(await sh("rm", "-f", "begun")).toEqual({ code: 0, out: "", err: "" });
+  }
+  expect(await settled()).toEqual(earlier);
+});

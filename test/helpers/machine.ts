@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { places } from "../../src/host/places.ts";
 
 const list = (path: string): string[] => {
@@ -27,8 +27,8 @@ export const leftovers = () => ({
   groups: ["", ...list("/sys/fs/cgroup")].flatMap((c) =>
     list(`/sys/fs/cgroup/${c}`).filter((n) => n.startsWith("caisson-")),
   ),
-  // Notes of groups are in a directory that goes with the last of them that somebody looks at.
-  state: list(places().state).flatMap((n) => (n.startsWith(".") ? list(join(places().state, n)) : [n])),
+  // Notes of groups that are gone are removed by who looks for them next.
+  state: list(places().state).filter((n) => !n.startsWith(".")),
   data: list(places().data),
   files: list("/dev/shm").filter((n) => n.startsWith("caisson-")),
   supervisors: list("/proc").filter((p) => /^\d+$/.test(p) && isExecutor(p)).length,

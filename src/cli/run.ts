@@ -94,10 +94,10 @@ async function start(
   claimed: Prepared,
   others: Awaited<ReturnType<typeof sweep>>,
 ): Promise<number> {
-  if (v["detach"] || o.keep) makePlaceOfData();
   await delegation(claimed.job.cgroup);
   const p = v["detach"] ? { ...claimed, job: { ...claimed.job, ...(await detachedGroup()) } } : claimed;
   if (needsUs(v)) return (await import("./run-here.ts")).runHere(p, command, v, terminalOf(o, true));
+  if (v["detach"] || o.keep) makePlaceOfData();
   const file = performedFile();
   const options = isLasting(v, p) ? optionsBefore(command) : undefined;
   const given = options && givenAs(options, v, o, workingDirectory());

@@ -40,9 +40,8 @@ export function takeName(c: Context, s: SectionBuilder): Taken {
 }
 
 /**
- * The lock is held as long as the supervisor lives, however it ends: who finds
- * it free knows that nobody looks after what is noted there. state.json comes after the lock, so that no state is
- * ever seen without an owner while it has one.
+ * The lock is held as long as the supervisor lives, however it ends: who finds it free knows that nobody looks after what is
+ * noted there. state.json comes after the lock, so that no state is ever seen without an owner while it has one.
  */
 export function keepState(c: Context, s: SectionBuilder, taken: Taken): Kept {
   const { state } = c.job;

@@ -163,7 +163,8 @@ function read(name: string, locked: Set<string>): Known | undefined {
 
 export function listContainers(): Known[] {
   const names = namesIn(places().state);
-  const earlier = namesIn(places().data).filter((n) => !names.includes(n));
+  const taken = new Set(names);
+  const earlier = namesIn(places().data).filter((n) => !taken.has(n));
   if (names.length + earlier.length === 0) return [];
   const locked = names.length ? lockedInodes() : new Set<string>();
   return [...names.flatMap((n) => read(n, locked) ?? []), ...earlier.flatMap((n) => readEarlier(n) ?? [])].sort(
@@ -284,8 +285,7 @@ export async function removeContainer(c: Known): Promise<void> {
     ]);
     await performSteps((s) => disconnect(s, network));
   }
-  removeData(dataDirectory(c.noted.name));
-  rmSync(c.directory, { recursive: true, force: true });
+  removeLeft(c.directory, dataDirectory(c.noted.name));
 }
 
 /** Of a container that was being made when the machine went down, the place of its log may be all there is. Whether there was one. */
@@ -295,7 +295,7 @@ export function removeUnknown(name: string): boolean {
   return found;
 }
 
-/** All that a program left of one, after its end or its failure: its name goes last. */
+/** All that is left of one, after its end or its failure: its name goes last. */
 export function removeLeft(directory: string, data: string): void {
   removeData(data);
   rmSync(directory, { recursive: true, force: true });
